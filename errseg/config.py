@@ -1,0 +1,170 @@
+"""Configurations: one frozen dataclass per part of the network, one preset per variant. No torch."""
+
+from dataclasses import dataclass, field
+
+from errseg.errors import InputError
+
+KEPT_CLASSES = 32
+"""Default P, classes that CRM keeps (paper, Table XIII: ADE20K-150 and training)."""
+VOTES_PER_PIXEL = 3
+"""Default K, classes that vote at one pixel (paper, Table VII)."""
+BETA = 0.1
+"""Default CRM score coefficient: rank r (from 0) votes with weight ``beta ** r``."""
+
+
+@dataclass(frozen=True)
+class ClipConfig:
+    """CLIP's two towers: a ConvNeXt image tower and a causal text transformer (open_clip)."""
+
+    open_clip_name: str  # open_clip's name for the same sizes, kept for reference and for a test
+    trunk: str  # timm's name of the image tower
+    widths: tuple[int, int, int, int]  # channels at strides 4, 8, 16, 32
+    embedding: int  # width C that pixels and text share
+    projection: str  # "linear" or "mlp": from the trunk's last stage to the shared width
+    text_width: int
+    text_heads: int
+    text_layers: int
+    context_length: int = 77  # tokens; longer prompts are cut
+    templates: tuple[str, ...] = ("A photo of a {} in the scene",)
+    # ImageNet's statistics on 0..255, as in the published configuration, although CLIP uses others.
+    pixel_mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
+    pixel_std: tuple[float, float, float] = (58.395, 57.12, 57.375)
+
+
+@dataclass(frozen=True)
+class LiteConfig:
+    """The embedded model's towers: EfficientNet-Lite and MiniLM, aligned over ImageNet's names."""
+
+    trunk: str = "tf_efficientnet_lite0"
+    widths: tuple[int, int, int, int] = (24, 40, 112, 1280)  # channels at strides 4, 8, 16, 32
+    embedding: int = 384
+    residual_hidden: int = 512  # width of the residual MLP behind ConSE
+    imagenet_classes: int = 1000
+    text_heads: int = 12
+    text_layers: int = 6
+    text_hidden: int = 1536
+    text_vocabulary: int = 30522  # word pieces
+    context_length: int = 64  # tokens; longer prompts are cut
+    templates: tuple[str, ...] = ("{}", "a photo of a {}")
+    pixel_mean: tuple[float, float, float] = (127.0, 127.0, 127.0)
+    pixel_std: tuple[float, float, float] = (128.0, 128.0, 128.0)
+
+
+@dataclass(frozen=True)
+class HeadConfig:
+    """Everything after the towers: cost embedding, guidance, ESCF and GUD.
+
+    The switches turn the parts of the paper off one by one, for its ablations.
+    """
+
+    width: int = 128  # channels of the cost embedding and of ESCF
+    layers: int = 4
+    heads: int = 4
+    feed_forward: int = 384  # hidden width of the star operation
+    cost_channels: int = 256  # cost embedding before the fusion of the strides
+    cost_kernel: int = 7
+    mix_kernel: int = 7  # depth-wise convolution in SFM's feed-forward
+    guidance_channels: int = 256  # image guidance before the fusion of the strides
+    decoder_widths: tuple[int, int, int] = (64, 32, 16)  # GUD at strides 16, 8, 4
+    decoder_guidance: tuple[int, int, int] = (32, 16, 8)  # guidance channels at strides 16, 8, 4
+    drop_path: float = 0.075  # of the last layer; grows linearly from 0 (training only)
+    hsm: bool = True  # cost maps at strides 16 and 32; off: stride 16 only
+    crm: bool = True  # off: every class is kept
+    sfm: bool = True
+    cfm: bool = True
+    gud: bool = True  # off: the head at stride 16, then a bilinear resize
+    spatial_reduction: int = 2  # SSR; 1 is off
+    class_reduction: int = 2  # CSR; 1 is off
+    star: bool = True  # off: ReLU6(W1 x) alone
+    image_guidance: bool = True
+    text_guidance: bool = True
+    cost_shortcut: bool = False  # logits = network + scaled stride-16 cost maps (errseg-lite)
+
+    def __post_init__(self):
+        """Refuse sizes that don't fit together."""
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}")
+        if any(width % 8 for width in self.decoder_widths):
+            raise ValueError(f"decoder_widths {self.decoder_widths} must be multiples of 8")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """One variant of ERR-Seg."""
+
+    name: str
+    description: str
+    towers: ClipConfig | LiteConfig
+    head: HeadConfig = field(default_factory=HeadConfig)
+    input_size: int = 640  # pixels of a side of the square input, or of its square root of the area
+    keep_aspect: bool = False  # the published evaluation squeezes the photo into a square
+    clip_weights: str = ""  # the CLIP weights that training starts from (open_clip's tag)
+
+
+MODELS = (
+    ModelConfig(
+        name="errseg-lite",
+        description="embedded: EfficientNet-Lite0 and MiniLM, ships with the code, for CPUs",
+        towers=LiteConfig(),
+        head=HeadConfig(
+            width=64,
+            layers=2,
+            feed_forward=192,
+            cost_channels=64,
+            guidance_channels=64,
+            decoder_widths=(48, 32, 16),
+            decoder_guidance=(32, 16, 8),
+            cost_shortcut=True,
+        ),
+        input_size=384,
+        keep_aspect=True,
+    ),
+    ModelConfig(
+        name="errseg-base",
+        description="published ERR-Seg, CLIP ConvNeXt-B, 640 x 640",
+        towers=ClipConfig(
+            open_clip_name="convnext_base_w_320",
+            trunk="convnext_base",
+            widths=(128, 256, 512, 1024),
+            embedding=640,
+            projection="linear",
+            text_width=640,
+            text_heads=10,
+            text_layers=12,
+        ),
+        clip_weights="laion_aesthetic_s13b_b82k",
+    ),
+    ModelConfig(
+        name="errseg-large",
+        description="published ERR-Seg, CLIP ConvNeXt-L, 768 x 768",
+        towers=ClipConfig(
+            open_clip_name="convnext_large_d_320",
+            trunk="convnext_large",
+            widths=(192, 384, 768, 1536),
+            embedding=768,
+            projection="mlp",
+            text_width=768,
+            text_heads=12,
+            text_layers=16,
+        ),
+        input_size=768,
+        clip_weights="laion2b_s29b_b131k_ft_soup",
+    ),
+)
+
+
+def list_models() -> dict[str, str]:
+    """Name every variant: name -> one-line description."""
+    return {config.name: config.description for config in MODELS}
+
+
+def model_config(name: str) -> ModelConfig:
+    """Find a variant's configuration by name.
+
+    Raises:
+        InputError: no variant has this name; the message lists those there are.
+    """
+    for config in MODELS:
+        if config.name == name:
+            return config
+    raise InputError(f"There is no model {name!r}; the models are {', '.join(list_models())}.")

@@ -1,0 +1,75 @@
+"""HSM, hierarchical semantic module: cost maps at two strides and their embedding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from errseg.config import HeadConfig
+from errseg.layers import resize
+
+
+@dataclass(frozen=True)
+class CostMaps:
+    """Cosine similarity of every pixel embedding with every text embedding, in [-1, 1]."""
+
+    stride16: Tensor  # (B, T, h16, w16)
+    stride32: Tensor  # (B, T, h32, w32)
+
+
+def cost_maps(dense16: Tensor, dense32: Tensor, text: Tensor) -> CostMaps:
+    """Compute the hierarchical cost maps (paper, HSM).
+
+    Args:
+        dense16: L2-normalised pixel embeddings (B, C, h16, w16).
+        dense32: the same at stride 32, (B, C, h32, w32).
+        text: L2-normalised text embeddings (T, C), or (B, P, C) where images differ.
+    """
+    equation = "bchw,tc->bthw" if text.ndim == 2 else "bchw,btc->bthw"
+    return CostMaps(
+        stride16=torch.einsum(equation, dense16, text),
+        stride32=torch.einsum(equation, dense32, text),
+    )
+
+
+class CostEmbedding(nn.Module):
+    """Embed each class's cost maps and fuse the two strides.
+
+    As the paper draws it: a 7x7 convolution per stride, stride 32 resized to stride 16, the mean
+    of the two, a 1x1 convolution. No nonlinearity stands between them and a bilinear resize
+    commutes with a 1x1 convolution, so they are applied folded into one 7x7 convolution a stride.
+    """
+
+    def __init__(self, config: HeadConfig):
+        super().__init__()
+        kernel = config.cost_kernel
+        strides = 2 if config.hsm else 1  # 16 and 32; without HSM 16 only
+        self.embed = nn.ModuleList(
+            nn.Conv2d(1, config.cost_channels, kernel, padding=kernel // 2) for _ in range(strides)
+        )
+        self.fuse = nn.Conv2d(config.cost_channels, config.width, 1)
+
+    def forward(self, cost: CostMaps) -> Tensor:
+        """Embed the kept classes' cost maps: (B, P, h, w) at each stride -> (B, P, h16, w16, C)."""
+        maps = (cost.stride16, cost.stride32)[: len(self.embed)]
+        batch, classes, *grid = cost.stride16.shape
+        total = None
+        for convolution, stride_maps in zip(self.embed, maps, strict=True):
+            weight, bias = self._folded(convolution)
+            embedded = F.conv2d(
+                stride_maps.flatten(0, 1)[:, None], weight, bias, padding=convolution.padding
+            )  # (B P, C, h, w)
+            embedded = resize(embedded, tuple(grid))
+            total = embedded if total is None else total + embedded
+        total = total + self.fuse.bias[:, None, None]
+        # (B P, C, h, w) -> (B, P, h, w, C): ESCF works on channels-last tokens
+        return total.unflatten(0, (batch, classes)).permute(0, 1, 3, 4, 2).contiguous()
+
+    def _folded(self, convolution: nn.Conv2d) -> tuple[Tensor, Tensor]:
+        """Fold the 1x1 fusion and the mean over strides into one stride's convolution."""
+        fuse = self.fuse.weight[:, :, 0, 0] / len(self.embed)
+        weight = torch.einsum("oc,cihw->oihw", fuse, convolution.weight)
+        return weight, fuse @ convolution.bias

@@ -1,0 +1,118 @@
+"""CLIP's towers: a photo -> dense embeddings and guiding features; prompts -> embeddings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import open_clip
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from errseg.config import ClipConfig
+from errseg.layers import resize
+
+OPEN_CLIP_VOCABULARY = 49408  # byte-pair tokens of CLIP's tokenizer
+PROMPTS_AT_ONCE = 64  # prompts per pass of the text tower, to bound its memory
+
+
+@dataclass(frozen=True)
+class EncodedImage:
+    """What an image tower sees in a batch of photos."""
+
+    pyramid: tuple[Tensor, Tensor, Tensor, Tensor]  # (B, C, h, w) at strides 4, 8, 16, 32
+    dense16: Tensor  # L2-normalised pixel embeddings (B, C, h16, w16)
+    dense32: Tensor  # the same at stride 32, (B, C, h32, w32)
+
+
+def normalise_pixels(pixels: Tensor, config) -> Tensor:
+    """Turn uint8 RGB (B, 3, H, W) into the tower's float input."""
+    mean, std = (
+        torch.tensor(values, device=pixels.device)[:, None, None]
+        for values in (config.pixel_mean, config.pixel_std)
+    )
+    return (pixels.float() - mean) / std
+
+
+class ClipTowers(nn.Module):
+    """CLIP with a ConvNeXt image tower, read out densely at strides 16 and 32 (HSM)."""
+
+    def __init__(self, config: ClipConfig):
+        super().__init__()
+        self.config = config
+        self.clip = open_clip.model.CLIP(
+            embed_dim=config.embedding,
+            vision_cfg={
+                "timm_model_name": config.trunk,
+                "timm_model_pretrained": False,
+                "timm_pool": "",
+                "timm_proj": config.projection,
+                "image_size": 320,
+            },
+            text_cfg={
+                "context_length": config.context_length,
+                "vocab_size": OPEN_CLIP_VOCABULARY,
+                "width": config.text_width,
+                "heads": config.text_heads,
+                "layers": config.text_layers,
+            },
+        )
+        # Stage 4's downsampling again, to run at stride 1; training keeps it apart from the first.
+        stride16, stride32 = config.widths[2:]
+        self.dense_norm = nn.LayerNorm(stride16)
+        self.dense_downsample = nn.Conv2d(stride16, stride32, 2, padding=1)
+
+    def encode_image(self, pixels: Tensor) -> EncodedImage:
+        """Encode uint8 RGB photos (B, 3, H, W)."""
+        trunk = self.clip.visual.trunk
+        maps, pyramid = trunk.stem(normalise_pixels(pixels, self.config)), []
+        for stage in trunk.stages:
+            maps = stage(maps)
+            pyramid.append(maps)
+        stride16 = pyramid[2]
+        normed = self.dense_norm(stride16.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        # The padded stride-1 convolution makes the grid one larger; resize it back.
+        finer = resize(self.dense_downsample(normed), stride16.shape[-2:])
+        return EncodedImage(
+            pyramid=tuple(pyramid),
+            dense16=self._project(trunk.stages[-1].blocks(finer)),
+            dense32=self._project(pyramid[3]),
+        )
+
+    def _project(self, maps: Tensor) -> Tensor:
+        """Take every pixel through the trunk's head norm and CLIP's projection."""
+        normed = self.clip.visual.trunk.head.norm(maps)
+        embedded = self.clip.visual.head(normed.permute(0, 2, 3, 1))  # (B, h, w, C)
+        return F.normalize(embedded, dim=-1).permute(0, 3, 1, 2)
+
+    def encode_text(self, prompts: list[str]) -> Tensor:
+        """Encode prompts to L2-normalised embeddings (T, C).
+
+        Attention is causal, so what follows the end of the longest prompt can't change it: the
+        tower runs at that length instead of the full context.
+        """
+        tokens = open_clip.tokenize(prompts, self.config.context_length)
+        lengths = tokens.argmax(dim=1) + 1  # the end-of-text token has the highest number
+        by_length = lengths.argsort(stable=True)
+        embeddings = torch.empty(len(prompts), self.config.embedding, device=self.device)
+        for rows in by_length.split(PROMPTS_AT_ONCE):
+            batch = tokens[rows, : int(lengths[rows].max())].to(self.device)
+            embeddings[rows.to(self.device)] = self._encode_tokens(batch).float()
+        return embeddings
+
+    def _encode_tokens(self, tokens: Tensor) -> Tensor:
+        length, clip = tokens.shape[1], self.clip
+        x = clip.token_embedding(tokens) + clip.positional_embedding[:length]
+        x = clip.transformer(x, attn_mask=clip.attn_mask[:length, :length])
+        ends = x[torch.arange(len(x), device=x.device), tokens.argmax(dim=1)]
+        return F.normalize(clip.ln_final(ends) @ clip.text_projection, dim=-1)
+
+    def prompt_lengths(self, prompts: list[str]) -> list[int]:
+        """Count the tokens of each prompt, so that those that will be cut can be named."""
+        encode = open_clip.get_tokenizer(self.config.open_clip_name).encode
+        return [len(encode(prompt)) + 2 for prompt in prompts]  # + start and end
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights lie."""
+        return self.clip.logit_scale.device

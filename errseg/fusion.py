@@ -1,0 +1,216 @@
+"""ESCF, efficient semantic context fusion: SFM over space, CFM over classes.
+
+Tokens stay channels-last, (B, P, h, w, C), from the cost embedding to the decoder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from timm.layers import DropPath
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from errseg.config import HeadConfig
+from errseg.layers import SplitConv2d, SplitLinear, StarFeedForward, attend, resize
+
+CLASSES_AT_ONCE = 4
+"""Kept classes that SFM and GUD work on at once outside training, so that temporaries stay in
+the processor's cache; measured with ``python -m errseg benchmark``."""
+
+
+def class_groups(tokens: Tensor) -> Iterator[Tensor]:
+    """Split (B, P, ...) into groups of kept classes where nothing needs a gradient."""
+    group = tokens.shape[1] if torch.is_grad_enabled() else CLASSES_AT_ONCE
+    return iter(tokens.split(group, dim=1))
+
+
+class SpatialAttention(nn.Module):
+    """SFM's attention over one class's pixels, keys and values reduced by SSR.
+
+    Queries and keys see [tokens, image guidance], values see the tokens only.
+    """
+
+    def __init__(self, config: HeadConfig):
+        super().__init__()
+        width, guidance = config.width, config.width if config.image_guidance else 0
+        step = config.spatial_reduction
+        self.heads = config.heads
+        self.query = SplitLinear(width + guidance, width)
+        self.value = nn.Linear(width, width)
+        self.out = nn.Linear(width, width)
+        if step > 1:
+            self.key = nn.Linear(width + guidance, width)
+            self.reduce_key = SplitConv2d(width + guidance, width + guidance, step, step)
+            self.norm_key = nn.LayerNorm(width + guidance)
+            self.reduce_value = nn.Conv2d(width, width, step, step)
+            self.norm_value = nn.LayerNorm(width)
+        else:
+            self.key = SplitLinear(width + guidance, width)
+            self.reduce_key = None
+
+    def guidance(self, guidance: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Do what depends on the image alone: guidance (B, h, w, C) -> its query and key halves."""
+        query = self.query.guidance(guidance)
+        if self.reduce_key is None:
+            return query, self.key.guidance(guidance)
+        if guidance is None:
+            return query, self.reduce_key.bias
+        key = self.reduce_key.guidance(guidance.permute(0, 3, 1, 2))
+        return query, key.permute(0, 2, 3, 1)
+
+    def forward(self, tokens: Tensor, guidance: tuple[Tensor, Tensor]) -> Tensor:
+        """Attend within each class: tokens (B, P, h, w, C) -> the same shape.
+
+        ``guidance`` is what `guidance` returned, (B, h, w, ...) or a bias, without the class axis.
+        """
+        query_guidance, key_guidance = (
+            part[:, None] if part.ndim > 1 else part for part in guidance
+        )
+        query = self.query(tokens, query_guidance)
+        if self.reduce_key is None:
+            key, value = self.key(tokens, key_guidance), self.value(tokens)
+        else:
+            maps = tokens.flatten(0, 1).permute(0, 3, 1, 2)  # (B P, C, h, w), a view
+            batch = tokens.shape[:2]
+            key = self.reduce_key(maps).permute(0, 2, 3, 1).unflatten(0, batch) + key_guidance
+            key = self.key(self.norm_key(key))
+            value = self.reduce_value(maps).permute(0, 2, 3, 1)
+            value = self.value(self.norm_value(value))
+        count = tokens.shape[:2].numel()
+        # (B, P, h, w, C) -> (B P, h w, C)
+        query, key, value = (x.reshape(count, -1, x.shape[-1]) for x in (query, key, value))
+        out = attend(query, key, value, self.heads)
+        return self.out(out).view(tokens.shape)
+
+
+class SFM(nn.Module):
+    """Spatial-level fusion module: every class attends over its own pixels."""
+
+    def __init__(self, config: HeadConfig, drop_path: float):
+        super().__init__()
+        width, kernel = config.width, config.mix_kernel
+        self.norm1 = nn.LayerNorm(width)
+        self.attention = SpatialAttention(config)
+        self.norm2 = nn.LayerNorm(width)
+        self.feed_forward = StarFeedForward(width, config.feed_forward, config.star)
+        self.mix = nn.Conv2d(width, width, kernel, padding=kernel // 2, groups=width)
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, tokens: Tensor, guidance: Tensor | None) -> Tensor:
+        """Fuse over space: tokens (B, P, h, w, C), guidance (B, h, w, C) -> tokens."""
+        shared = self.attention.guidance(guidance)
+        return torch.cat([self._block(group, shared) for group in class_groups(tokens)], dim=1)
+
+    def _block(self, tokens: Tensor, guidance: tuple[Tensor, Tensor]) -> Tensor:
+        tokens = tokens + self._drop(self.attention(self.norm1(tokens), guidance))
+        hidden = self.feed_forward(self.norm2(tokens))
+        maps = hidden.flatten(0, 1).permute(0, 3, 1, 2)  # (B P, C, h, w), a view
+        mixed = self.mix(maps).permute(0, 2, 3, 1).view(tokens.shape)
+        return tokens + self._drop(mixed)
+
+    def _drop(self, branch: Tensor) -> Tensor:
+        """Drop the branch per class, as the published code's (B P, ...) layout does."""
+        return self.drop_path(branch.flatten(0, 1)).view(branch.shape)
+
+
+class ClassAttention(nn.Module):
+    """CFM's attention over one pixel's kept classes.
+
+    Queries and keys see [tokens, text guidance], values see the tokens only.
+    """
+
+    def __init__(self, config: HeadConfig):
+        super().__init__()
+        width, guidance = config.width, config.width if config.text_guidance else 0
+        self.heads = config.heads
+        self.query = SplitLinear(width + guidance, width)
+        self.key = SplitLinear(width + guidance, width)
+        self.value = nn.Linear(width, width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, tokens: Tensor, guidance: Tensor | None) -> Tensor:
+        """Attend over classes: tokens (B, N, P, C), guidance (B, P, C) -> tokens."""
+        query_guidance, key_guidance = (
+            part[:, None] if part.ndim > 1 else part
+            for part in (self.query.guidance(guidance), self.key.guidance(guidance))
+        )
+        out = attend(
+            self.query(tokens, query_guidance).flatten(0, 1),
+            self.key(tokens, key_guidance).flatten(0, 1),
+            self.value(tokens).flatten(0, 1),
+            self.heads,
+        )
+        return self.out(out).view(tokens.shape)
+
+
+class CFM(nn.Module):
+    """Class-level fusion module: every pixel attends over the kept classes, reduced by CSR."""
+
+    def __init__(self, config: HeadConfig, drop_path: float):
+        super().__init__()
+        self.reduction = config.class_reduction
+        self.norm1 = nn.LayerNorm(config.width)
+        self.attention = ClassAttention(config)
+        self.norm2 = nn.LayerNorm(config.width)
+        self.feed_forward = StarFeedForward(config.width, config.feed_forward, config.star)
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, tokens: Tensor, guidance: Tensor | None) -> Tensor:
+        """Fuse over classes: tokens (B, P, h, w, C), guidance (B, P, C) -> tokens."""
+        batch, classes, *grid, _ = tokens.shape
+        maps = tokens.flatten(0, 1).permute(0, 3, 1, 2)  # (B P, C, h, w), a view
+        pooled = F.avg_pool2d(maps, self.reduction)
+        reduced_grid = pooled.shape[-2:]
+        # (B P, C, h', w') -> (B, h' w', P, C)
+        pixels = pooled.unflatten(0, (batch, classes)).flatten(3).permute(0, 3, 1, 2)
+        pixels = pixels + self._drop(self.attention(self.norm1(pixels), guidance))
+        pixels = pixels + self._drop(F.relu6(self.feed_forward(self.norm2(pixels))))
+        # (B, h' w', P, C) -> (B P, C, h', w')
+        fused = pixels.permute(0, 2, 3, 1).flatten(0, 1).unflatten(2, reduced_grid)
+        fused = resize(fused, tuple(grid), align_corners=True)
+        return tokens + fused.permute(0, 2, 3, 1).view(tokens.shape)
+
+    def _drop(self, branch: Tensor) -> Tensor:
+        """Drop the branch per pixel, as the published code's (B h w, ...) layout does."""
+        return self.drop_path(branch.flatten(0, 1)).view(branch.shape)
+
+
+class ESCFLayer(nn.Module):
+    """One layer of ESCF: SFM, then CFM."""
+
+    def __init__(self, config: HeadConfig, drop_path: float):
+        super().__init__()
+        self.sfm = SFM(config, drop_path) if config.sfm else None
+        self.cfm = CFM(config, drop_path) if config.cfm else None
+
+    def forward(
+        self, tokens: Tensor, image_guidance: Tensor | None, text_guidance: Tensor | None
+    ) -> Tensor:
+        """Fuse tokens (B, P, h, w, C) with (B, h, w, C) and (B, P, C) guidance."""
+        if self.sfm is not None:
+            tokens = self.sfm(tokens, image_guidance)
+        if self.cfm is not None:
+            tokens = self.cfm(tokens, text_guidance)
+        return tokens
+
+
+class ESCF(nn.ModuleList):
+    """All layers; drop path grows linearly from 0 to its last value."""
+
+    def __init__(self, config: HeadConfig):
+        last = max(config.layers - 1, 1)
+        super().__init__(
+            ESCFLayer(config, config.drop_path * layer / last) for layer in range(config.layers)
+        )
+
+    def forward(
+        self, tokens: Tensor, image_guidance: Tensor | None, text_guidance: Tensor | None
+    ) -> list[Tensor]:
+        """Return the tokens after each layer, the last one for the decoder."""
+        stages = []
+        for layer in self:
+            tokens = layer(tokens, image_guidance, text_guidance)
+            stages.append(tokens)
+        return stages

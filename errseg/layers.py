@@ -1,0 +1,85 @@
+"""The pieces that SFM, CFM and GUD share: attention, star feed-forward, split projections."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def resize(maps: Tensor, size: tuple[int, int], align_corners: bool = False) -> Tensor:
+    """Resize maps (N, C, h, w) bilinearly to ``size`` (h, w); a no-op where they have it."""
+    if maps.shape[-2:] == size:
+        return maps
+    return F.interpolate(maps, size=size, mode="bilinear", align_corners=align_corners)
+
+
+class SplitLinear(nn.Linear):
+    """A linear layer over [tokens, guidance] that never concatenates them.
+
+    ``W [x, g] + b = W_x x + (W_g g + b)``: the guidance half is the same for every class (image
+    guidance) or every pixel (text guidance), so it is computed once and broadcast.
+    """
+
+    def guidance(self, guidance: Tensor | None) -> Tensor | None:
+        """Project guidance (..., G): the part of the output that does not depend on the tokens."""
+        if guidance is None:
+            return self.bias
+        return F.linear(guidance, self.weight[:, -guidance.shape[-1] :], self.bias)
+
+    def forward(self, tokens: Tensor, guidance: Tensor | None) -> Tensor:
+        """Project tokens (..., C) and add what `guidance` returned, broadcast over them."""
+        return F.linear(tokens, self.weight[:, : tokens.shape[-1]]) + guidance
+
+
+class SplitConv2d(nn.Conv2d):
+    """A convolution over [maps, guidance] that never concatenates them; see `SplitLinear`."""
+
+    def guidance(self, guidance: Tensor) -> Tensor:
+        """Convolve guidance (B, G, h, w): the part of the output without the maps."""
+        return self._conv_forward(guidance, self.weight[:, -guidance.shape[1] :], self.bias)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Convolve maps (N, C, h, w) without bias; the guidance part is to be added."""
+        return self._conv_forward(maps, self.weight[:, : maps.shape[1]], None)
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
+    """Multi-head scaled dot-product attention.
+
+    Args:
+        query: (N, tokens, C).
+        key: (N, sources, C).
+        value: (N, sources, C).
+        heads: number of heads that part C.
+
+    Returns:
+        (N, tokens, C).
+    """
+    # (N, tokens, C) -> (N, heads, tokens, C / heads)
+    query, key, value = (x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (query, key, value))
+    out = F.scaled_dot_product_attention(query, key, value)
+    return out.transpose(1, 2).flatten(2)
+
+
+class StarFeedForward(nn.Module):
+    """The paper's star operation: ``W3 (ReLU6(W1 x) * (W2 x))``.
+
+    Args:
+        width: channels in and out.
+        hidden: channels of the product.
+        star: without it ``W3 ReLU6(W1 x)`` (ablation).
+    """
+
+    def __init__(self, width: int, hidden: int, star: bool = True):
+        super().__init__()
+        self.gate = nn.Linear(width, hidden)
+        self.content = nn.Linear(width, hidden) if star else None
+        self.out = nn.Linear(hidden, width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Map tokens (..., C) to (..., C)."""
+        gated = F.relu6(self.gate(tokens))
+        if self.content is not None:
+            gated = gated * self.content(tokens)
+        return self.out(gated)

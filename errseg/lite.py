@@ -1,0 +1,145 @@
+"""The embedded model's towers: EfficientNet-Lite and MiniLM, aligned over ImageNet's names.
+
+No CLIP is small enough to ship, so pixel and text embeddings meet through ImageNet: a pixel's
+embedding is the convex combination of the 1000 class names' text embeddings under the ImageNet
+classifier's softmax at that pixel (ConSE, Norouzi et al. 2014), plus a trained residual.
+"""
+
+from __future__ import annotations
+
+import json
+
+import timm
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from errseg.config import LiteConfig
+from errseg.encoder import PROMPTS_AT_ONCE, EncodedImage, normalise_pixels
+from errseg.layers import resize
+
+PYRAMID_BLOCKS = (1, 2, 4)  # EfficientNet's blocks whose outputs have strides 4, 8, 16
+
+
+class TextTower(nn.Module):
+    """all-MiniLM-L6-v2: word pieces -> mean-pooled, L2-normalised sentence embedding."""
+
+    def __init__(self, config: LiteConfig):
+        super().__init__()
+        self.config = config
+        width = config.embedding
+        self.words = nn.Embedding(config.text_vocabulary, width)
+        self.positions = nn.Embedding(config.context_length, width)  # with the one token type's
+        self.norm = nn.LayerNorm(width, eps=1e-12)
+        self.encoder = nn.TransformerEncoder(
+            nn.TransformerEncoderLayer(
+                width,
+                config.text_heads,
+                config.text_hidden,
+                activation="gelu",
+                layer_norm_eps=1e-12,
+                batch_first=True,
+            ),
+            config.text_layers,
+            enable_nested_tensor=False,
+        )
+        self.tokenizer_json = ""  # set by the weights loader; travels in the weights file
+        self._tokenizer: Tokenizer | None = None
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The word-piece tokenizer, built at its first use."""
+        if self._tokenizer is None:
+            if not self.tokenizer_json:
+                raise RuntimeError(
+                    "errseg-lite has no tokenizer yet: it comes with the weights; use load_model"
+                )
+            tokenizer = Tokenizer.from_str(self.tokenizer_json)
+            tokenizer.enable_truncation(self.config.context_length)
+            tokenizer.enable_padding()
+            self._tokenizer = tokenizer
+        return self._tokenizer
+
+    def forward(self, prompts: list[str]) -> Tensor:
+        """Encode prompts to (T, C)."""
+        encoded = self.tokenizer.encode_batch(prompts)
+        device = self.words.weight.device
+        tokens = torch.tensor([e.ids for e in encoded], device=device)
+        mask = torch.tensor([e.attention_mask for e in encoded], device=device).bool()
+        x = self.norm(self.words(tokens) + self.positions.weight[: tokens.shape[1]])
+        x = self.encoder(x, src_key_padding_mask=~mask)
+        mean = (x * mask[..., None]).sum(dim=1) / mask.sum(dim=1, keepdim=True)
+        return F.normalize(mean, dim=-1)
+
+
+class LiteTowers(nn.Module):
+    """Image tower, text tower and their alignment, with the same outputs as `ClipTowers`."""
+
+    def __init__(self, config: LiteConfig):
+        super().__init__()
+        self.config = config
+        self.trunk = timm.create_model(config.trunk, pretrained=False)
+        self.text = TextTower(config)
+        width = config.embedding
+        # Text embeddings are centred on the mean over ImageNet's names: MiniLM's share a
+        # direction that says nothing about the class.
+        self.register_buffer("text_mean", torch.zeros(width))
+        self.register_buffer("imagenet_names", torch.zeros(config.imagenet_classes, width))
+        self.norm = nn.LayerNorm(sum(config.widths))
+        self.residual = nn.Sequential(
+            nn.Linear(sum(config.widths), config.residual_hidden),
+            nn.GELU(),
+            nn.Linear(config.residual_hidden, width),
+        )
+        nn.init.zeros_(self.residual[-1].weight)
+        nn.init.zeros_(self.residual[-1].bias)
+
+    def encode_image(self, pixels: Tensor) -> EncodedImage:
+        """Encode uint8 RGB photos (B, 3, H, W)."""
+        pyramid = self._pyramid(normalise_pixels(pixels, self.config))
+        consensus = self._consensus(pyramid[3])
+        dense16 = self._dense16(pyramid, consensus)
+        return EncodedImage(
+            pyramid=pyramid,
+            dense16=F.normalize(dense16, dim=1),
+            dense32=F.normalize(consensus, dim=1),
+        )
+
+    def _pyramid(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        trunk = self.trunk
+        x, features = trunk.bn1(trunk.conv_stem(x)), []
+        for index, block in enumerate(trunk.blocks):
+            x = block(x)
+            if index in PYRAMID_BLOCKS:
+                features.append(x)
+        return (*features, trunk.bn2(trunk.conv_head(x)))
+
+    def _consensus(self, stride32: Tensor) -> Tensor:
+        """ConSE: the class names' embeddings weighted by the classifier's softmax, per pixel."""
+        classifier = self.trunk.classifier
+        logits = F.linear(stride32.permute(0, 2, 3, 1), classifier.weight, classifier.bias)
+        return (logits.softmax(dim=-1) @ self.imagenet_names).permute(0, 3, 1, 2)
+
+    def _dense16(self, pyramid: tuple[Tensor, ...], consensus: Tensor) -> Tensor:
+        grid = pyramid[2].shape[-2:]
+        gathered = torch.cat([F.adaptive_avg_pool2d(p, grid) for p in pyramid[:3]], dim=1)
+        gathered = torch.cat([gathered, resize(pyramid[3], grid)], dim=1)
+        residual = self.residual(self.norm(gathered.permute(0, 2, 3, 1)))
+        return F.normalize(resize(consensus, grid), dim=1) + residual.permute(0, 3, 1, 2)
+
+    def encode_text(self, prompts: list[str]) -> Tensor:
+        """Encode prompts to centred, L2-normalised embeddings (T, C)."""
+        batches = range(0, len(prompts), PROMPTS_AT_ONCE)
+        raw = [self.text(prompts[start : start + PROMPTS_AT_ONCE]) for start in batches]
+        return F.normalize(torch.cat(raw) - self.text_mean, dim=-1)
+
+    def prompt_lengths(self, prompts: list[str]) -> list[int]:
+        """Count the tokens of each prompt, so that those that will be cut can be named."""
+        tokenizer = Tokenizer.from_str(json.dumps(json.loads(self.text.tokenizer_json)))
+        return [len(encoded.ids) for encoded in tokenizer.encode_batch(prompts)]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights lie."""
+        return self.text_mean.device

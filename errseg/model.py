@@ -1,0 +1,247 @@
+"""ERR-Seg: the paper's figure, box by box.
+
+=============  =====================================================================
+B              photos in the batch
+T              classes in the vocabulary
+P              classes that CRM keeps, ``min(P, T)``
+K              top classes that vote at one pixel
+h w, H W       a grid at some stride, the photo's pixels
+cost map       cosine similarity of pixel and text embeddings (HSM: strides 16 and 32)
+CRM            channel reduction module: keeps P of T classes, no weights
+ESCF           efficient semantic context fusion: SFM over space, CFM over classes
+GUD            gradual upsampling decoder
+guidance       image or text features that steer ESCF and GUD
+=============  =====================================================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from errseg.config import (
+    BETA,
+    KEPT_CLASSES,
+    VOTES_PER_PIXEL,
+    ClipConfig,
+    ModelConfig,
+    model_config,
+)
+from errseg.cost import CostEmbedding, CostMaps, cost_maps
+from errseg.decoder import GUD, GuidanceProjection, ImageGuidance
+from errseg.encoder import ClipTowers
+from errseg.errors import InputError
+from errseg.fusion import ESCF
+from errseg.layers import resize
+from errseg.lite import LiteTowers
+from errseg.published import load_published
+from errseg.reduction import count_votes, score_votes, select_classes
+
+DROPPED_LOGIT = -100.0
+"""Logit of a class that CRM dropped: its sigmoid is 0 in every precision (published code)."""
+SMALLEST_SIDE = 64
+"""Pixels of a side below which the stride-32 grid has fewer than two cells."""
+
+
+@dataclass(frozen=True)
+class ImageFeatures:
+    """All that the decoder needs of a batch of photos, whatever the vocabulary."""
+
+    dense16: Tensor  # L2-normalised pixel embeddings (B, C, h16, w16)
+    dense32: Tensor  # the same at stride 32, (B, C, h32, w32)
+    guidance: ImageGuidance
+    pyramid: tuple[Tensor, Tensor, Tensor, Tensor]  # backbone features at strides 4, 8, 16, 32
+    size: tuple[int, int]  # H, W of the network's input
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The decoder's inside, kept classes only, as the paper's figure draws it."""
+
+    cost: CostMaps  # (B, P, h, w) at strides 16 and 32
+    cost_embedding: Tensor  # (B, P, C, h16, w16)
+    text_guidance: Tensor | None  # (B, P, C)
+    escf: tuple[Tensor, ...]  # after each layer, (B, P, C, h16, w16)
+    gud: tuple[Tensor, ...]  # after each stage, (B, P, C, h, w) at strides 16, 8, 4
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """What the network says of a batch of photos and a vocabulary."""
+
+    kept_logits: Tensor  # (B, P, H/4, W/4), the kept classes only
+    kept: Tensor  # (B, P) ascending class indices
+    crm_scores: Tensor  # (B, T)
+    votes: Tensor  # (B, T, K) pixels of the stride-16 grid at which a class has rank 0..K-1
+    stages: Stages | None = None
+
+    @property
+    def logits(self) -> Tensor:
+        """Logits of the whole vocabulary (B, T, H/4, W/4), -100 where CRM dropped the class."""
+        batch, _, *grid = self.kept_logits.shape
+        logits = self.kept_logits.new_full((batch, self.crm_scores.shape[1], *grid), DROPPED_LOGIT)
+        index = self.kept[:, :, None, None].expand_as(self.kept_logits)
+        return logits.scatter(1, index, self.kept_logits)
+
+
+class ERRSeg(nn.Module):
+    """Efficient redundancy-reduced open-vocabulary segmentation (arXiv 2501.17642).
+
+    ::
+
+        photo ── image tower ─┬─ dense embeddings /16, /32 ─┐
+                              │                             ├─ cost maps (HSM) ─ CRM ─ embedding
+        classes ─ text tower ─┼─ text embeddings ───────────┘                           │
+                              │                                                         │
+                              └─ guidance ──────────────────────────── ESCF (SFM, CFM) ─┤
+                                      └──────────────────────────────────────────────── GUD ─ logits
+    """
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.config = config
+        head = config.head
+        self.towers = (
+            ClipTowers(config.towers)
+            if isinstance(config.towers, ClipConfig)
+            else LiteTowers(config.towers)
+        )
+        self.cost_embedding = CostEmbedding(head)
+        self.guidance = GuidanceProjection(config.towers.widths, head)
+        self.text_guidance = (
+            nn.Linear(config.towers.embedding, head.width) if head.text_guidance else None
+        )
+        self.escf = ESCF(head)
+        self.decoder = GUD(head)
+        if head.cost_shortcut:
+            # The untrained network should say what the raw cost maps say: a cosine of 0.3 is
+            # where a class becomes likely.
+            self.shortcut_scale = nn.Parameter(torch.tensor(10.0))
+            self.shortcut_bias = nn.Parameter(torch.tensor(-3.0))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights lie and results are computed."""
+        return self.towers.device
+
+    def encode_image(self, pixels: Tensor) -> ImageFeatures:
+        """Encode photos once; decode them with as many vocabularies as you like.
+
+        Args:
+            pixels: uint8 RGB (B, 3, H, W) at network size, H and W at least 64. Multiples of 32
+                fit the grids exactly; other sizes are resized (bilinear) between them.
+
+        Raises:
+            InputError: another type, shape or size.
+        """
+        if pixels.dtype != torch.uint8 or pixels.ndim != 4 or pixels.shape[1] != 3:
+            raise InputError(
+                "Photos must be uint8 RGB of shape (B, 3, H, W), "
+                f"not {pixels.dtype} of shape {tuple(pixels.shape)}."
+            )
+        height, width = pixels.shape[-2:]
+        if min(height, width) < SMALLEST_SIDE:
+            raise InputError(
+                f"The network's input must be at least {SMALLEST_SIDE} pixels on each side, "
+                f"not {width} x {height}."
+            )
+        encoded = self.towers.encode_image(pixels.to(self.device))
+        return ImageFeatures(
+            dense16=encoded.dense16,
+            dense32=encoded.dense32,
+            guidance=self.guidance(encoded.pyramid),
+            pyramid=encoded.pyramid,
+            size=(height, width),
+        )
+
+    def encode_text(self, prompts: list[str]) -> Tensor:
+        """Encode prompts to L2-normalised embeddings (T, C).
+
+        Raises:
+            InputError: no prompt was given.
+        """
+        if not prompts:
+            raise InputError("No prompt was given; encode_text needs at least one.")
+        return self.towers.encode_text(list(prompts))
+
+    def cost_maps(self, features: ImageFeatures, text: Tensor) -> CostMaps:
+        """Compute HSM's cost maps (B, T, h, w) for any text embeddings (T, C)."""
+        return cost_maps(features.dense16, features.dense32, text)
+
+    def decode(
+        self,
+        features: ImageFeatures,
+        text: Tensor,
+        kept_classes: int = KEPT_CLASSES,
+        votes_per_pixel: int = VOTES_PER_PIXEL,
+        beta: float = BETA,
+        always: Tensor | None = None,
+        keep_stages: bool = False,
+    ) -> Segmentation:
+        """Segment encoded photos under a vocabulary.
+
+        Args:
+            features: from `encode_image`.
+            text: L2-normalised text embeddings (T, C), one per class.
+            kept_classes: P.
+            votes_per_pixel: K.
+            beta: CRM's score coefficient, in [0, 1].
+            always: (B, T) bool, classes kept whatever their score (training).
+            keep_stages: keep what each stage computed, in ``stages``.
+
+        Raises:
+            InputError: P, K or beta out of range, or no class.
+        """
+        if text.ndim != 2 or not len(text):
+            raise InputError(f"Text embeddings must be (T, C), T >= 1, not {tuple(text.shape)}.")
+        # CRM on the stride-16 cost maps: everything after it sees the kept classes only.
+        cost16 = torch.einsum("bchw,tc->bthw", features.dense16, text)
+        votes = count_votes(cost16.detach(), votes_per_pixel)
+        scores = score_votes(votes, beta)
+        count = kept_classes if self.config.head.crm else len(text)
+        kept = select_classes(scores, count, always)
+        del cost16
+
+        kept_text = text[kept]  # (B, P, C)
+        cost = cost_maps(features.dense16, features.dense32, kept_text)
+        embedding = self.cost_embedding(cost)  # (B, P, h16, w16, C)
+        text_guidance = (
+            None if self.text_guidance is None else F.gelu(self.text_guidance(kept_text))
+        )
+        fused = self.escf(embedding, features.guidance.spatial, text_guidance)
+        grid = (features.size[0] // 4, features.size[1] // 4)
+        logits, upsampled = self.decoder(fused[-1], features.guidance.decoder, grid, keep_stages)
+        if self.config.head.cost_shortcut:
+            logits = logits + self.shortcut_scale * resize(cost.stride16, grid) + self.shortcut_bias
+        stages = None
+        if keep_stages:
+            stages = Stages(
+                cost=cost,
+                cost_embedding=embedding.permute(0, 1, 4, 2, 3),
+                text_guidance=text_guidance,
+                escf=tuple(tokens.permute(0, 1, 4, 2, 3) for tokens in fused),
+                gud=tuple(upsampled),
+            )
+        return Segmentation(logits, kept, scores, votes, stages)
+
+    def load_published(self, state_dict: dict[str, Tensor]) -> ERRSeg:
+        """Load tensors under the released checkpoints' names (``sem_seg_head....``), strictly.
+
+        Raises:
+            InputError: tensors are missing, unknown or of another shape; the message lists them.
+        """
+        load_published(self, state_dict, self.config.name)
+        return self
+
+
+def build_model(name: str | ModelConfig) -> ERRSeg:
+    """Build a variant with random weights, in evaluation mode.
+
+    Raises:
+        InputError: no variant has this name.
+    """
+    config = model_config(name) if isinstance(name, str) else name
+    return ERRSeg(config).eval()

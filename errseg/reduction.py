@@ -1,0 +1,93 @@
+"""CRM, channel reduction module: which P classes matter in this image. It has no weights.
+
+Votes are counted as integers and ties are broken to the lower class index, so the choice is exact
+and the same on every device and in every batch.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from errseg.errors import InputError
+
+
+def count_votes(cost: Tensor, votes_per_pixel: int) -> Tensor:
+    """Count at how many pixels each class is at each of the top K ranks.
+
+    Args:
+        cost: stride-16 cost maps (B, T, h, w).
+        votes_per_pixel: K, at least 1; at most T ranks are used.
+
+    Returns:
+        (B, T, min(K, T)) int64 counts, rank 0 first.
+
+    Raises:
+        InputError: K is smaller than 1.
+    """
+    if votes_per_pixel < 1:
+        raise InputError(f"Votes per pixel (K) must be at least 1, not {votes_per_pixel}.")
+    batch, classes = cost.shape[:2]
+    ranks = min(votes_per_pixel, classes)
+    top = _ordered_keys(cost.flatten(2)).topk(ranks, dim=1).indices  # (B, K, h w)
+    slots = top * ranks + torch.arange(ranks, device=cost.device)[:, None]
+    votes = torch.zeros(batch, classes * ranks, dtype=torch.int64, device=cost.device)
+    votes.scatter_add_(1, slots.flatten(1), torch.ones_like(slots).flatten(1))
+    return votes.unflatten(1, (classes, ranks))
+
+
+def score_votes(votes: Tensor, beta: float) -> Tensor:
+    """Score every class: the sum over its votes of ``beta ** rank``.
+
+    Args:
+        votes: (B, T, K) counts.
+        beta: in [0, 1]; 0 counts first places only.
+
+    Returns:
+        (B, T) float32 scores.
+
+    Raises:
+        InputError: beta lies outside [0, 1].
+    """
+    if not 0 <= beta <= 1:
+        raise InputError(f"The score coefficient beta must lie in [0, 1], not {beta}.")
+    weights = torch.tensor(
+        [beta**rank for rank in range(votes.shape[2])], dtype=torch.float64, device="cpu"
+    )
+    # In float64 the sums are exact enough that equal votes give equal scores on every device.
+    return (votes.cpu().double() * weights).sum(dim=2).float().to(votes.device)
+
+
+def select_classes(scores: Tensor, kept_classes: int, always: Tensor | None = None) -> Tensor:
+    """Keep the P classes with the best scores, ties to the lower index.
+
+    Args:
+        scores: (B, T).
+        kept_classes: P, at least 1; at most T are kept.
+        always: (B, T) bool, classes that come first whatever their score (in training those
+            present in the ground truth).
+
+    Returns:
+        (B, min(P, T)) ascending class indices.
+
+    Raises:
+        InputError: P is smaller than 1.
+    """
+    if kept_classes < 1:
+        raise InputError(f"Kept classes (P) must be at least 1, not {kept_classes}.")
+    if always is not None:
+        scores = scores.masked_fill(always, torch.inf)
+    order = scores.sort(dim=1, descending=True, stable=True).indices
+    return order[:, : min(kept_classes, scores.shape[1])].sort(dim=1).values
+
+
+def _ordered_keys(cost: Tensor) -> Tensor:
+    """Give every class (dim 1) a distinct integer that sorts by cost, then by lower index.
+
+    `torch.topk` leaves the order of ties open, so the cost's bits, made order-preserving, fill the
+    upper half of an int64 and the reversed class index the lower half.
+    """
+    bits = (cost.float() + 0.0).view(torch.int32)  # adding 0 turns -0.0 into 0.0
+    ordered = torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits).long()
+    reversed_index = torch.arange(cost.shape[1] - 1, -1, -1, device=cost.device)
+    return (ordered << 32) + reversed_index.view(-1, *[1] * (cost.ndim - 2))
