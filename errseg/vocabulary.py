@@ -1,0 +1,319 @@
+"""Vocabularies: what a person typed, the benchmarks' class lists, and the words of a prompt.
+
+A vocabulary is an ordered list of T classes. Each class has a name, which is shown, and one or
+more synonyms, which are prompted; the text embeddings of a class's synonyms are averaged and
+normalised again.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+
+from errseg.errors import InputError
+
+MAX_CLASSES = 1000
+"""Most classes the app and the command line accept: the largest benchmark, ADE20K 847, must fit."""
+
+MAX_NAME_LENGTH = 100
+"""Most characters in one name or synonym.
+
+The longest benchmark name has 23; 100 characters of English are some 25 tokens, so the prompt
+stays well inside the 77 tokens that CLIP's text tower reads.
+"""
+
+MAX_EXTRA_SYNONYMS = 1000
+"""Most synonyms beyond the first, over all classes: they cost text-tower time as classes do.
+
+ADE20K 847 with all of its synonyms has 423.
+"""
+
+MAX_TEXT_LENGTH = (MAX_CLASSES + MAX_EXTRA_SYNONYMS) * MAX_NAME_LENGTH
+"""Most characters looked at, all classes together."""
+
+PROMPT_TEMPLATE = "A photo of a {} in the scene"
+"""The prompt of the published models."""
+
+BACKGROUND_WORDS = (
+    "wall",
+    "floor",
+    "ceiling",
+    "window",
+    "furniture",
+    "sky",
+    "building",
+    "tree",
+    "grass",
+    "ground",
+    "road",
+    "water",
+    "mountain",
+)
+"""Everyday surroundings; without some of these a short vocabulary paints them as wrong classes."""
+
+# The smallest vocabulary size of each row of Table XIII, and its best number of kept classes P:
+# ADE20K 847 and PASCAL-Context 459: 48, ADE20K 150: 32, PASCAL-Context 59: 24, PASCAL VOC 20: 16.
+_KEPT_CLASSES = ((459, 48), (150, 32), (59, 24), (1, 16))
+
+# Comma and semicolon; their full-width, small, half-width, ideographic and Arabic forms; and the
+# tab, which parts the cells of a row copied from a spreadsheet.
+_SEPARATOR = re.compile("[,;\t\uff0c\uff1b\ufe50\ufe54\ufe51\uff64\u3001\u060c\u061b]")
+_SYNONYM_SEPARATOR = re.compile("[|\uff5c]")  # the bar and its full-width form
+_INVISIBLE = frozenset({"Cc", "Cf", "Cs"})  # control, format (zero-width, bidi), lone surrogate
+_NAMES_QUOTED = 5  # in one notice
+_CHARACTERS_QUOTED = 30  # of a name that is too long
+
+
+@dataclass(frozen=True)
+class ClassPrompt:
+    """One class of a vocabulary.
+
+    Attributes:
+        name: What is shown; the first synonym.
+        synonyms: What is prompted, at least the name.
+        aliases: Other words for the class, which are not prompted: a benchmark's own spelling
+            and its further synonyms.
+    """
+
+    name: str
+    synonyms: tuple[str, ...]
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """An ordered list of T classes.
+
+    Attributes:
+        classes: The classes; a class's index is its label.
+        notices: What was changed on reading, in short plain sentences. Two vocabularies that
+            differ only in these are equal.
+    """
+
+    classes: tuple[ClassPrompt, ...]
+    notices: tuple[str, ...] = field(default=(), compare=False)
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The T names, in label order."""
+        return tuple(prompt.name for prompt in self.classes)
+
+    @property
+    def text(self) -> str:
+        """The vocabulary as a person would type it, for a text box or a command line.
+
+        `parse_classes` reads it back, save for names that hold a separator themselves.
+        """
+        return ", ".join(" | ".join(prompt.synonyms) for prompt in self.classes)
+
+
+def parse_classes(
+    classes: str | Sequence[str] | Vocabulary, limit: int | None = None
+) -> Vocabulary:
+    """Reads a vocabulary as a person gives it.
+
+    In a string, commas, semicolons, new lines and tabs part classes. In a list each item is one
+    class, and a comma inside an item stays part of its name. In both, bars part the synonyms of
+    one class: `sofa | couch`. White space is collapsed, characters that can't be seen are
+    removed, Unicode is brought to the form NFC. Blanks and repeated names (upper and lower case
+    count as the same) are left out with a notice; the first of equal names stays. An empty line
+    or a separator at the end of a line is no blank.
+
+    Args:
+        classes: The text, the list, or a vocabulary, which is returned as it is.
+        limit: Most classes to accept, or None.
+
+    Returns:
+        The vocabulary, with at least one class.
+
+    Raises:
+        InputError: There is no class, there are more than `limit`, a name is longer than
+            `MAX_NAME_LENGTH`, there are too many synonyms, or `classes` holds something that is
+            no text.
+    """
+    if isinstance(classes, Vocabulary):
+        _check_size(len(classes), limit)
+        return classes
+
+    blanks = 0
+    prompts: dict[str, ClassPrompt] = {}
+    repeats: dict[str, str] = {}
+    for item in _split(classes):
+        synonyms = _parse_synonyms(item)
+        if not synonyms:
+            blanks += 1
+        elif (key := synonyms[0].casefold()) in prompts:
+            repeats.setdefault(key, prompts[key].name)
+        else:
+            prompts[key] = ClassPrompt(synonyms[0], synonyms)
+
+    _check_size(len(prompts), limit)
+    extra = sum(len(prompt.synonyms) - 1 for prompt in prompts.values())
+    if extra > MAX_EXTRA_SYNONYMS:
+        raise InputError(
+            f"The classes have {extra:,} synonyms beyond their names; "
+            f"at most {MAX_EXTRA_SYNONYMS:,} are possible."
+        )
+    notices = []
+    if repeats:
+        notices.append(f"Left out as repeated: {_enumerate(list(repeats.values()))}.")
+    if blanks:
+        notices.append(f"Left out: {blanks:,} blank{'s' if blanks > 1 else ''}.")
+    return Vocabulary(tuple(prompts.values()), tuple(notices))
+
+
+def fill_templates(name: str, templates: Sequence[str]) -> list[str]:
+    """Puts a name in the place of `{}` in each template.
+
+    Only `{}` is replaced, so braces in a name or elsewhere in a template do no harm.
+
+    Raises:
+        ValueError: A template has no place for the name.
+    """
+    for template in templates:
+        if "{}" not in template:
+            raise ValueError(f"The template {template!r} has no {{}} for the class name.")
+    return [template.replace("{}", name) for template in templates]
+
+
+def named_vocabularies() -> dict[str, str]:
+    """The benchmarks' vocabularies: name -> one-line description, smallest first."""
+    entries = {
+        file.name.removesuffix(".json"): _read(file.name)
+        for file in (resources.files("errseg") / "vocabularies").iterdir()
+        if file.name.endswith(".json")
+    }
+    return {
+        name: f"{entry['title']}: {entry['description']}"
+        for name, entry in sorted(entries.items(), key=lambda item: len(item[1]["classes"]))
+    }
+
+
+def load_vocabulary(name: str, published_spelling: bool = False) -> Vocabulary:
+    """A benchmark's vocabulary, in its label order.
+
+    Every class is prompted by one word, as in the published models, which use the first of a
+    benchmark's synonyms; the others are aliases.
+
+    Args:
+        name: One of `named_vocabularies()`.
+        published_spelling: False for plain spellings, all different: `dining table` where the
+            benchmark writes `diningtable`, and the next synonym where it gives two classes the
+            same first one. True for the benchmark's own, which the published figures rest on.
+
+    Raises:
+        InputError: There is no such vocabulary.
+    """
+    known = named_vocabularies()
+    key = name.strip().lower() if isinstance(name, str) else name
+    if key not in known:
+        raise InputError(f"There is no vocabulary {name!r}; there are {', '.join(known)}.")
+    prompts = []
+    for entry in _read(f"{key}.json")["classes"]:
+        words = [entry["name"], *entry.get("also", ())]
+        if "benchmark" in entry:
+            words.insert(0 if published_spelling else 1, entry["benchmark"])
+        prompts.append(ClassPrompt(words[0], (words[0],), tuple(words[1:])))
+    return Vocabulary(tuple(prompts))
+
+
+def suggested_kept_classes(vocabulary_size: int) -> int:
+    """The paper's advice for P, the number of classes that CRM keeps (Table XIII).
+
+    A size between two of the table's takes the smaller one's P. Never more than the size.
+
+    Args:
+        vocabulary_size: T, at least 1.
+
+    Raises:
+        ValueError: The size is below 1.
+    """
+    if vocabulary_size < 1:
+        raise ValueError(f"A vocabulary has at least 1 class, not {vocabulary_size}.")
+    kept = next(kept for size, kept in _KEPT_CLASSES if vocabulary_size >= size)
+    return min(kept, vocabulary_size)
+
+
+def _split(classes: str | Sequence[str]) -> list[str]:
+    """Parts the input into one text per class; some may be blank."""
+    if classes is None:  # an empty form field
+        return []
+    if isinstance(classes, str):
+        _check_length(len(classes))
+        items = []
+        for line in classes.splitlines():
+            parts = _SEPARATOR.split(line)
+            if not _clean(parts[-1]):  # an empty line, or a separator at its end
+                parts.pop()
+            items += parts
+        return items
+    if not isinstance(classes, Sequence) or isinstance(classes, bytes | bytearray):
+        raise InputError(
+            f"Classes are given as text or as a list of texts, not as {type(classes).__name__}."
+        )
+    for item in classes:
+        if not isinstance(item, str):
+            raise InputError(f"Each class is a text, not {item!r:.{_CHARACTERS_QUOTED}}.")
+    _check_length(sum(map(len, classes)))
+    return list(classes)
+
+
+def _parse_synonyms(item: str) -> tuple[str, ...]:
+    synonyms: dict[str, str] = {}
+    for part in _SYNONYM_SEPARATOR.split(item):
+        synonym = _clean(part)
+        if len(synonym) > MAX_NAME_LENGTH:
+            raise InputError(
+                f"The class name “{synonym[:_CHARACTERS_QUOTED].rstrip()}…” has "
+                f"{len(synonym):,} characters; at most {MAX_NAME_LENGTH} are possible."
+            )
+        if synonym:
+            synonyms.setdefault(synonym.casefold(), synonym)
+    return tuple(synonyms.values())
+
+
+def _clean(text: str) -> str:
+    """Collapses white space, removes what can't be seen, composes accents (NFC)."""
+    spaced = " ".join(text.split())
+    seen = "".join(char for char in spaced if unicodedata.category(char) not in _INVISIBLE)
+    # Removing a character may have brought two spaces together.
+    return " ".join(unicodedata.normalize("NFC", seen).split())
+
+
+def _check_length(length: int) -> None:
+    if length > MAX_TEXT_LENGTH:
+        raise InputError(
+            f"The classes have {length:,} characters; at most {MAX_TEXT_LENGTH:,} are possible."
+        )
+
+
+def _check_size(size: int, limit: int | None) -> None:
+    if size == 0:
+        raise InputError("No class was given; type at least one word, such as: dog, grass, sky.")
+    if limit is not None and size > limit:
+        raise InputError(f"{size:,} classes were given; at most {limit:,} are possible.")
+
+
+def _enumerate(names: list[str]) -> str:
+    shown = ", ".join(names[:_NAMES_QUOTED])
+    more = len(names) - _NAMES_QUOTED
+    return f"{shown} and {more:,} more" if more > 0 else shown
+
+
+@functools.cache
+def _read(file_name: str) -> dict:
+    """A vocabulary's file: title, description, and classes as {name, benchmark?, also?}.
+
+    `benchmark` is the benchmark's first synonym where it differs from the name, `also` its
+    further synonyms.
+    """
+    path = resources.files("errseg") / "vocabularies" / file_name
+    return json.loads(path.read_text(encoding="utf-8"))
