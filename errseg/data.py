@@ -1,0 +1,322 @@
+"""Training crops of photos with per-pixel class masks.
+
+`CropDataset` draws them from the sets that `load_sets` finds; `LabelSpace.targets` turns a crop's
+labels into what the crop teaches about any class names.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from errseg.errors import InputError
+from errseg.label_sets import (
+    BACKGROUND,
+    EXHAUSTIVE_SETS,
+    IGNORE,
+    SegmentationSet,
+    load_sets,
+    open_image,
+    open_mask,
+    validation_samples,
+)
+from errseg.label_space import LabelSpace, Sample
+from errseg.relations import synonyms
+
+__all__ = [
+    "BACKGROUND",
+    "EXHAUSTIVE_SETS",
+    "IGNORE",
+    "SET_WEIGHTS",
+    "Augmentation",
+    "CropDataset",
+    "LabelSpace",
+    "Sample",
+    "SegmentationSet",
+    "collate",
+    "load_sets",
+    "validation_samples",
+]
+
+# How often each set is drawn, relative to the others: sets with many names and whole scenes most,
+# sets with one object a photo little.
+SET_WEIGHTS: dict[str, float] = {
+    "coco_stuff": 4.0,
+    "coco_panoptic": 4.0,
+    "voc2012": 4.0,
+    "msrc": 3.0,
+    "coco_things": 2.5,
+    "ccp": 1.2,
+    "camvid": 1.0,
+    "animals4": 0.6,
+    "animals6": 0.6,
+    "animals7": 0.6,
+    "furniture": 0.5,
+    "facades": 0.4,
+    "foodtray": 0.4,
+    "pennfudan": 0.4,
+    "carparts": 0.3,
+    "horses": 0.3,
+    "dishes": 0.2,
+    "feralcats": 0.2,
+    "fss_sample": 0.1,
+}
+DEFAULT_SET_WEIGHT = 1.0
+
+# Sets with cut-out whole objects that can stand in another photo, and the names among them that
+# look wrong there: their masks leave out what stands on them.
+PASTE_SETS = frozenset(
+    {
+        "voc2012",
+        "animals4",
+        "animals6",
+        "animals7",
+        "horses",
+        "feralcats",
+        "pennfudan",
+        "fss_sample",
+    }
+)
+NOT_PASTED = frozenset({"dining table", "tv monitor", "sofa", "train"})
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How a training crop is varied; probabilities and half-widths of uniform ranges."""
+
+    squeeze: float = 0.15  # take the whole photo, whatever its aspect, instead of a crop
+    zoom: tuple[float, float] = (1.0, 2.0)  # the photo's short side over the crop's side
+    around_class: float = 0.8  # centre the crop near a labelled pixel of a random class
+    flip: float = 0.5
+    jitter: float = 0.8
+    brightness: float = 0.2
+    contrast: float = 0.2
+    saturation: float = 0.3
+    hue: float = 0.04  # of a full turn
+    pasted_side: tuple[float, float] = (0.35, 0.9)  # longest side of a pasted object over the crop
+    pasted_least: float = 0.01  # least share of its own photo that a pasted object covers
+
+
+def collate(samples: Sequence[Sample]) -> tuple[Tensor, list[Sample]]:
+    """Join samples to a batch for a `DataLoader`.
+
+    Returns:
+        images (B, 3, S, S) uint8, and the samples, whose images are views of the batch.
+    """
+    images = torch.stack([sample.image for sample in samples])
+    return images, [replace(s, image=image) for s, image in zip(samples, images, strict=True)]
+
+
+class CropDataset(Dataset[Sample]):
+    """Random square crops of the training photos, each a function of the seed and its index.
+
+    The same seed and index give the same crop in any process and any order, so training resumes
+    by starting at the index where it stopped. Crops are drawn with replacement: `length` only
+    bounds the indices.
+
+    Attributes:
+        sets: The sets; `Sample.set_index` counts in them.
+        space: The label space of their names.
+    """
+
+    def __init__(
+        self,
+        sets: Sequence[SegmentationSet],
+        size: int,
+        seed: int,
+        weights: dict[str, float] | None = None,
+        *,
+        copy_paste: float = 0.0,
+        held_out: Iterable[str] = (),
+        augmentation: Augmentation | None = None,
+        length: int = 100_000_000,
+    ) -> None:
+        """Prepare the tables; reads no photo.
+
+        Args:
+            sets: What to draw from.
+            size: Side of the crops in pixels, S.
+            seed: Any non-negative integer.
+            weights: Set name -> how often to draw it, relative to the others; `SET_WEIGHTS` if
+                None. Sets without an entry get 1.
+            copy_paste: Probability of pasting an object of `PASTE_SETS` onto a crop of a set that
+                labels every pixel.
+            held_out: Names to keep out of training: pixels labelled with one, or a synonym, are
+                ignored, and its absence isn't told.
+            augmentation: How crops are varied.
+            length: How many indices there are.
+
+        Raises:
+            InputError: No set has training photos and a weight above 0.
+        """
+        self.sets = tuple(sets)
+        self.size = size
+        self.seed = seed
+        self.copy_paste = copy_paste
+        self.augmentation = augmentation or Augmentation()
+        self.length = length
+        self.space = LabelSpace(self.sets)
+        given = SET_WEIGHTS if weights is None else weights
+        drawn = [given.get(s.name, DEFAULT_SET_WEIGHT) if s.training else 0.0 for s in self.sets]
+        if not sum(drawn) > 0:
+            raise InputError("None of the chosen sets has training photos and a weight above 0.")
+        self._probability = np.array(drawn) / sum(drawn)
+        hidden = {other for name in held_out for other in synonyms(name)}
+        hidden_labels = [i for name, i in self.space.index.items() if name in hidden]
+        self._lookup = [self.space.lookup(s) for s in self.sets]
+        self._listed = [self.space.listed(s) for s in self.sets]
+        for table, listed in zip(self._lookup, self._listed, strict=True):
+            table[np.isin(table, hidden_labels)] = IGNORE
+            listed[hidden_labels] = False
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> Sample:
+        if not 0 <= index < self.length:
+            raise IndexError(index)
+        rng = np.random.default_rng((self.seed, index))
+        set_index = int(rng.choice(len(self.sets), p=self._probability))
+        sample_set = self.sets[set_index]
+        image, label = self._crop(rng, set_index)
+        if sample_set.exhaustive and self._paste_from and rng.random() < self.copy_paste:
+            image, label = self._paste(rng, image, label)
+        if rng.random() < self.augmentation.jitter:
+            image = _jitter(rng, image, self.augmentation)
+        return Sample(
+            image=torch.from_numpy(np.array(image).transpose(2, 0, 1).copy()),
+            label=torch.from_numpy(label),
+            set_index=set_index,
+            listed=self._listed[set_index],
+            exhaustive=sample_set.exhaustive,
+        )
+
+    @cached_property
+    def _paste_from(self) -> list[tuple[int, str]]:
+        return [
+            (i, stem)
+            for i, s in enumerate(self.sets)
+            if s.name in PASTE_SETS
+            for stem in s.training
+        ]
+
+    def _crop(self, rng: np.random.Generator, set_index: int) -> tuple[Image.Image, np.ndarray]:
+        """Return one RGB crop and its label (S, S) int64."""
+        sample_set, vary, size = self.sets[set_index], self.augmentation, self.size
+        stem = sample_set.training[rng.integers(len(sample_set.training))]
+        mask = open_mask(sample_set, stem)
+        width, height = mask.size
+        if rng.random() < vary.squeeze:
+            box = (0.0, 0.0, float(width), float(height))
+        else:
+            side = min(width, height) / np.exp(rng.uniform(*np.log(vary.zoom)))
+            x, y = rng.uniform(0, width - side), rng.uniform(0, height - side)
+            if rng.random() < vary.around_class:
+                centre = self._labelled_pixel(rng, np.asarray(mask), set_index)
+                if centre is not None:
+                    # Anywhere that keeps the pixel in the middle half of the crop.
+                    offset = rng.uniform(0.25, 0.75, size=2) * side
+                    x = float(np.clip(centre[0] - offset[0], 0, width - side))
+                    y = float(np.clip(centre[1] - offset[1], 0, height - side))
+            box = (x, y, x + side, y + side)
+        image = _open_photo(sample_set, stem, mask.size, box, size)
+        values = mask.resize((size, size), Image.Resampling.NEAREST, box=box)
+        if sample_set.mirrors and rng.random() < vary.flip:
+            image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+            values = values.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        return image, self._lookup[set_index][np.asarray(values)]
+
+    def _labelled_pixel(
+        self, rng: np.random.Generator, values: np.ndarray, set_index: int
+    ) -> tuple[int, int] | None:
+        """Return (x, y) of a random pixel of a random labelled class, or None."""
+        step = 4  # a quarter of the resolution finds all but the tiniest regions
+        label = self._lookup[set_index][values[::step, ::step]]
+        present = np.unique(label[label >= 0])
+        if not present.size:
+            return None
+        places = np.flatnonzero(label == present[rng.integers(present.size)])
+        row, column = divmod(int(places[rng.integers(places.size)]), label.shape[1])
+        return column * step, row * step
+
+    def _paste(
+        self, rng: np.random.Generator, image: Image.Image, label: np.ndarray
+    ) -> tuple[Image.Image, np.ndarray]:
+        """Paste one random object onto a crop; returns the crop as it is if none suits."""
+        vary, size = self.augmentation, self.size
+        set_index, stem = self._paste_from[rng.integers(len(self._paste_from))]
+        source = self.sets[set_index]
+        mask = open_mask(source, stem)
+        labels = self._lookup[set_index][np.asarray(mask)]
+        found, counts = np.unique(labels[labels >= 0], return_counts=True)
+        suits = [
+            int(name)
+            for name, count in zip(found, counts, strict=True)
+            if count >= vary.pasted_least * labels.size and self.space.names[name] not in NOT_PASTED
+        ]
+        if not suits:
+            return image, label
+        name = suits[rng.integers(len(suits))]
+        cutout = Image.fromarray((labels == name).astype(np.uint8) * 255)
+        box = cutout.getbbox()
+        sides = np.array([box[2] - box[0], box[3] - box[1]])
+        sides = sides * (rng.uniform(*vary.pasted_side) * size / sides.max())
+        width, height = np.maximum(1, sides.round().astype(int)).tolist()
+        bilinear = Image.Resampling.BILINEAR
+        alpha = cutout.resize((width, height), bilinear, box=box)
+        with open_image(source.image_path(stem)) as photo:
+            pasted = photo.convert("RGB").resize((width, height), bilinear, box=box)
+        if source.mirrors and rng.random() < vary.flip:
+            pasted = pasted.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+            alpha = alpha.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        x = int(rng.integers(0, size - width + 1))
+        y = int(rng.integers(0, size - height + 1))
+        image, label = image.copy(), label.copy()
+        image.paste(pasted, (x, y), alpha)
+        label[y : y + height, x : x + width][np.asarray(alpha) >= 128] = name
+        return image, label
+
+
+def _open_photo(
+    sample_set: SegmentationSet,
+    stem: str,
+    mask_size: tuple[int, int],
+    box: tuple[float, float, float, float],
+    size: int,
+) -> Image.Image:
+    """Return the part of a photo within `box` (in mask pixels) as a square RGB image."""
+    path = sample_set.image_path(stem)
+    with open_image(path) as photo:
+        if photo.size != mask_size:
+            raise InputError(f"{path} is {photo.size}, but its mask is {mask_size}.")
+        # A JPEG decodes faster at 1/2, 1/4 or 1/8, where that's still at least the size needed.
+        needed = size / min(box[2] - box[0], box[3] - box[1])
+        if needed <= 0.5:
+            photo.draft("RGB", (int(mask_size[0] * needed), int(mask_size[1] * needed)))
+        across, down = photo.width / mask_size[0], photo.height / mask_size[1]
+        scaled = (box[0] * across, box[1] * down, box[2] * across, box[3] * down)
+        return photo.convert("RGB").resize(
+            (size, size), Image.Resampling.BILINEAR, box=scaled, reducing_gap=2.0
+        )
+
+
+# Luma and two colour axes (YIQ, ITU-R BT.470): hue turns the two, saturation stretches them.
+_TO_YIQ = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
+
+
+def _jitter(rng: np.random.Generator, image: Image.Image, vary: Augmentation) -> Image.Image:
+    """Vary brightness, contrast, saturation and hue, all in one affine map of the colours."""
+    brightness = 1 + rng.uniform(-vary.brightness, vary.brightness)
+    contrast = 1 + rng.uniform(-vary.contrast, vary.contrast)
+    saturation = 1 + rng.uniform(-vary.saturation, vary.saturation)
+    turn = 2 * np.pi * rng.uniform(-vary.hue, vary.hue)
+    cosine, sine = saturation * np.cos(turn), saturation * np.sin(turn)
+    chroma = np.array([[1, 0, 0], [0, cosine, -sine], [0, sine, cosine]])
+    colours = brightness * contrast * np.linalg.inv(_TO_YIQ) @ chroma @ _TO_YIQ
+    offset = np.full((3, 1), 127.5 * (1 - contrast))
+    return image.convert("RGB", np.hstack([colours, offset]).ravel().tolist())

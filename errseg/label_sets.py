@@ -1,0 +1,221 @@
+"""Folders of photos with per-pixel class masks, and how they are read.
+
+One folder per set::
+
+    <root>/<set>/images/<stem>.jpg      photos
+    <root>/<set>/masks/<stem>.png       8-bit index maps of the same size, 255 = ignore
+    <root>/<set>/classes.json           index -> plain English name; index 0 may be "background"
+    <root>/<set>/validation.txt         stems kept out of training, one a line
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from errseg.errors import InputError
+from errseg.relations import plain_name
+
+__all__ = [
+    "BACKGROUND",
+    "EXHAUSTIVE_SETS",
+    "IGNORE",
+    "MASK_IGNORE",
+    "SegmentationSet",
+    "load_sets",
+    "open_image",
+    "open_mask",
+    "validation_samples",
+]
+
+IGNORE = -1
+"""Label of a pixel that says nothing."""
+
+BACKGROUND = -2
+"""Label of a pixel that holds none of the names its set lists, and may hold any other."""
+
+MASK_IGNORE = 255
+"""Mask value of a pixel that says nothing."""
+
+BACKGROUND_NAME = "background"
+
+# Sets whose annotators gave every pixel a class; what they left out is 255.
+EXHAUSTIVE_SETS = frozenset({"coco_stuff", "coco_panoptic", "camvid"})
+
+
+@dataclass(frozen=True)
+class SegmentationSet:
+    """One folder of photos and masks.
+
+    Attributes:
+        name: The folder's name.
+        folder: Where it is.
+        classes: Mask index -> plain English name, in index order, without the background.
+        exhaustive: Whether every pixel has one of the classes (or is ignored).
+        has_background: Whether index 0 means "none of the classes".
+        training: Stems of the training photos, sorted.
+        validation: Stems of the validation photos, sorted.
+    """
+
+    name: str
+    folder: Path
+    classes: dict[int, str]
+    exhaustive: bool
+    has_background: bool
+    training: tuple[str, ...]
+    validation: tuple[str, ...]
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The set's vocabulary, in index order, without the background."""
+        return tuple(self.classes.values())
+
+    @property
+    def mirrors(self) -> bool:
+        """Whether a mirrored photo keeps its labels (no class is a left or right one)."""
+        words = {word for name in self.classes.values() for word in name.split()}
+        return not words & {"left", "right"}
+
+    def image_path(self, stem: str) -> Path:
+        """Return where a photo is."""
+        return self.folder / "images" / f"{stem}.jpg"
+
+    def mask_path(self, stem: str) -> Path:
+        """Return where a photo's mask is."""
+        return self.folder / "masks" / f"{stem}.png"
+
+
+def load_sets(root: Path | str, names: Iterable[str] | None = None) -> list[SegmentationSet]:
+    """Read the lists and classes of the sets below a folder; the photos stay on disk.
+
+    Args:
+        root: Folder with one folder per set.
+        names: The sets to take, in this order; all, sorted by name, if None.
+
+    Raises:
+        InputError: A folder or file is missing or isn't as described at the top of this file.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise InputError(f"There is no data folder {root}.")
+    found = sorted(path.parent.name for path in root.glob("*/classes.json"))
+    if not found:
+        raise InputError(f"{root} holds no sets: a set is a folder with a classes.json in it.")
+    chosen = found if names is None else list(names)
+    unknown = [name for name in chosen if name not in found]
+    if unknown:
+        raise InputError(
+            f"{root} has no set named {', '.join(unknown)}; it has {', '.join(found)}."
+        )
+    return [_load_set(root / name) for name in chosen]
+
+
+def _load_set(folder: Path) -> SegmentationSet:
+    classes = _read_classes(folder / "classes.json")
+    has_background = classes.get(0) == BACKGROUND_NAME
+    if has_background:
+        del classes[0]
+    for part in ("images", "masks"):
+        if not (folder / part).is_dir():
+            raise InputError(f"The set {folder} has no folder {part}.")
+    stems = {path.stem for path in (folder / "images").glob("*.jpg")}
+    masks = {path.stem for path in (folder / "masks").glob("*.png")}
+    if not stems:
+        raise InputError(f"{folder / 'images'} holds no .jpg photos.")
+    if lonely := sorted(stems - masks):
+        raise InputError(f"{folder / 'masks'} has no mask for {_some(lonely)}.")
+    listing = folder / "validation.txt"
+    if not listing.is_file():
+        raise InputError(f"The set {folder} has no validation.txt (it may be empty).")
+    validation = {line.strip() for line in listing.read_text(encoding="utf-8").splitlines()} - {""}
+    if missing := sorted(validation - stems):
+        raise InputError(f"{listing} lists {_some(missing)}, which {folder / 'images'} hasn't.")
+    return SegmentationSet(
+        name=folder.name,
+        folder=folder,
+        classes=classes,
+        exhaustive=folder.name in EXHAUSTIVE_SETS,
+        has_background=has_background,
+        training=tuple(sorted(stems - validation)),
+        validation=tuple(sorted(validation)),
+    )
+
+
+def _some(names: Sequence[str], shown: int = 3) -> str:
+    more = len(names) - shown
+    return ", ".join(names[:shown]) + (f" and {more} more" if more > 0 else "")
+
+
+def _read_classes(path: Path) -> dict[int, str]:
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        classes = {int(index): plain_name(name) for index, name in raw.items()}
+    except (ValueError, AttributeError) as error:
+        raise InputError(f'{path} must hold an object like {{"1": "cat", "2": "dog"}}.') from error
+    if not all(0 <= index < MASK_IGNORE and name for index, name in classes.items()):
+        raise InputError(f"{path} must give a name to each of its indices, which lie in 0 to 254.")
+    if len(set(classes.values())) < len(classes):
+        raise InputError(f"{path} gives the same name to two indices.")
+    if any(name == BACKGROUND_NAME and index for index, name in classes.items()):
+        raise InputError(f"{path}: '{BACKGROUND_NAME}' can only be index 0.")
+    return dict(sorted(classes.items()))
+
+
+@contextmanager
+def open_image(path: Path) -> Iterator[Image.Image]:
+    """Open an image file for a `with` block that decodes it.
+
+    Raises:
+        InputError: It can't be read or decoded.
+    """
+    try:
+        with Image.open(path) as image:
+            yield image
+    except OSError as error:
+        raise InputError(f"{path} can't be read as an image.") from error
+
+
+def open_mask(sample_set: SegmentationSet, stem: str) -> Image.Image:
+    """Read a mask as stored, one 8-bit class index a pixel.
+
+    Raises:
+        InputError: It can't be read or isn't such a map.
+    """
+    path = sample_set.mask_path(stem)
+    with open_image(path) as mask:
+        if mask.mode not in ("L", "P"):
+            raise InputError(f"{path} must be an 8-bit index map, but its mode is {mask.mode}.")
+        return mask.copy()
+
+
+def validation_samples(
+    sample_set: SegmentationSet, limit: int | None = None
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Read a set's validation photos whole, in order.
+
+    Args:
+        sample_set: The set.
+        limit: Read at most this many.
+
+    Yields:
+        image (H, W, 3) uint8 RGB, and label (H, W) int64: places in `sample_set.class_names`, -1
+        where the pixel is background or ignored, which doesn't count.
+
+    Raises:
+        InputError: A photo or mask can't be read or their sizes differ.
+    """
+    places = np.full(MASK_IGNORE + 1, IGNORE, dtype=np.int64)
+    places[list(sample_set.classes)] = np.arange(len(sample_set.classes))
+    for stem in sample_set.validation[:limit]:
+        mask = open_mask(sample_set, stem)
+        with open_image(sample_set.image_path(stem)) as photo:
+            image = np.array(photo.convert("RGB"))
+        if image.shape[:2] != (mask.height, mask.width):
+            raise InputError(
+                f"{sample_set.image_path(stem)} is {photo.size}, but its mask is {mask.size}."
+            )
+        yield image, places[np.asarray(mask)]
