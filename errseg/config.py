@@ -1,4 +1,4 @@
-"""Configurations: one frozen dataclass per part of the network, one preset per variant. No torch."""
+"""Configurations: a frozen dataclass per part of the network, a preset per variant. No torch."""
 
 from dataclasses import dataclass, field
 
@@ -78,6 +78,7 @@ class HeadConfig:
     star: bool = True  # off: ReLU6(W1 x) alone
     image_guidance: bool = True
     text_guidance: bool = True
+    text_guidance_dropout: float = 0.0  # share of classes whose text guidance is hidden in training
     cost_shortcut: bool = False  # logits = network + scaled stride-16 cost maps (errseg-lite)
 
     def __post_init__(self):
@@ -114,6 +115,7 @@ MODELS = (
             guidance_channels=64,
             decoder_widths=(48, 32, 16),
             decoder_guidance=(32, 16, 8),
+            text_guidance_dropout=0.2,
             cost_shortcut=True,
         ),
         input_size=384,

@@ -7,8 +7,6 @@ classifier's softmax at that pixel (ConSE, Norouzi et al. 2014), plus a trained 
 
 from __future__ import annotations
 
-import json
-
 import timm
 import torch
 from tokenizers import Tokenizer
@@ -56,20 +54,29 @@ class TextTower(nn.Module):
                     "errseg-lite has no tokenizer yet: it comes with the weights; use load_model"
                 )
             tokenizer = Tokenizer.from_str(self.tokenizer_json)
-            tokenizer.enable_truncation(self.config.context_length)
-            tokenizer.enable_padding()
+            tokenizer.no_truncation()
+            tokenizer.no_padding()
             self._tokenizer = tokenizer
         return self._tokenizer
 
+    def tokenize(self, prompts: list[str]) -> list[list[int]]:
+        """Split prompts into word pieces between a start and an end token, at full length."""
+        return [encoded.ids for encoded in self.tokenizer.encode_batch(prompts)]
+
     def forward(self, prompts: list[str]) -> Tensor:
-        """Encode prompts to (T, C)."""
-        encoded = self.tokenizer.encode_batch(prompts)
+        """Encode prompts to (T, C); those longer than the context lose their end."""
+        limit = self.config.context_length
+        ids = [
+            torch.tensor(ids if len(ids) <= limit else [*ids[: limit - 1], ids[-1]])
+            for ids in self.tokenize(prompts)
+        ]
         device = self.words.weight.device
-        tokens = torch.tensor([e.ids for e in encoded], device=device)
-        mask = torch.tensor([e.attention_mask for e in encoded], device=device).bool()
+        tokens = nn.utils.rnn.pad_sequence(ids, batch_first=True).to(device)
+        lengths = torch.tensor([len(row) for row in ids], device=device)
+        mask = torch.arange(tokens.shape[1], device=device) < lengths[:, None]
         x = self.norm(self.words(tokens) + self.positions.weight[: tokens.shape[1]])
         x = self.encoder(x, src_key_padding_mask=~mask)
-        mean = (x * mask[..., None]).sum(dim=1) / mask.sum(dim=1, keepdim=True)
+        mean = (x * mask[..., None]).sum(dim=1) / lengths[:, None]
         return F.normalize(mean, dim=-1)
 
 
@@ -108,6 +115,7 @@ class LiteTowers(nn.Module):
 
     def _pyramid(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         trunk = self.trunk
+        x = x.contiguous(memory_format=torch.channels_last)  # a third faster on CPUs
         x, features = trunk.bn1(trunk.conv_stem(x)), []
         for index, block in enumerate(trunk.blocks):
             x = block(x)
@@ -136,8 +144,7 @@ class LiteTowers(nn.Module):
 
     def prompt_lengths(self, prompts: list[str]) -> list[int]:
         """Count the tokens of each prompt, so that those that will be cut can be named."""
-        tokenizer = Tokenizer.from_str(json.dumps(json.loads(self.text.tokenizer_json)))
-        return [len(encoded.ids) for encoded in tokenizer.encode_batch(prompts)]
+        return [len(ids) for ids in self.text.tokenize(prompts)]
 
     @property
     def device(self) -> torch.device:

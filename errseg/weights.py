@@ -1,0 +1,188 @@
+"""Names and files -> models: our safetensors files, and the released checkpoints.
+
+Our file carries its own configuration and, for errseg-lite, its tokenizer, so a path is enough.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from errseg.config import MODELS, ClipConfig, HeadConfig, LiteConfig, ModelConfig, model_config
+from errseg.errors import InputError
+from errseg.model import ERRSeg, build_model
+from errseg.published import check_tensors
+
+ASSETS = Path(__file__).resolve().parent.parent / "assets"
+EMBEDDED = {"errseg-lite": ASSETS / "errseg-lite" / "model.safetensors"}
+"""Variants whose weights ship with the code."""
+SCALE_SUFFIX = ".row_scale"
+INT8_LIMIT = 127
+QUANTIZED = ("towers.text.",)
+"""Prefixes of the matrices stored as int8 with a scale per row: MiniLM keeps a cosine of 0.9995."""
+VARIANT_TENSOR = "sem_seg_head.clip_model.text_projection"
+"""The released checkpoints' variants are told apart by this tensor's shape."""
+
+
+def load_model(name_or_path: str | Path, device: str | torch.device = "cpu") -> ERRSeg:
+    """Load a model with its weights, in evaluation mode.
+
+    Args:
+        name_or_path: a name of `list_models`, a released ``.pth`` or our ``.safetensors``.
+        device: where to put it.
+
+    Raises:
+        InputError: there is no such model or file, its weights aren't here, or the file is not
+            what it should be.
+    """
+    path = Path(name_or_path)
+    if path.suffix == ".safetensors":
+        model = _load_safetensors(path)
+    elif path.suffix in (".pth", ".pt"):
+        model = _load_released(path)
+    else:
+        config = model_config(str(name_or_path))
+        if config.name not in EMBEDDED:
+            raise InputError(
+                f"The weights of {config.name} don't ship with the code. Download the released "
+                "checkpoint and give its path, for example load_model('errseg_b.pth')."
+            )
+        model = _load_safetensors(EMBEDDED[config.name])
+    return model.to(device)
+
+
+def save_model(model: ERRSeg, path: Path) -> None:
+    """Write a model as one safetensors file with its configuration.
+
+    Matrices are stored as float16, the lite text tower's as int8 with a scale per row.
+    """
+    tensors = {}
+    for name, tensor in model.state_dict().items():
+        tensor = tensor.detach().cpu()
+        if tensor.ndim < 2:
+            tensors[name] = tensor
+        elif name.startswith(QUANTIZED):
+            scale = tensor.float().abs().amax(dim=1).clamp(min=1e-12) / INT8_LIMIT
+            tensors[name] = (tensor / scale[:, None]).round().to(torch.int8)
+            tensors[name + SCALE_SUFFIX] = scale
+        else:
+            tensors[name] = tensor.half().contiguous()
+    metadata = {"config": json.dumps(dataclasses.asdict(model.config))}
+    if isinstance(model.config.towers, LiteConfig):
+        metadata["tokenizer"] = model.towers.text.tokenizer_json
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    save_file(tensors, partial, metadata)
+    partial.replace(path)
+
+
+def file_hash(path: Path) -> str:
+    """Return a file's SHA-256 in hexadecimal, as ``sha256sum`` prints it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _load_safetensors(path: Path) -> ERRSeg:
+    _require_file(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            stored = {name: file.get_tensor(name) for name in file.keys()}
+    except SafetensorError as error:
+        raise InputError(f"{path.name} is not a safetensors file ({error}).") from None
+    if "config" not in metadata:
+        raise InputError(
+            f"{path.name} holds no ERR-Seg configuration; give a file that save_model wrote."
+        )
+    with torch.device("meta"):
+        model = build_model(_config_from_json(metadata["config"], path))
+    tensors = _dequantize(stored)
+    check_tensors(
+        found={name: tuple(tensor.shape) for name, tensor in tensors.items()},
+        expected={name: tuple(tensor.shape) for name, tensor in model.state_dict().items()},
+        what=f"a complete {model.config.name}",
+    )
+    model.load_state_dict(tensors, assign=True)
+    _materialise(model)
+    if "tokenizer" in metadata:
+        model.towers.text.tokenizer_json = metadata["tokenizer"]
+    model.weights_hash = file_hash(path)
+    return model
+
+
+def _load_released(path: Path) -> ERRSeg:
+    _require_file(path)
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except Exception as error:  # torch raises a dozen kinds for a file that is not a checkpoint
+        raise InputError(
+            f"{path.name} can't be read as a PyTorch checkpoint ({type(error).__name__})."
+        ) from None
+    state_dict = checkpoint.get("model", checkpoint) if isinstance(checkpoint, dict) else None
+    if not isinstance(state_dict, dict) or VARIANT_TENSOR not in state_dict:
+        raise InputError(
+            f"{path.name} is not a released ERR-Seg checkpoint: it has no {VARIANT_TENSOR}."
+        )
+    width = state_dict[VARIANT_TENSOR].shape[-1]
+    for config in MODELS:
+        if isinstance(config.towers, ClipConfig) and config.towers.embedding == width:
+            break
+    else:
+        raise InputError(f"{path.name} has text embeddings {width} wide; no variant has those.")
+    with torch.device("meta"):
+        model = build_model(config)
+    model.to_empty(device="cpu")
+    _materialise(model)
+    model.load_published(state_dict)
+    model.weights_hash = file_hash(path)
+    return model
+
+
+def _require_file(path: Path) -> None:
+    if not path.is_file():
+        raise InputError(f"There is no weights file {path.name} in {path.parent.name or '.'}.")
+
+
+def _config_from_json(text: str, path: Path) -> ModelConfig:
+    try:
+        fields = json.loads(text)
+        towers, head = fields.pop("towers"), fields.pop("head")
+        kind = ClipConfig if "open_clip_name" in towers else LiteConfig
+        return ModelConfig(
+            **fields, towers=_dataclass(kind, towers), head=_dataclass(HeadConfig, head)
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path.name} was written for another version ({error}).") from None
+
+
+def _dataclass(kind: type, fields: dict) -> object:
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+
+
+def _dequantize(stored: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Turn stored tensors into float32 (integers that count stay)."""
+    tensors = {}
+    for name, tensor in stored.items():
+        if name.endswith(SCALE_SUFFIX):
+            continue
+        scale = stored.get(name + SCALE_SUFFIX)
+        if scale is not None:
+            tensors[name] = tensor.float() * scale[:, None]
+        else:
+            tensors[name] = tensor.float() if tensor.is_floating_point() else tensor
+    return tensors
+
+
+def _materialise(model: ERRSeg) -> None:
+    """Rebuild the buffers that no file holds (CLIP's causal mask) after building on "meta"."""
+    if isinstance(model.config.towers, ClipConfig):
+        length = model.config.towers.context_length
+        mask = torch.full((length, length), float("-inf")).triu(1)
+        model.towers.clip.register_buffer("attn_mask", mask, persistent=False)
