@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from errseg.colors import class_color, class_colors
 from errseg.visualize import (
     NONE_INDEX,
     LegendEntry,
-    class_color,
-    class_colors,
     labelled_overlay,
     overlay,
     palette_mask,
