@@ -1,10 +1,16 @@
 """ERR-Seg: efficient open-vocabulary semantic segmentation (arXiv 2501.17642)."""
 
-from errseg.config import list_models
-from errseg.errors import InputError
-from errseg.model import build_model
-from errseg.predictor import Predictor, Result
-from errseg.weights import load_model, save_model
+from importlib import import_module
+
+_HOMES = {
+    "InputError": "errseg.errors",
+    "Predictor": "errseg.predictor",
+    "Result": "errseg.predictor",
+    "build_model": "errseg.model",
+    "list_models": "errseg.config",
+    "load_model": "errseg.weights",
+    "save_model": "errseg.weights",
+}
 
 __all__ = [
     "InputError",
@@ -15,3 +21,20 @@ __all__ = [
     "load_model",
     "save_model",
 ]
+
+
+def __getattr__(name: str):
+    """Import what the package offers at its first use (PEP 562).
+
+    torch takes seconds to import; a command line's help and a page's first paint don't need it.
+    """
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the package's offers too, imported or not."""
+    return sorted({*globals(), *__all__})

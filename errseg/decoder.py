@@ -32,7 +32,7 @@ class GuidanceProjection(nn.Module):
     def __init__(self, widths: tuple[int, int, int, int], config: HeadConfig):
         super().__init__()
         stride4, stride8, stride16, stride32 = widths
-        if config.image_guidance:
+        if config.sfm and config.image_guidance:
             self.spatial = nn.ModuleList(
                 nn.Conv2d(channels, config.guidance_channels, 3, padding=1)
                 for channels in (stride32, stride16)

@@ -6,7 +6,20 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+
+# Pillow looks a format up among the plugins that were imported; it imports only the commonest
+# ones by itself when `formats` is given.
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageOps,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+    WebPImagePlugin,
+)
 
 from errseg.errors import InputError
 
@@ -14,8 +27,15 @@ SMALLEST_PHOTO = 16
 """Pixels of a side below which there is nothing to segment."""
 LARGEST_PHOTO = 64_000_000
 """Pixels: a 64-megapixel photo takes 192 MB as RGB; a crafted file of a few KB can claim more."""
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF")
-"""Pillow's decoders that may see a stranger's file (MPO: phones' JPEGs with several views)."""
+FORMATS = (
+    JpegImagePlugin.JpegImageFile.format,
+    PngImagePlugin.PngImageFile.format,
+    WebPImagePlugin.WebPImageFile.format,
+    GifImagePlugin.GifImageFile.format,
+    BmpImagePlugin.BmpImageFile.format,
+    TiffImagePlugin.TiffImageFile.format,
+)
+"""Pillow's decoders that may see a stranger's file (phones' MPO is opened as JPEG)."""
 
 
 def load_image(image: Image.Image | np.ndarray | str | Path) -> np.ndarray:
@@ -37,7 +57,8 @@ def load_image(image: Image.Image | np.ndarray | str | Path) -> np.ndarray:
         raise InputError(f"There is no photo {path.name!r}.")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # checked below
+            # The size is checked below; odd metadata and surplus bytes are no reason to worry.
+            warnings.simplefilter("ignore")
             with Image.open(path, formats=FORMATS) as opened:
                 return _upright_rgb(opened)
     except UnidentifiedImageError:

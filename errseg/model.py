@@ -113,7 +113,9 @@ class ERRSeg(nn.Module):
         self.cost_embedding = CostEmbedding(head)
         self.guidance = GuidanceProjection(config.towers.widths, head)
         self.text_guidance = (
-            nn.Linear(config.towers.embedding, head.width) if head.text_guidance else None
+            nn.Linear(config.towers.embedding, head.width)
+            if head.cfm and head.text_guidance
+            else None
         )
         self.escf = ESCF(head)
         self.decoder = GUD(head)

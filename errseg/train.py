@@ -36,6 +36,10 @@ SETTINGS = "settings.json"
 WEIGHTS = "model.safetensors"
 STRIDE = 4  # of the logits and so of the targets
 COST_STRIDE = 16
+LITE_LAST_STAGES = tuple(
+    f"towers.trunk.{part}." for part in ("blocks.5", "blocks.6", "conv_head", "bn2", "classifier")
+)
+"""EfficientNet's stages at stride 32: few pixels, so fine-tuning them costs little."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ class TrainConfig:
     similar: float = 0.45  # cosine of text embeddings above which an ImageNet name is no negative
     rate: float = 2e-4
     clip_rate: float = 0.01  # of the towers' fine-tuned parameters, relative to `rate`
+    trunk_rate: float = 0.0  # of lite's stride-32 stages, relative to `rate`
     weight_decay: float = 1e-4
     warm_up: int = 1000  # steps
     positive_weight: float = 1.0
@@ -72,8 +77,8 @@ PUBLISHED = TrainConfig()
 """The paper's training of errseg-base and errseg-large."""
 
 LITE = TrainConfig(
-    steps=3400,
-    cost_steps=2000,
+    steps=3000,
+    cost_steps=1900,
     batch=8,
     crop=256,
     kept_classes=12,
@@ -427,6 +432,8 @@ def _rate_factor(name: str, config: TrainConfig) -> float:
     if name.startswith("towers.clip."):
         tuned = name.endswith(("in_proj_weight", "c_fc.weight"))
         return config.clip_rate if tuned else 0.0
+    if name.startswith(LITE_LAST_STAGES):
+        return config.trunk_rate
     return 0.0 if name.startswith(("towers.trunk.", "towers.text.")) else 1.0
 
 

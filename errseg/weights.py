@@ -158,7 +158,7 @@ def _config_from_json(text: str, path: Path) -> ModelConfig:
         return ModelConfig(
             **fields, towers=_dataclass(kind, towers), head=_dataclass(HeadConfig, head)
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path.name} was written for another version ({error}).") from None
 
 

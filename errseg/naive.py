@@ -1,0 +1,258 @@
+"""ERR-Seg as the paper draws it, straight down and without a single saving.
+
+The second oracle of the tests and the baseline of the benchmark; nothing else imports it. It
+computes with a model's weights but with none of its code: guidance is repeated for every class
+and concatenated, convolutions aren't folded, prompts are padded to the whole context, attention
+is written out, everything is float32 and nothing is kept between calls.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import open_clip
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from errseg.config import BETA, KEPT_CLASSES, VOTES_PER_PIXEL, ClipConfig
+from errseg.fusion import CFM, SFM, ClassAttention, SpatialAttention
+from errseg.layers import StarFeedForward
+from errseg.model import DROPPED_LOGIT, ERRSeg
+
+
+@dataclass(frozen=True)
+class NaiveSegmentation:
+    """The same names as `errseg.model.Segmentation`, plus every attention on the way."""
+
+    logits: Tensor  # (B, T, h4, w4), -100 where CRM dropped the class
+    kept: Tensor  # (B, P)
+    crm_scores: Tensor  # (B, T)
+    spatial_attention: list[Tensor]  # of each SFM, (B, P, heads, h16 w16, sources)
+    class_attention: list[Tensor]  # of each CFM, (B, pixels, heads, P, P)
+
+
+def segment(
+    model: ERRSeg,
+    pixels: Tensor,
+    prompts: list[str],
+    kept_classes: int = KEPT_CLASSES,
+    votes_per_pixel: int = VOTES_PER_PIXEL,
+    beta: float = BETA,
+) -> NaiveSegmentation:
+    """Run the whole pipeline on uint8 RGB photos (B, 3, H, W) whose sides are multiples of 32."""
+    text = encode_text(model, prompts)
+    pyramid, dense16, dense32 = encode_image(model, pixels)
+    return decode(model, pyramid, dense16, dense32, text, kept_classes, votes_per_pixel, beta)
+
+
+def encode_text(model: ERRSeg, prompts: list[str]) -> Tensor:
+    """Encode prompts padded to the whole context: (T, C), L2-normalised."""
+    config = model.config.towers
+    if isinstance(config, ClipConfig):
+        tokens = open_clip.tokenize(prompts, config.context_length).to(model.device)
+        return model.towers.clip.encode_text(tokens, normalize=True)
+    tower = model.towers.text
+    rows = torch.zeros(len(prompts), config.context_length, dtype=torch.int64)
+    lengths = []
+    for row, ids in zip(rows, tower.tokenize(prompts), strict=True):
+        row[: len(ids)] = torch.tensor(ids)
+        lengths.append(len(ids))
+    mask = torch.arange(config.context_length) < torch.tensor(lengths)[:, None]
+    rows, mask = rows.to(model.device), mask.to(model.device)
+    x = tower.encoder(
+        tower.norm(tower.words(rows) + tower.positions.weight), src_key_padding_mask=~mask
+    )
+    mean = F.normalize((x * mask[..., None]).sum(1) / mask.sum(1, keepdim=True), dim=-1)
+    return F.normalize(mean - model.towers.text_mean, dim=-1)
+
+
+def encode_image(model: ERRSeg, pixels: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:
+    """Return the features at strides 4, 8, 16, 32 and the dense embeddings at 16 and 32."""
+    config, towers = model.config.towers, model.towers
+    mean = torch.tensor(config.pixel_mean, device=model.device).view(3, 1, 1)
+    std = torch.tensor(config.pixel_std, device=model.device).view(3, 1, 1)
+    x = (pixels.to(model.device).float() - mean) / std
+    if not isinstance(config, ClipConfig):
+        encoded = towers.encode_image(pixels.to(model.device))
+        return list(encoded.pyramid), encoded.dense16, encoded.dense32
+    trunk, pyramid = towers.clip.visual.trunk, []
+    x = trunk.stem(x)
+    for stage in trunk.stages:
+        x = stage(x)
+        pyramid.append(x)
+
+    def project(maps: Tensor) -> Tensor:
+        embedded = towers.clip.visual.head(trunk.head.norm(maps).permute(0, 2, 3, 1))
+        return F.normalize(embedded.permute(0, 3, 1, 2), dim=1)
+
+    normed = towers.dense_norm(pyramid[2].permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+    downsample = towers.dense_downsample
+    finer = F.conv2d(F.pad(normed, (1, 1, 1, 1)), downsample.weight, downsample.bias)
+    finer = F.interpolate(finer, pyramid[2].shape[-2:], mode="bilinear", align_corners=False)
+    return pyramid, project(trunk.stages[3].blocks(finer)), project(pyramid[3])
+
+
+def decode(
+    model: ERRSeg,
+    pyramid: list[Tensor],
+    dense16: Tensor,
+    dense32: Tensor,
+    text: Tensor,
+    kept_classes: int = KEPT_CLASSES,
+    votes_per_pixel: int = VOTES_PER_PIXEL,
+    beta: float = BETA,
+) -> NaiveSegmentation:
+    """HSM, CRM, cost embedding, guidance, ESCF, GUD and head, one after the other."""
+    head = model.config.head
+    batch, _, height, width = dense16.shape
+
+    # HSM: cost maps of the whole vocabulary at both strides
+    cost16 = torch.einsum("bchw,tc->bthw", dense16, text)
+    cost32 = torch.einsum("bchw,tc->bthw", dense32, text)
+
+    # CRM: every pixel votes for its K best classes
+    classes = len(text)
+    scores = torch.zeros(batch, classes, device=text.device)
+    order = cost16.flatten(2).sort(dim=1, descending=True, stable=True).indices
+    for rank in range(min(votes_per_pixel, classes)):
+        for image in range(batch):
+            counts = torch.bincount(order[image, rank], minlength=classes)
+            scores[image] += beta**rank * counts
+    kept = scores.sort(dim=1, descending=True, stable=True).indices
+    kept = kept[:, : min(kept_classes, classes) if head.crm else classes].sort(dim=1).values
+    each = torch.arange(batch, device=kept.device)[:, None]
+    cost16, cost32, kept_text = cost16[each, kept], cost32[each, kept], text[kept]
+    count = kept.shape[1]
+
+    # Cost embedding: per class, 7x7 at each stride, mean, 1x1
+    embedding = model.cost_embedding
+    padding = head.cost_kernel // 2
+    strides = []
+    for convolution, cost in zip(embedding.embed, (cost16, cost32), strict=False):
+        maps = F.conv2d(
+            cost.flatten(0, 1)[:, None], convolution.weight, convolution.bias, padding=padding
+        )
+        strides.append(F.interpolate(maps, (height, width), mode="bilinear", align_corners=False))
+    x = embedding.fuse(torch.stack(strides).mean(dim=0)).unflatten(0, (batch, count))
+
+    # Guidance
+    stride4, stride8, stride16, stride32 = (maps.clamp(-16, 16) for maps in pyramid)
+    image_guidance = text_guidance = None
+    if model.guidance.spatial is not None:
+        coarse = F.relu6(model.guidance.spatial[0](stride32))
+        fine = F.relu6(model.guidance.spatial[1](stride16))
+        coarse = F.interpolate(coarse, (height, width), mode="bilinear", align_corners=False)
+        image_guidance = model.guidance.fuse((coarse + fine) / 2)
+        image_guidance = image_guidance[:, None].expand(-1, count, -1, -1, -1)
+    if model.text_guidance is not None:
+        text_guidance = F.gelu(model.text_guidance(kept_text))
+    decoder_guidance = [
+        F.relu6(convolution(maps))
+        for convolution, maps in zip(
+            model.guidance.decoder, (stride16, stride8, stride4), strict=False
+        )
+    ]
+
+    # ESCF
+    spatial_attention, class_attention = [], []
+    for layer in model.escf:
+        if layer.sfm is not None:
+            x, attention = _sfm(layer.sfm, x, image_guidance)
+            spatial_attention.append(attention)
+        if layer.cfm is not None:
+            x, attention = _cfm(layer.cfm, x, text_guidance)
+            class_attention.append(attention)
+
+    # GUD, the head, and -100 for the classes that CRM dropped
+    x = x.flatten(0, 1)
+    for stage, guidance in zip(model.decoder.stages, decoder_guidance, strict=True):
+        repeated = guidance[:, None].expand(-1, count, -1, -1, -1).flatten(0, 1)
+        x = torch.cat([stage.up(x), repeated], dim=1)
+        x = F.relu(stage.norm1(F.conv2d(x, stage.refine1.weight, padding=1)))
+        x = F.relu(stage.norm2(stage.refine2(x)))
+    logits = model.decoder.head(x)[:, 0].unflatten(0, (batch, count))
+    grid = (height * 4, width * 4)
+    logits = F.interpolate(logits, grid, mode="bilinear", align_corners=False)
+    if head.cost_shortcut:
+        raw = F.interpolate(cost16, grid, mode="bilinear", align_corners=False)
+        logits = logits + model.shortcut_scale * raw + model.shortcut_bias
+    full = torch.full((batch, classes, *grid), DROPPED_LOGIT, device=logits.device)
+    full[each, kept] = logits
+    return NaiveSegmentation(full, kept, scores, spatial_attention, class_attention)
+
+
+def _sfm(sfm: SFM, x: Tensor, guidance: Tensor | None) -> tuple[Tensor, Tensor]:
+    """SFM on x (B, P, C, h, w) with guidance repeated for every class, of the same shape."""
+    batch, count, _, height, width = x.shape
+    tokens = x.flatten(0, 1).flatten(2).transpose(1, 2)  # (B P, h w, C)
+    repeated = None if guidance is None else guidance.flatten(0, 1).flatten(2).transpose(1, 2)
+    attended, attention = _spatial_attention(
+        sfm.attention, sfm.norm1(tokens), repeated, (height, width)
+    )
+    tokens = tokens + attended
+    hidden = _star(sfm.feed_forward, sfm.norm2(tokens))
+    mixed = sfm.mix(hidden.transpose(1, 2).unflatten(2, (height, width)))
+    tokens = tokens + mixed.flatten(2).transpose(1, 2)
+    x = tokens.transpose(1, 2).unflatten(2, (height, width)).unflatten(0, (batch, count))
+    return x, attention.unflatten(0, (batch, count))
+
+
+def _spatial_attention(
+    attention: SpatialAttention, tokens: Tensor, guidance: Tensor | None, grid: tuple[int, int]
+) -> tuple[Tensor, Tensor]:
+    seen = tokens if guidance is None else torch.cat([tokens, guidance], dim=-1)
+    query = F.linear(seen, attention.query.weight, attention.query.bias)
+    value_tokens = tokens
+    if attention.reduce_key is not None:
+        maps = seen.transpose(1, 2).unflatten(2, grid)
+        convolution = attention.reduce_key
+        reduced = F.conv2d(maps, convolution.weight, convolution.bias, convolution.stride)
+        seen = attention.norm_key(reduced.flatten(2).transpose(1, 2))
+        reduced = attention.reduce_value(tokens.transpose(1, 2).unflatten(2, grid))
+        value_tokens = attention.norm_value(reduced.flatten(2).transpose(1, 2))
+    key = F.linear(seen, attention.key.weight, attention.key.bias)
+    out, weights = _attend(query, key, attention.value(value_tokens), attention.heads)
+    return attention.out(out), weights
+
+
+def _cfm(cfm: CFM, x: Tensor, guidance: Tensor | None) -> tuple[Tensor, Tensor]:
+    """CFM on x (B, P, C, h, w) with guidance (B, P, C)."""
+    batch, count, _, height, width = x.shape
+    pooled = F.avg_pool2d(x.flatten(0, 1), cfm.reduction)
+    grid = pooled.shape[-2:]
+    # (B P, C, h', w') -> (B h' w', P, C)
+    tokens = pooled.unflatten(0, (batch, count)).permute(0, 3, 4, 1, 2).flatten(0, 2)
+    repeated = None
+    if guidance is not None:
+        repeated = guidance[:, None].expand(-1, grid.numel(), -1, -1).flatten(0, 1)
+    attended, attention = _class_attention(cfm.attention, cfm.norm1(tokens), repeated)
+    tokens = tokens + attended
+    tokens = tokens + F.relu6(_star(cfm.feed_forward, cfm.norm2(tokens)))
+    fused = tokens.unflatten(0, (batch, *grid)).permute(0, 3, 4, 1, 2).flatten(0, 1)
+    fused = F.interpolate(fused, (height, width), mode="bilinear", align_corners=True)
+    return x + fused.unflatten(0, (batch, count)), attention.unflatten(0, (batch, -1))
+
+
+def _class_attention(
+    attention: ClassAttention, tokens: Tensor, guidance: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    seen = tokens if guidance is None else torch.cat([tokens, guidance], dim=-1)
+    query = F.linear(seen, attention.query.weight, attention.query.bias)
+    key = F.linear(seen, attention.key.weight, attention.key.bias)
+    out, weights = _attend(query, key, attention.value(tokens), attention.heads)
+    return attention.out(out), weights
+
+
+def _attend(query: Tensor, key: Tensor, value: Tensor, heads: int) -> tuple[Tensor, Tensor]:
+    """Attention written out; the weights are (N, heads, tokens, sources), rows sum to one."""
+    query, key, value = (x.unflatten(2, (heads, -1)).transpose(1, 2) for x in (query, key, value))
+    weights = (query @ key.transpose(2, 3) / query.shape[-1] ** 0.5).softmax(dim=-1)
+    return (weights @ value).transpose(1, 2).flatten(2), weights
+
+
+def _star(feed_forward: StarFeedForward, tokens: Tensor) -> Tensor:
+    gated = F.relu6(feed_forward.gate(tokens))
+    if feed_forward.content is not None:
+        gated = gated * feed_forward.content(tokens)
+    return feed_forward.out(gated)
