@@ -1,0 +1,161 @@
+"""Tiny models that need no download, with weights from the rule in golden/README.md."""
+
+import dataclasses
+import socket
+
+import pytest
+import torch
+from golden_weights import rule_tensor
+from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
+from tokenizers.normalizers import BertNormalizer
+from tokenizers.pre_tokenizers import BertPreTokenizer
+from tokenizers.processors import TemplateProcessing
+
+from errseg.config import ClipConfig, HeadConfig, LiteConfig, ModelConfig
+from errseg.model import ERRSeg, build_model
+
+TINY_HEAD = HeadConfig(
+    width=16,
+    layers=2,
+    heads=2,
+    feed_forward=24,
+    cost_channels=12,
+    guidance_channels=12,
+    decoder_widths=(16, 8, 8),
+    decoder_guidance=(6, 5, 4),
+)
+TINY_CLIP = ClipConfig(
+    open_clip_name="convnext_base_w_320",  # for the tokenizer; the sizes below are smaller
+    trunk="test_convnext",
+    widths=(24, 32, 48, 64),
+    embedding=20,
+    projection="linear",
+    text_width=16,
+    text_heads=2,
+    text_layers=2,
+)
+TINY_LITE = LiteConfig(
+    embedding=24,
+    residual_hidden=16,
+    text_heads=3,
+    text_layers=2,
+    text_hidden=32,
+    text_vocabulary=24,
+    context_length=12,
+)
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "photo", "of", "cat", "dog", "sky", "grass"]
+WORDS += ["tree", "road", "##s", "##fish", "scene", "in", "the", "sofa", "red"]
+LOOPBACK = ("127.0.0.1", "::1", "localhost", "0.0.0.0")
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch):
+    """No test may need the network; an app on this machine is fine."""
+    connect = socket.socket.connect
+
+    def connect_here(self, address):
+        if isinstance(address, tuple) and address[0] not in LOOPBACK:
+            raise OSError(f"a test tried to reach {address[0]}")
+        return connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", connect_here)
+
+
+def tiny_tokenizer() -> str:
+    """A word-piece tokenizer as JSON that, like MiniLM's, pads and cuts to a fixed length."""
+    tokenizer = Tokenizer(WordPiece({word: i for i, word in enumerate(WORDS)}, unk_token="[UNK]"))
+    tokenizer.normalizer = BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = BertPreTokenizer()
+    tokenizer.post_processor = TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    tokenizer.enable_padding(length=128)
+    tokenizer.enable_truncation(128)
+    return tokenizer.to_str()
+
+
+def tiny_config(lite: bool = False, **head) -> ModelConfig:
+    return ModelConfig(
+        name="tiny-lite" if lite else "tiny-clip",
+        description="for the tests",
+        towers=TINY_LITE if lite else TINY_CLIP,
+        head=dataclasses.replace(TINY_HEAD, **head),
+        input_size=96,
+    )
+
+
+def build_tiny(lite: bool = False, **head) -> ERRSeg:
+    """Build a tiny model; a tensor's weights depend on its name and shape only."""
+    model = build_model(tiny_config(lite, **head))
+    fill(model)
+    if lite:
+        model.towers.text.tokenizer_json = tiny_tokenizer()
+        for name in ("text_mean", "imagenet_names"):
+            buffer = getattr(model.towers, name)
+            buffer.copy_(rule_tensor(name, tuple(buffer.shape)))
+    return model
+
+
+@torch.no_grad()
+def fill(module: torch.nn.Module) -> None:
+    """Give every parameter weights by the rule, so that no norm, bias or gamma is trivial."""
+    for name, parameter in module.named_parameters():
+        parameter.copy_(rule_tensor(name, tuple(parameter.shape)))
+
+
+@pytest.fixture(scope="session")
+def head():
+    """Configuration of a tiny head."""
+    return TINY_HEAD
+
+
+@pytest.fixture(scope="session")
+def make_model():
+    """``make_model(lite=False, **head_changes)``: a new tiny model."""
+    return build_tiny
+
+
+@pytest.fixture(scope="session")
+def fill_weights():
+    """Give a module's parameters the rule's weights."""
+    return fill
+
+
+@pytest.fixture(scope="session")
+def clip_model():
+    """A tiny CLIP model, shared: don't change it."""
+    return build_tiny()
+
+
+@pytest.fixture(scope="session")
+def lite_model():
+    """A tiny lite model, shared: don't change it."""
+    return build_tiny(lite=True, cost_shortcut=True)
+
+
+@pytest.fixture(scope="session")
+def make_pixels():
+    """``make_pixels(batch, height, width, seed=0)``: uint8 photos of smooth random blobs."""
+
+    def make(batch: int, height: int, width: int, seed: int = 0) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(seed)
+        coarse = torch.rand(batch, 3, 5, 5, generator=generator)
+        smooth = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic")
+        noise = 0.1 * torch.randn(batch, 3, height, width, generator=generator)
+        return ((smooth + noise) * 255).clamp(0, 255).to(torch.uint8)
+
+    return make
+
+
+@pytest.fixture
+def randn():
+    """``randn(*shape)``: the same standard normal numbers in every run."""
+    generator = torch.Generator().manual_seed(0)
+    return lambda *shape: torch.randn(*shape, generator=generator)
+
+
+@pytest.fixture(scope="session")
+def prompts():
+    """Prompts of different lengths, all in the tiny tokenizer's vocabulary."""
+    return ["a cat", "dogs", "a photo of a red sofa in the scene", "sky", "grass", "tree", "road"]

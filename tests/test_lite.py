@@ -1,0 +1,208 @@
+"""The embedded model's towers: the text tower, ConSE and the pyramid recomputed by hand."""
+
+import json
+import math
+
+import pytest
+import torch
+from tokenizers import Tokenizer
+from torch.nn import functional as F
+
+from errseg import build_model
+
+LONG = "a photo of a red sofa and a cat and dogs in the scene of the road"
+
+
+@pytest.fixture(scope="module")
+def towers(lite_model):
+    return lite_model.towers
+
+
+def embed_by_hand(text, ids):
+    """One prompt, no padding: BERT's post-norm layers, head by head; the mean over tokens."""
+    x = text.words.weight[ids] + text.positions.weight[: len(ids)]
+    x = layer_norm(text.norm, x)
+    for layer in text.encoder.layers:
+        attention, size = layer.self_attn, x.shape[1] // layer.self_attn.num_heads
+        query, key, value = (x @ attention.in_proj_weight.T + attention.in_proj_bias).chunk(3, -1)
+        heads = []
+        for start in range(0, x.shape[1], size):
+            part = slice(start, start + size)
+            scores = (query[:, part] @ key[:, part].T) / math.sqrt(size)
+            weights = scores.exp() / scores.exp().sum(dim=1, keepdim=True)
+            heads.append(weights @ value[:, part])
+        x = layer_norm(layer.norm1, x + linear(attention.out_proj, torch.cat(heads, dim=1)))
+        hidden = linear(layer.linear1, x)
+        hidden = hidden * 0.5 * (1 + torch.erf(hidden / math.sqrt(2)))  # GELU
+        x = layer_norm(layer.norm2, x + linear(layer.linear2, hidden))
+    mean = x.mean(dim=0)
+    return mean / mean.norm()
+
+
+def linear(layer, x):
+    return x @ layer.weight.T + layer.bias
+
+
+def layer_norm(norm, x):
+    centred = x - x.mean(dim=-1, keepdim=True)
+    return centred / centred.square().mean(dim=-1, keepdim=True).sqrt() * norm.weight + norm.bias
+
+
+def token_ids(towers, prompt):
+    """Word pieces without padding, straight from the tokenizer's JSON."""
+    tokenizer = Tokenizer.from_str(towers.text.tokenizer_json)
+    tokenizer.no_padding()
+    return tokenizer.encode(prompt).ids
+
+
+@torch.no_grad()
+def test_text_tower_by_hand(towers, prompts):
+    found = towers.text(prompts)
+    for prompt, embedding in zip(prompts, found, strict=True):
+        expected = embed_by_hand(towers.text, token_ids(towers, prompt))
+        torch.testing.assert_close(embedding, expected, rtol=0, atol=1e-5)
+
+
+def test_text_tower_by_hand_with_gradients(towers, prompts):
+    """With gradients torch takes another path through its encoder."""
+    found = towers.text(prompts)
+    assert found.requires_grad
+    expected = embed_by_hand(towers.text, token_ids(towers, prompts[2]))
+    torch.testing.assert_close(found[2], expected, rtol=0, atol=1e-5)
+
+
+@torch.no_grad()
+def test_padding_does_not_change_an_embedding(towers, prompts):
+    together = towers.encode_text(prompts)
+    for index, prompt in enumerate(prompts):
+        alone = towers.encode_text([prompt])[0]
+        torch.testing.assert_close(together[index], alone, rtol=0, atol=1e-6)
+    similar = together @ together.T - torch.eye(len(prompts))
+    assert similar.max() < 0.999  # so that a mix-up would show
+
+
+@torch.no_grad()
+def test_many_prompts_come_back_in_their_order(towers):
+    prompts = [f"{'cat ' * (1 + i % 5)}{'dog ' * (i % 7)}sky" for i in range(140)]
+    together = towers.encode_text(prompts)
+    for index in (0, 63, 64, 65, 139):
+        alone = towers.encode_text([prompts[index]])[0]
+        torch.testing.assert_close(together[index], alone, rtol=0, atol=1e-6)
+
+
+@torch.no_grad()
+def test_embeddings_are_centred_and_of_unit_length(towers, prompts):
+    centred = towers.text(prompts) - towers.text_mean
+    expected = centred / centred.norm(dim=1, keepdim=True)
+    torch.testing.assert_close(towers.encode_text(prompts), expected)
+
+
+@torch.no_grad()
+def test_prompts_beyond_the_context_are_cut_but_counted(towers):
+    """The start and the end token stay, as the tokenizer's own truncation keeps them."""
+    length = len(token_ids(towers, LONG))
+    limit = towers.config.context_length
+    assert length > limit
+    assert towers.prompt_lengths([LONG, "cat"]) == [length, 3]
+    cut = token_ids(towers, LONG)
+    cut = [*cut[: limit - 1], cut[-1]]
+    expected = embed_by_hand(towers.text, cut)
+    torch.testing.assert_close(towers.text(["cat", LONG])[1], expected, rtol=0, atol=1e-5)
+
+
+def test_words_are_split_into_pieces(towers):
+    tokenizer_json = json.loads(towers.text.tokenizer_json)
+    assert tokenizer_json["padding"]["strategy"] == {"Fixed": 128}  # as MiniLM's file has it
+    # [CLS] cat ##s [SEP], and an unknown word
+    assert towers.prompt_lengths(["Cats", "xylophone", ""]) == [4, 3, 2]
+
+
+def test_without_weights_there_is_no_tokenizer(make_model):
+    model = make_model(lite=True)
+    model.towers.text.tokenizer_json = ""
+    with pytest.raises(RuntimeError, match="use load_model"):
+        model.encode_text(["cat"])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("height", "width"), [(64, 96), (97, 65)])
+def test_pyramid_is_the_trunk_s(towers, make_pixels, height, width):
+    pixels = make_pixels(2, height, width)
+    x = (pixels.float() - 127) / 128
+    last, features = towers.trunk.forward_intermediates(x)
+    expected = [f for f in features if f.shape[1] in towers.config.widths]
+    pyramid = towers.encode_image(pixels).pyramid
+    for ours, theirs in zip(pyramid, [*expected, last], strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
+    grids = [(math.ceil(height / stride), math.ceil(width / stride)) for stride in (4, 8, 16, 32)]
+    assert [tuple(maps.shape[2:]) for maps in pyramid] == grids
+
+
+@torch.no_grad()
+def test_the_classifier_reads_the_last_level(towers, make_pixels):
+    """The mean of the per-pixel logits is what timm's whole network says of the photo."""
+    pixels = make_pixels(1, 64, 96)
+    stride32 = towers.encode_image(pixels).pyramid[3]
+    per_pixel = linear(towers.trunk.classifier, stride32.permute(0, 2, 3, 1))
+    expected = towers.trunk((pixels.float() - 127) / 128)
+    torch.testing.assert_close(per_pixel.mean(dim=(1, 2)), expected, rtol=0, atol=1e-4)
+
+
+@torch.no_grad()
+def test_conse_at_one_pixel(towers, make_pixels):
+    encoded = towers.encode_image(make_pixels(2, 64, 96))
+    image, y, x = 1, 1, 2
+    features = encoded.pyramid[3][image, :, y, x]
+    logits = linear(towers.trunk.classifier, features).tolist()
+    largest = max(logits)
+    weights = [math.exp(logit - largest) for logit in logits]
+    consensus = torch.zeros(towers.config.embedding, dtype=torch.float64)
+    for weight, name in zip(weights, towers.imagenet_names.double(), strict=True):
+        consensus += weight / sum(weights) * name
+    expected = (consensus / consensus.norm()).float()
+    torch.testing.assert_close(encoded.dense32[image, :, y, x], expected, rtol=0, atol=1e-5)
+
+
+@torch.no_grad()
+def test_an_untrained_residual_adds_nothing(make_model, make_pixels):
+    model = make_model(lite=True)
+    torch.nn.init.zeros_(model.towers.residual[-1].weight)
+    torch.nn.init.zeros_(model.towers.residual[-1].bias)
+    encoded = model.towers.encode_image(make_pixels(1, 64, 96))
+    # Weighing by the softmax and resizing are both linear, so ConSE can be resized as it is.
+    stride32 = encoded.pyramid[3].permute(0, 2, 3, 1)
+    weights = linear(model.towers.trunk.classifier, stride32).softmax(dim=-1)
+    consensus = (weights @ model.towers.imagenet_names).permute(0, 3, 1, 2)
+    expected = F.normalize(F.interpolate(consensus, (4, 6), mode="bilinear"), dim=1)
+    torch.testing.assert_close(encoded.dense16, expected, rtol=0, atol=1e-5)
+
+
+def test_the_residual_starts_at_zero():
+    towers = build_model("errseg-lite").towers
+    assert (towers.residual[-1].weight == 0).all()
+    assert (towers.residual[-1].bias == 0).all()
+
+
+@torch.no_grad()
+def test_the_residual_sees_all_four_levels(towers, make_pixels):
+    """Each pixel's features of strides 4, 8, 16 (averaged) and 32 (resized), normed together."""
+    encoded = towers.encode_image(make_pixels(1, 64, 96))
+    stride4, stride8, stride16, stride32 = encoded.pyramid
+    y, x = 2, 4
+    gathered = torch.cat(
+        [
+            stride4[0, :, 4 * y : 4 * y + 4, 4 * x : 4 * x + 4].mean(dim=(1, 2)),
+            stride8[0, :, 2 * y : 2 * y + 2, 2 * x : 2 * x + 2].mean(dim=(1, 2)),
+            stride16[0, :, y, x],
+            F.interpolate(stride32, (4, 6), mode="bilinear")[0, :, y, x],
+        ]
+    )
+    first, _, last = towers.residual
+    norm = F.layer_norm(gathered, gathered.shape, towers.norm.weight, towers.norm.bias)
+    residual = linear(last, F.gelu(linear(first, norm)))
+    weights = linear(towers.trunk.classifier, stride32.permute(0, 2, 3, 1)).softmax(dim=-1)
+    consensus = (weights @ towers.imagenet_names).permute(0, 3, 1, 2)
+    here = F.interpolate(consensus, (4, 6), mode="bilinear")[0, :, y, x]
+    expected = F.normalize(F.normalize(here, dim=0) + residual, dim=0)
+    assert residual.norm() > 0.1
+    torch.testing.assert_close(encoded.dense16[0, :, y, x], expected, rtol=0, atol=1e-4)

@@ -1,0 +1,257 @@
+"""Weights files: what is saved comes back, what is foreign is refused in one sentence."""
+
+import hashlib
+import json
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from errseg import InputError, load_model, save_model
+
+PROMPTS = ["cat", "a photo of a dog", "sky", "grass", "red sofa"]
+
+
+@pytest.fixture(scope="module", params=["clip", "lite"])
+def saved(request, clip_model, lite_model, tmp_path_factory):
+    """A model and the file it was saved to."""
+    model = clip_model if request.param == "clip" else lite_model
+    path = tmp_path_factory.mktemp("weights") / "deep" / "model.safetensors"
+    save_model(model, path)
+    return model, path
+
+
+def segment(model, pixels):
+    with torch.inference_mode():
+        text = model.encode_text(PROMPTS)
+        return text, model.decode(model.encode_image(pixels), text)
+
+
+def test_a_saved_model_comes_back(saved, make_pixels):
+    model, path = saved
+    loaded = load_model(path)
+    assert loaded.config == model.config
+    assert not loaded.training
+    assert all(parameter.dtype == torch.float32 for parameter in loaded.parameters())
+    (text, out), (loaded_text, loaded_out) = (
+        segment(m, make_pixels(1, 64, 96)) for m in (model, loaded)
+    )
+    assert (text * loaded_text).sum(dim=1).min() > 0.999
+    # float16 keeps 11 bits, int8 rows (the lite text tower) 7.
+    bound = (0.03 if model.config.name == "tiny-lite" else 0.01) * out.logits.abs().max()
+    assert (loaded_out.logits - out.logits).abs().max() < bound
+
+
+def test_what_was_loaded_is_saved_unchanged(saved, tmp_path):
+    """Rounding happens once: a file loaded and saved again holds the very same weights."""
+    _, path = saved
+    loaded = load_model(path)
+    save_model(loaded, tmp_path / "again.safetensors")
+    again = load_model(tmp_path / "again.safetensors")
+    for name, tensor in loaded.state_dict().items():
+        torch.testing.assert_close(again.state_dict()[name], tensor, rtol=1e-6, atol=0)
+
+
+def test_rounding_is_no_coarser_than_promised(saved):
+    model, path = saved
+    loaded = load_model(path).state_dict()
+    for name, tensor in model.state_dict().items():
+        if tensor.ndim < 2:
+            assert torch.equal(loaded[name], tensor), name
+        elif name.startswith("towers.text."):
+            step = tensor.abs().amax(dim=1, keepdim=True) / 127
+            assert ((loaded[name] - tensor).abs() <= 0.51 * step).all(), name
+        else:
+            torch.testing.assert_close(loaded[name], tensor, rtol=2**-11, atol=1e-7)
+
+
+def test_matrices_are_stored_small(saved):
+    model, path = saved
+    stored = load_file(path)
+    for name, tensor in model.state_dict().items():
+        if tensor.ndim >= 2:
+            small = torch.int8 if name.startswith("towers.text.") else torch.float16
+            assert stored[name].dtype == small, name
+    assert not list(path.parent.glob("*.partial"))
+
+
+def test_the_tokenizer_travels_along(lite_model, tmp_path):
+    save_model(lite_model, tmp_path / "model.safetensors")
+    loaded = load_model(tmp_path / "model.safetensors")
+    assert loaded.towers.text.tokenizer_json == lite_model.towers.text.tokenizer_json
+    assert loaded.towers.prompt_lengths(["cats"]) == lite_model.towers.prompt_lengths(["cats"])
+
+
+def test_the_hash_is_the_file_s(saved, tmp_path):
+    model, path = saved
+    assert load_model(path).weights_hash == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert model.weights_hash == ""
+
+
+def test_saving_leaves_the_model_alone(make_model, tmp_path):
+    model = make_model(lite=True)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    save_model(model, tmp_path / "model.safetensors")
+    assert all(torch.equal(tensor, before[n]) for n, tensor in model.state_dict().items())
+
+
+def test_loaded_models_can_be_trained(saved, make_pixels):
+    """Nothing of a loaded model is left without storage or cut from the gradient."""
+    model = load_model(saved[1])
+    text = model.encode_text(PROMPTS)
+    out = model.decode(model.encode_image(make_pixels(1, 64, 64)), text)
+    out.logits.sigmoid().mean().backward()
+    assert model.decoder.head.weight.grad.abs().max() > 0
+
+
+def refusal(path) -> str:
+    """The one sentence a person gets."""
+    with pytest.raises(InputError) as error:
+        load_model(path)
+    message = str(error.value)
+    assert path.name in message
+    assert "\n" not in message
+    assert message.endswith(".")
+    return message
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".pt", ".safetensors"])
+@pytest.mark.parametrize("content", [b"", b"not weights at all\n" * 50], ids=["empty", "text"])
+def test_files_that_are_no_weights(tmp_path, suffix, content):
+    path = tmp_path / f"model{suffix}"
+    path.write_bytes(content)
+    expected = "not a safetensors file" if suffix == ".safetensors" else "can't be read"
+    assert expected in refusal(path)
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_there_is_no_such_file(tmp_path, suffix):
+    assert "There is no weights file" in refusal(tmp_path / f"missing{suffix}")
+    folder = tmp_path / f"folder{suffix}"
+    folder.mkdir()
+    assert "There is no weights file" in refusal(folder)
+
+
+def test_an_unknown_name():
+    with pytest.raises(InputError, match="There is no model 'errseg-huge'; the models are"):
+        load_model("errseg-huge")
+
+
+@pytest.mark.parametrize("name", ["errseg-base", "errseg-large"])
+def test_published_weights_do_not_ship(name):
+    with pytest.raises(InputError, match=rf"weights of {name} don't ship .* give its path"):
+        load_model(name)
+
+
+class Unexpected:
+    """A class that a weights file has no business holding."""
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"state_dict": {"conv1.weight": torch.ones(3)}},
+        {"model": {"backbone.conv1.weight": torch.ones(3)}, "iteration": 5},
+        {"model": 3},
+        [torch.ones(2)],
+        torch.ones(2),
+        {},
+    ],
+    ids=["state_dict", "other network", "no tensors", "list", "tensor", "nothing"],
+)
+def test_checkpoints_of_something_else(tmp_path, content):
+    path = tmp_path / "resnet.pth"
+    torch.save(content, path)
+    assert "is not a released ERR-Seg checkpoint" in refusal(path)
+
+
+def test_a_checkpoint_that_would_run_code(tmp_path):
+    path = tmp_path / "model.pth"
+    torch.save({"model": Unexpected()}, path)
+    assert "can't be read" in refusal(path)
+
+
+def test_a_released_checkpoint_cut_short(tmp_path):
+    path = tmp_path / "model.pth"
+    torch.save({"model": {"sem_seg_head.clip_model.text_projection": torch.ones(640, 640)}}, path)
+    path.write_bytes(path.read_bytes()[:-1000])
+    assert "can't be read" in refusal(path)
+
+
+def test_a_released_checkpoint_of_no_variant(tmp_path):
+    path = tmp_path / "model.pth"
+    torch.save({"model": {"sem_seg_head.clip_model.text_projection": torch.ones(9, 512)}}, path)
+    assert "text embeddings 512 wide" in refusal(path)
+
+
+@pytest.fixture
+def edited(clip_model, tmp_path):
+    """``edited(edit)``: a saved model whose tensors and metadata ``edit`` has changed."""
+
+    def make(edit):
+        path = tmp_path / "model.safetensors"
+        save_model(clip_model, path)
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata()
+        tensors = load_file(path)
+        edit(tensors, metadata)
+        save_file(tensors, path, metadata)
+        return path
+
+    return make
+
+
+def test_a_safetensors_file_without_configuration(edited):
+    assert "no ERR-Seg configuration" in refusal(edited(lambda _, metadata: metadata.clear()))
+
+
+def test_a_safetensors_file_cut_short(edited):
+    path = edited(lambda *_: None)
+    for size in (4, 100, path.stat().st_size - 1):
+        path.write_bytes(path.read_bytes()[:size])
+        assert "not a safetensors file" in refusal(path)
+        path = edited(lambda *_: None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda config: config["head"].update(new_switch=True),
+        lambda config: config["towers"].update(new_width=3),
+        lambda config: config.update(new_field=1),
+        lambda config: config.pop("head"),
+        lambda config: config["head"].update(heads=5),
+    ],
+    ids=["head", "towers", "model", "missing", "sizes that don't fit"],
+)
+def test_a_configuration_of_another_version(edited, change):
+    def edit(_, metadata):
+        config = json.loads(metadata["config"])
+        change(config)
+        metadata["config"] = json.dumps(config)
+
+    assert "written for another version" in refusal(edited(edit))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", '"text"', "null"])
+def test_a_configuration_that_is_none(edited, text):
+    path = edited(lambda _, metadata: metadata.update(config=text))
+    assert "written for another version" in refusal(path)
+
+
+def test_tensors_that_differ_are_named(edited):
+    def edit(tensors, _):
+        del tensors["decoder.head.weight"]
+        tensors["decoder.extra"] = torch.ones(2)
+        tensors["decoder.head.bias"] = torch.ones(7)
+
+    with pytest.raises(InputError) as error:
+        load_model(edited(edit))
+    for words in (
+        "tiny-clip",
+        "1 missing: decoder.head.weight (1, 8, 1, 1)",
+        "1 unknown: decoder.extra (2,)",
+        "1 of another shape: decoder.head.bias (7,) (expected (1,))",
+    ):
+        assert words in str(error.value)
