@@ -1,8 +1,16 @@
 """Configurations: a frozen dataclass per part of the network, a preset per variant. No torch."""
 
+import re
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from errseg.errors import InputError
+
+EMBEDDED = {
+    "errseg-lite": Path(__file__).resolve().parent.parent / "assets/errseg-lite/model.safetensors"
+}
+"""Variants whose weights ship with the code."""
+_TRUNK_NAME = re.compile(r"[a-z0-9_]+")  # timm reads names with a colon as places to download from
 
 KEPT_CLASSES = 32
 """Default P, classes that CRM keeps (paper, Table XIII: ADE20K-150 and training)."""
@@ -10,6 +18,11 @@ VOTES_PER_PIXEL = 3
 """Default K, classes that vote at one pixel (paper, Table VII)."""
 BETA = 0.1
 """Default CRM score coefficient: rank r (from 0) votes with weight ``beta ** r``."""
+
+
+def _check_trunk(name: str) -> None:
+    if not _TRUNK_NAME.fullmatch(name):
+        raise ValueError(f"trunk {name!r} is not a name of timm's")
 
 
 @dataclass(frozen=True)
@@ -30,6 +43,10 @@ class ClipConfig:
     pixel_mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
     pixel_std: tuple[float, float, float] = (58.395, 57.12, 57.375)
 
+    def __post_init__(self):
+        """Refuse a trunk that isn't a plain name."""
+        _check_trunk(self.trunk)
+
 
 @dataclass(frozen=True)
 class LiteConfig:
@@ -48,6 +65,10 @@ class LiteConfig:
     templates: tuple[str, ...] = ("{}", "a photo of a {}")
     pixel_mean: tuple[float, float, float] = (127.0, 127.0, 127.0)
     pixel_std: tuple[float, float, float] = (128.0, 128.0, 128.0)
+
+    def __post_init__(self):
+        """Refuse a trunk that isn't a plain name."""
+        _check_trunk(self.trunk)
 
 
 @dataclass(frozen=True)
@@ -85,6 +106,8 @@ class HeadConfig:
         """Refuse sizes that don't fit together."""
         if self.width % self.heads:
             raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}")
+        if self.layers < 1:
+            raise ValueError(f"layers {self.layers} must be at least 1; sfm and cfm turn ESCF off")
         if any(width % 8 for width in self.decoder_widths):
             raise ValueError(f"decoder_widths {self.decoder_widths} must be multiples of 8")
 

@@ -13,6 +13,7 @@ from errseg.config import ClipConfig
 from errseg.layers import resize
 
 OPEN_CLIP_VOCABULARY = 49408  # byte-pair tokens of CLIP's tokenizer
+LONGEST_COUNTED = 512  # tokens, of a prompt whose length is asked for
 PROMPTS_AT_ONCE = 64  # prompts per pass of the text tower, to bound its memory
 
 
@@ -109,8 +110,8 @@ class ClipTowers(nn.Module):
 
     def prompt_lengths(self, prompts: list[str]) -> list[int]:
         """Count the tokens of each prompt, so that those that will be cut can be named."""
-        encode = open_clip.get_tokenizer(self.config.open_clip_name).encode
-        return [len(encode(prompt)) + 2 for prompt in prompts]  # + start and end
+        tokens = open_clip.tokenize(prompts, LONGEST_COUNTED)
+        return (tokens.argmax(dim=1) + 1).tolist()  # the end-of-text token has the highest number
 
     @property
     def device(self) -> torch.device:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import timm
 import torch
+from safetensors import safe_open
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from errseg.config import LiteConfig
+from errseg.config import EMBEDDED, LiteConfig
 from errseg.encoder import PROMPTS_AT_ONCE, EncodedImage, normalise_pixels
 from errseg.layers import resize
 
@@ -42,17 +43,16 @@ class TextTower(nn.Module):
             config.text_layers,
             enable_nested_tensor=False,
         )
-        self.tokenizer_json = ""  # set by the weights loader; travels in the weights file
+        self.tokenizer_json = ""  # travels in the weights file; the embedded file's by default
         self._tokenizer: Tokenizer | None = None
 
     @property
     def tokenizer(self) -> Tokenizer:
         """The word-piece tokenizer, built at its first use."""
         if self._tokenizer is None:
-            if not self.tokenizer_json:
-                raise RuntimeError(
-                    "errseg-lite has no tokenizer yet: it comes with the weights; use load_model"
-                )
+            if not self.tokenizer_json:  # random weights
+                with safe_open(EMBEDDED["errseg-lite"], framework="pt") as file:
+                    self.tokenizer_json = file.metadata()["tokenizer"]
             tokenizer = Tokenizer.from_str(self.tokenizer_json)
             tokenizer.no_truncation()
             tokenizer.no_padding()

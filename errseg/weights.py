@@ -10,19 +10,25 @@ import hashlib
 import json
 from pathlib import Path
 
+import timm
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from errseg.config import MODELS, ClipConfig, HeadConfig, LiteConfig, ModelConfig, model_config
+from errseg.config import (
+    EMBEDDED,
+    MODELS,
+    ClipConfig,
+    HeadConfig,
+    LiteConfig,
+    ModelConfig,
+    model_config,
+)
 from errseg.errors import InputError
 from errseg.model import ERRSeg, build_model
 from errseg.published import check_tensors
 
-ASSETS = Path(__file__).resolve().parent.parent / "assets"
-EMBEDDED = {"errseg-lite": ASSETS / "errseg-lite" / "model.safetensors"}
-"""Variants whose weights ship with the code."""
 SCALE_SUFFIX = ".row_scale"
 INT8_LIMIT = 127
 QUANTIZED = ("towers.text.",)
@@ -101,8 +107,13 @@ def _load_safetensors(path: Path) -> ERRSeg:
         raise InputError(
             f"{path.name} holds no ERR-Seg configuration; give a file that save_model wrote."
         )
+    config = _config_from_json(metadata["config"], path)
+    if not timm.is_model(config.towers.trunk):
+        raise InputError(
+            f"{path.name} asks for an image tower unknown here: {config.towers.trunk}."
+        )
     with torch.device("meta"):
-        model = build_model(_config_from_json(metadata["config"], path))
+        model = build_model(config)
     tensors = _dequantize(stored)
     check_tensors(
         found={name: tuple(tensor.shape) for name, tensor in tensors.items()},
@@ -126,7 +137,7 @@ def _load_released(path: Path) -> ERRSeg:
             f"{path.name} can't be read as a PyTorch checkpoint ({type(error).__name__})."
         ) from None
     state_dict = checkpoint.get("model", checkpoint) if isinstance(checkpoint, dict) else None
-    if not isinstance(state_dict, dict) or VARIANT_TENSOR not in state_dict:
+    if not isinstance(state_dict, dict) or not isinstance(state_dict.get(VARIANT_TENSOR), Tensor):
         raise InputError(
             f"{path.name} is not a released ERR-Seg checkpoint: it has no {VARIANT_TENSOR}."
         )

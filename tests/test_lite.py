@@ -117,11 +117,10 @@ def test_words_are_split_into_pieces(towers):
     assert towers.prompt_lengths(["Cats", "xylophone", ""]) == [4, 3, 2]
 
 
-def test_without_weights_there_is_no_tokenizer(make_model):
-    model = make_model(lite=True)
-    model.towers.text.tokenizer_json = ""
-    with pytest.raises(RuntimeError, match="use load_model"):
-        model.encode_text(["cat"])
+def test_random_weights_tokenize_as_the_embedded_ones_do():
+    text = build_model("errseg-lite").encode_text(["cat", "a photo of a capybara"])
+    assert text.shape == (2, 384)
+    torch.testing.assert_close(text.norm(dim=1), torch.ones(2))
 
 
 @torch.no_grad()
