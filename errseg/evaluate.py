@@ -15,6 +15,7 @@ from errseg.data import SegmentationSet, validation_samples
 from errseg.metrics import Calibration, ConfusionMatrix
 from errseg.model import ERRSeg, Segmentation
 from errseg.predictor import Predictor, label_pixels, network_size
+from errseg.reduction import rank_classes
 from errseg.vocabulary import parse_classes
 
 
@@ -111,7 +112,13 @@ def _raw_cost(model: ERRSeg, features, text: torch.Tensor) -> Segmentation:
     cost = model.cost_maps(features, text).stride16
     kept = torch.arange(len(text), device=cost.device)[None]
     none = cost.new_zeros(1, len(text))
-    return Segmentation(kept_logits=cost, kept=kept, crm_scores=none, votes=none.long()[..., None])
+    return Segmentation(
+        kept_logits=cost,
+        kept=kept,
+        crm_scores=none,
+        ranking=rank_classes(cost, 1),
+        votes=none.long()[..., None],
+    )
 
 
 def as_table(scores: Iterable[SetScores]) -> str:

@@ -12,6 +12,7 @@ from timm.layers import DropPath
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from errseg.attention import Recorder
 from errseg.config import HeadConfig
 from errseg.layers import SplitConv2d, SplitLinear, StarFeedForward, attend, resize
 
@@ -60,7 +61,12 @@ class SpatialAttention(nn.Module):
         key = self.reduce_key.guidance(guidance.permute(0, 3, 1, 2))
         return query, key.permute(0, 2, 3, 1)
 
-    def forward(self, tokens: Tensor, guidance: tuple[Tensor, Tensor]) -> Tensor:
+    def forward(
+        self,
+        tokens: Tensor,
+        guidance: tuple[Tensor, Tensor],
+        recorder: Recorder | None = None,
+    ) -> Tensor:
         """Attend within each class: tokens (B, P, h, w, C) -> the same shape.
 
         ``guidance`` is what `guidance` returned, (B, h, w, ...) or a bias, without the class axis.
@@ -79,8 +85,15 @@ class SpatialAttention(nn.Module):
             value = self.reduce_value(maps).permute(0, 2, 3, 1)
             value = self.value(self.norm_value(value))
         count = tokens.shape[:2].numel()
+        source_grid = key.shape[-3:-1]
         # (B, P, h, w, C) -> (B P, h w, C)
         query, key, value = (x.reshape(count, -1, x.shape[-1]) for x in (query, key, value))
+        if recorder is not None:
+            first = slice(0, tokens.shape[1])  # the first photo's classes
+            grid = tokens.shape[2:4]
+            recorder.record_spatial(
+                query[first].unflatten(1, grid), key[first], self.heads, source_grid
+            )
         out = attend(query, key, value, self.heads)
         return self.out(out).view(tokens.shape)
 
@@ -98,13 +111,18 @@ class SFM(nn.Module):
         self.mix = nn.Conv2d(width, width, kernel, padding=kernel // 2, groups=width)
         self.drop_path = DropPath(drop_path)
 
-    def forward(self, tokens: Tensor, guidance: Tensor | None) -> Tensor:
+    def forward(
+        self, tokens: Tensor, guidance: Tensor | None, recorder: Recorder | None = None
+    ) -> Tensor:
         """Fuse over space: tokens (B, P, h, w, C), guidance (B, h, w, C) -> tokens."""
         shared = self.attention.guidance(guidance)
-        return torch.cat([self._block(group, shared) for group in class_groups(tokens)], dim=1)
+        groups = [self._block(group, shared, recorder) for group in class_groups(tokens)]
+        return torch.cat(groups, dim=1)
 
-    def _block(self, tokens: Tensor, guidance: tuple[Tensor, Tensor]) -> Tensor:
-        tokens = tokens + self._drop(self.attention(self.norm1(tokens), guidance))
+    def _block(
+        self, tokens: Tensor, guidance: tuple[Tensor, Tensor], recorder: Recorder | None
+    ) -> Tensor:
+        tokens = tokens + self._drop(self.attention(self.norm1(tokens), guidance, recorder))
         hidden = self.feed_forward(self.norm2(tokens))
         maps = hidden.flatten(0, 1).permute(0, 3, 1, 2)  # (B P, C, h, w), a view
         mixed = self.mix(maps).permute(0, 2, 3, 1).view(tokens.shape)
@@ -130,19 +148,18 @@ class ClassAttention(nn.Module):
         self.value = nn.Linear(width, width)
         self.out = nn.Linear(width, width)
 
-    def forward(self, tokens: Tensor, guidance: Tensor | None) -> Tensor:
-        """Attend over classes: tokens (B, N, P, C), guidance (B, P, C) -> tokens."""
+    def project(self, tokens: Tensor, guidance: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return queries and keys (B, N, P, C) of tokens (B, N, P, C), guidance (B, P, C)."""
         query_guidance, key_guidance = (
             part[:, None] if part.ndim > 1 else part
             for part in (self.query.guidance(guidance), self.key.guidance(guidance))
         )
-        out = attend(
-            self.query(tokens, query_guidance).flatten(0, 1),
-            self.key(tokens, key_guidance).flatten(0, 1),
-            self.value(tokens).flatten(0, 1),
-            self.heads,
-        )
-        return self.out(out).view(tokens.shape)
+        return self.query(tokens, query_guidance), self.key(tokens, key_guidance)
+
+    def forward(self, tokens: Tensor, query: Tensor, key: Tensor) -> Tensor:
+        """Attend over classes: tokens (B, N, P, C) with what `project` returned -> tokens."""
+        query, key, value = (x.flatten(0, 1) for x in (query, key, self.value(tokens)))
+        return self.out(attend(query, key, value, self.heads)).view(tokens.shape)
 
 
 class CFM(nn.Module):
@@ -157,7 +174,9 @@ class CFM(nn.Module):
         self.feed_forward = StarFeedForward(config.width, config.feed_forward, config.star)
         self.drop_path = DropPath(drop_path)
 
-    def forward(self, tokens: Tensor, guidance: Tensor | None) -> Tensor:
+    def forward(
+        self, tokens: Tensor, guidance: Tensor | None, recorder: Recorder | None = None
+    ) -> Tensor:
         """Fuse over classes: tokens (B, P, h, w, C), guidance (B, P, C) -> tokens."""
         batch, classes, *grid, _ = tokens.shape
         maps = tokens.flatten(0, 1).permute(0, 3, 1, 2)  # (B P, C, h, w), a view
@@ -165,7 +184,13 @@ class CFM(nn.Module):
         reduced_grid = pooled.shape[-2:]
         # (B P, C, h', w') -> (B, h' w', P, C)
         pixels = pooled.unflatten(0, (batch, classes)).flatten(3).permute(0, 3, 1, 2)
-        pixels = pixels + self._drop(self.attention(self.norm1(pixels), guidance))
+        normed = self.norm1(pixels)
+        query, key = self.attention.project(normed, guidance)
+        if recorder is not None:
+            recorder.record_classes(
+                query[0], key[0], self.attention.heads, reduced_grid, self.reduction
+            )
+        pixels = pixels + self._drop(self.attention(normed, query, key))
         pixels = pixels + self._drop(F.relu6(self.feed_forward(self.norm2(pixels))))
         # (B, h' w', P, C) -> (B P, C, h', w')
         fused = pixels.permute(0, 2, 3, 1).flatten(0, 1).unflatten(2, reduced_grid)
@@ -186,13 +211,19 @@ class ESCFLayer(nn.Module):
         self.cfm = CFM(config, drop_path) if config.cfm else None
 
     def forward(
-        self, tokens: Tensor, image_guidance: Tensor | None, text_guidance: Tensor | None
+        self,
+        tokens: Tensor,
+        image_guidance: Tensor | None,
+        text_guidance: Tensor | None,
+        recorder: Recorder | None = None,
     ) -> Tensor:
         """Fuse tokens (B, P, h, w, C) with (B, h, w, C) and (B, P, C) guidance."""
+        if recorder is not None:
+            recorder.start_layer()
         if self.sfm is not None:
-            tokens = self.sfm(tokens, image_guidance)
+            tokens = self.sfm(tokens, image_guidance, recorder)
         if self.cfm is not None:
-            tokens = self.cfm(tokens, text_guidance)
+            tokens = self.cfm(tokens, text_guidance, recorder)
         return tokens
 
 
@@ -206,11 +237,15 @@ class ESCF(nn.ModuleList):
         )
 
     def forward(
-        self, tokens: Tensor, image_guidance: Tensor | None, text_guidance: Tensor | None
+        self,
+        tokens: Tensor,
+        image_guidance: Tensor | None,
+        text_guidance: Tensor | None,
+        recorder: Recorder | None = None,
     ) -> list[Tensor]:
         """Return the tokens after each layer, the last one for the decoder."""
         stages = []
         for layer in self:
-            tokens = layer(tokens, image_guidance, text_guidance)
+            tokens = layer(tokens, image_guidance, text_guidance, recorder)
             stages.append(tokens)
         return stages

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from errseg.attention import Recorder
 from errseg.config import (
     BETA,
     KEPT_CLASSES,
@@ -38,7 +39,7 @@ from errseg.fusion import ESCF
 from errseg.layers import resize
 from errseg.lite import LiteTowers
 from errseg.published import load_published
-from errseg.reduction import count_votes, score_votes, select_classes
+from errseg.reduction import count_votes, rank_classes, score_votes, select_classes
 
 DROPPED_LOGIT = -100.0
 """Logit of a class that CRM dropped: its sigmoid is 0 in every precision (published code)."""
@@ -53,7 +54,7 @@ class ImageFeatures:
     dense16: Tensor  # L2-normalised pixel embeddings (B, C, h16, w16)
     dense32: Tensor  # the same at stride 32, (B, C, h32, w32)
     guidance: ImageGuidance
-    pyramid: tuple[Tensor, Tensor, Tensor, Tensor]  # backbone features at strides 4, 8, 16, 32
+    pyramid: tuple[Tensor, ...]  # backbone features at strides 4, 8, 16, 32; may be dropped
     size: tuple[int, int]  # H, W of the network's input
 
 
@@ -75,6 +76,7 @@ class Segmentation:
     kept_logits: Tensor  # (B, P, H/4, W/4), the kept classes only
     kept: Tensor  # (B, P) ascending class indices
     crm_scores: Tensor  # (B, T)
+    ranking: Tensor  # (B, K, h16, w16) each pixel's top K classes, best first
     votes: Tensor  # (B, T, K) pixels of the stride-16 grid at which a class has rank 0..K-1
     stages: Stages | None = None
 
@@ -183,6 +185,7 @@ class ERRSeg(nn.Module):
         beta: float = BETA,
         always: Tensor | None = None,
         keep_stages: bool = False,
+        recorder: Recorder | None = None,
     ) -> Segmentation:
         """Segment encoded photos under a vocabulary.
 
@@ -194,6 +197,7 @@ class ERRSeg(nn.Module):
             beta: CRM's score coefficient, in [0, 1].
             always: (B, T) bool, classes kept whatever their score (training).
             keep_stages: keep what each stage computed, in ``stages``.
+            recorder: collects ESCF's attention, see `errseg.attention`.
 
         Raises:
             InputError: P, K or beta out of range, or no class.
@@ -202,7 +206,8 @@ class ERRSeg(nn.Module):
             raise InputError(f"Text embeddings must be (T, C), T >= 1, not {tuple(text.shape)}.")
         # CRM on the stride-16 cost maps: everything after it sees the kept classes only.
         cost16 = torch.einsum("bchw,tc->bthw", features.dense16, text)
-        votes = count_votes(cost16.detach(), votes_per_pixel)
+        ranking = rank_classes(cost16.detach(), votes_per_pixel)
+        votes = count_votes(ranking, len(text))
         scores = score_votes(votes, beta)
         count = kept_classes if self.config.head.crm else len(text)
         kept = select_classes(scores, count, always)
@@ -218,7 +223,7 @@ class ERRSeg(nn.Module):
             text_guidance = F.dropout1d(
                 text_guidance, self.config.head.text_guidance_dropout, self.training
             )
-        fused = self.escf(embedding, features.guidance.spatial, text_guidance)
+        fused = self.escf(embedding, features.guidance.spatial, text_guidance, recorder)
         grid = (features.size[0] // 4, features.size[1] // 4)
         logits, upsampled = self.decoder(fused[-1], features.guidance.decoder, grid, keep_stages)
         if self.config.head.cost_shortcut:
@@ -232,7 +237,7 @@ class ERRSeg(nn.Module):
                 escf=tuple(tokens.permute(0, 1, 4, 2, 3) for tokens in fused),
                 gud=tuple(upsampled),
             )
-        return Segmentation(logits, kept, scores, votes, stages)
+        return Segmentation(logits, kept, scores, ranking, votes, stages)
 
     def load_published(self, state_dict: dict[str, Tensor]) -> ERRSeg:
         """Load tensors under the released checkpoints' names (``sem_seg_head....``), strictly.

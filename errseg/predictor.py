@@ -1,15 +1,17 @@
 """A photo and typed classes in, a label for every pixel out. Calls are stateless.
 
-The only thing kept between calls is a bounded cache of text embeddings, keyed by the prompt; one
-predictor can be shared by any number of threads and users.
+All that is kept between calls are two bounded caches, keyed by content: text embeddings by
+prompt, and what the image tower saw by photo and size. So changing the classes runs the text
+tower, CRM and the decoder, changing P, K or beta runs CRM and the decoder, and one predictor can
+be shared by any number of threads and users.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import math
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from errseg.attention import Attention, Recorder
+from errseg.cache import BoundedCache
 from errseg.config import BETA, KEPT_CLASSES, VOTES_PER_PIXEL, ModelConfig
 from errseg.errors import InputError
 from errseg.images import load_image
@@ -32,8 +36,10 @@ WIDEST_ASPECT = 8.0
 """Photos longer than 8 : 1 are squeezed to it; the shorter side would vanish otherwise."""
 LOADER_SHORT, LOADER_LONG = 800, 1333
 """The published evaluation's loader resizes photos to these sides before the network's size."""
-CACHED_PROMPTS = 8192
-"""Prompts whose embeddings are kept: 8192 x 640 float32 are 21 MB."""
+TEXT_CACHE = 32 * 2**20
+"""Bytes of text embeddings that are kept: some 10,000 prompts of errseg-large."""
+IMAGE_CACHE = 128 * 2**20
+"""Bytes of encoded photos that are kept: some 15 of errseg-base, 60 of errseg-lite."""
 SMALLEST_INPUT, LARGEST_INPUT = 128, 1024
 """Pixels of a side of the network's input that make sense for the models."""
 
@@ -61,9 +67,19 @@ class Result:
     kept: tuple[int, ...]  # ascending indices of the classes that CRM kept
     crm_scores: np.ndarray  # (T,) float32
     votes: np.ndarray  # (T, K) int, stride-16 pixels at which a class has rank 0..K-1
+    ranking: np.ndarray  # (K, h16, w16) int, each stride-16 pixel's top K classes, best first
+    class_scores: np.ndarray  # (P, h4, w4) float32 sigmoids of the kept classes at stride 4
     notices: tuple[str, ...]  # what was changed or cut, in short plain sentences
     settings: Settings
     timings: dict[str, float]  # seconds by stage
+
+
+@dataclass(frozen=True)
+class CostView:
+    """One class's cost maps on a photo: what HSM says, whether CRM keeps the class or not."""
+
+    stride16: np.ndarray  # (h16, w16) float32 cosines
+    stride32: np.ndarray  # (h32, w32)
 
 
 class Predictor:
@@ -75,8 +91,8 @@ class Predictor:
 
     def __init__(self, model: ERRSeg):
         self.model = model.eval()
-        self._prompts: OrderedDict[str, Tensor] = OrderedDict()
-        self._lock = threading.Lock()
+        self._prompts = BoundedCache(TEXT_CACHE)
+        self._images = BoundedCache(IMAGE_CACHE)
 
     @torch.inference_mode()
     def __call__(
@@ -124,6 +140,8 @@ class Predictor:
             kept=tuple(out.kept[0].tolist()),
             crm_scores=out.crm_scores[0].float().cpu().numpy(),
             votes=out.votes[0].cpu().numpy(),
+            ranking=out.ranking[0].cpu().numpy(),
+            class_scores=out.kept_logits[0].float().sigmoid().cpu().numpy(),
             notices=(*vocabulary.notices, *notices),
             settings=Settings(
                 model=self.model.config.name,
@@ -161,23 +179,93 @@ class Predictor:
         notices = [f"{name!r} is too long for the text tower; its end is not read." for name in cut]
         return F.normalize(text, dim=-1), notices
 
+    @torch.inference_mode()
+    def attention(
+        self,
+        image: Image.Image | np.ndarray | str | Path,
+        classes: str | Sequence[str] | Vocabulary,
+        pixel: tuple[int, int],
+        kept_classes: int = KEPT_CLASSES,
+        votes_per_pixel: int = VOTES_PER_PIXEL,
+        beta: float = BETA,
+        input_size: int | None = None,
+    ) -> tuple[Attention, Segmentation]:
+        """Run the same pass as a call, and return what ESCF attends to from one pixel.
+
+        Args:
+            image: see `__call__`.
+            classes: see `__call__`.
+            pixel: (x, y) of the query in the photo.
+            kept_classes: P.
+            votes_per_pixel: K.
+            beta: CRM's score coefficient.
+            input_size: see `__call__`.
+
+        Returns:
+            the attention, and the segmentation it belongs to.
+
+        Raises:
+            InputError: as a call, or the pixel lies outside the photo.
+        """
+        photo = load_image(image)
+        height, width = photo.shape[:2]
+        x, y = pixel
+        if not (0 <= x < width and 0 <= y < height):
+            raise InputError(
+                f"The pixel ({x}, {y}) lies outside the photo of {width} x {height} pixels."
+            )
+        text, _ = self.embed(parse_classes(classes))
+        features = self.encode(photo, network_size((height, width), self.model.config, input_size))
+        rows, columns = features.dense16.shape[-2:]
+        recorder = Recorder(row=int(y * rows / height), column=int(x * columns / width))
+        out = self.model.decode(
+            features, text, kept_classes, votes_per_pixel, beta, recorder=recorder
+        )
+        return recorder.attention(), out
+
+    @torch.inference_mode()
+    def cost_view(
+        self,
+        image: Image.Image | np.ndarray | str | Path,
+        name: str,
+        input_size: int | None = None,
+    ) -> CostView:
+        """Return the cost maps of one class, which CRM may drop or keep.
+
+        Raises:
+            InputError: the photo or the name can't be used.
+        """
+        photo = load_image(image)
+        text, _ = self.embed(parse_classes([name]))
+        features = self.encode(photo, network_size(photo.shape[:2], self.model.config, input_size))
+        cost = self.model.cost_maps(features, text)
+        return CostView(*(maps[0, 0].float().cpu().numpy() for maps in dataclasses.astuple(cost)))
+
     def encode(self, photo: np.ndarray, size: tuple[int, int]) -> ImageFeatures:
-        """Resize a photo (H, W, 3) uint8 to the network's size and encode it."""
+        """Resize a photo (H, W, 3) uint8 to the network's size and encode it, or remember it."""
         pixels = resize_photo(photo, size, self.model.config)
-        return self.model.encode_image(torch.from_numpy(pixels).permute(2, 0, 1)[None])
+        key = (hashlib.blake2b(pixels.tobytes()).digest(), size)
+        features = self._images.get(key)
+        if features is None:
+            tensor = torch.from_numpy(pixels).permute(2, 0, 1)[None]
+            # The backbone's features have done their work in the guidance.
+            features = dataclasses.replace(self.model.encode_image(tensor), pyramid=())
+            tensors = (
+                features.dense16,
+                features.dense32,
+                features.guidance.spatial,
+                *features.guidance.decoder,
+            )
+            self._images.put(key, features, sum(t.nbytes for t in tensors if t is not None))
+        return features
 
     def _embed_prompts(self, prompts: list[str]) -> dict[str, Tensor]:
-        with self._lock:
-            known = {p: self._prompts[p] for p in prompts if p in self._prompts}
-        missing = [p for p in prompts if p not in known]
+        known = {prompt: self._prompts.get(prompt) for prompt in prompts}
+        missing = [prompt for prompt, embedding in known.items() if embedding is None]
         if missing:
-            known |= dict(zip(missing, self.model.encode_text(missing), strict=True))
-        with self._lock:
-            for prompt in prompts:
-                self._prompts[prompt] = known[prompt]
-                self._prompts.move_to_end(prompt)
-            while len(self._prompts) > CACHED_PROMPTS:
-                self._prompts.popitem(last=False)
+            for prompt, embedding in zip(missing, self.model.encode_text(missing), strict=True):
+                known[prompt] = embedding
+                self._prompts.put(prompt, embedding, embedding.nbytes)
         return known
 
 

@@ -12,26 +12,37 @@ from torch import Tensor
 from errseg.errors import InputError
 
 
-def count_votes(cost: Tensor, votes_per_pixel: int) -> Tensor:
-    """Count at how many pixels each class is at each of the top K ranks.
+def rank_classes(cost: Tensor, votes_per_pixel: int) -> Tensor:
+    """Find each pixel's top K classes, ties to the lower index.
 
     Args:
         cost: stride-16 cost maps (B, T, h, w).
         votes_per_pixel: K, at least 1; at most T ranks are used.
 
     Returns:
-        (B, T, min(K, T)) int64 counts, rank 0 first.
+        (B, min(K, T), h, w) int64 class indices, best first.
 
     Raises:
         InputError: K is smaller than 1.
     """
     if votes_per_pixel < 1:
         raise InputError(f"Votes per pixel (K) must be at least 1, not {votes_per_pixel}.")
-    batch, classes = cost.shape[:2]
-    ranks = min(votes_per_pixel, classes)
-    top = _ordered_keys(cost.flatten(2)).topk(ranks, dim=1).indices  # (B, K, h w)
-    slots = top * ranks + torch.arange(ranks, device=cost.device)[:, None]
-    votes = torch.zeros(batch, classes * ranks, dtype=torch.int64, device=cost.device)
+    return _ordered_keys(cost).topk(min(votes_per_pixel, cost.shape[1]), dim=1).indices
+
+
+def count_votes(ranking: Tensor, classes: int) -> Tensor:
+    """Count at how many pixels each class is at each of the top K ranks.
+
+    Args:
+        ranking: (B, K, h, w) class indices, from `rank_classes`.
+        classes: T.
+
+    Returns:
+        (B, T, K) int64 counts.
+    """
+    batch, ranks = ranking.shape[:2]
+    slots = ranking.flatten(2) * ranks + torch.arange(ranks, device=ranking.device)[:, None]
+    votes = torch.zeros(batch, classes * ranks, dtype=torch.int64, device=ranking.device)
     votes.scatter_add_(1, slots.flatten(1), torch.ones_like(slots).flatten(1))
     return votes.unflatten(1, (classes, ranks))
 

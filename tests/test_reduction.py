@@ -4,7 +4,11 @@ import pytest
 import torch
 
 from errseg import InputError
-from errseg.reduction import count_votes, score_votes, select_classes
+from errseg.reduction import count_votes, rank_classes, score_votes, select_classes
+
+
+def votes_of(cost, votes_per_pixel):
+    return count_votes(rank_classes(cost, votes_per_pixel), cost.shape[1])
 
 
 def brute_force(cost, votes_per_pixel, beta, kept_classes):
@@ -23,7 +27,7 @@ def brute_force(cost, votes_per_pixel, beta, kept_classes):
 
 
 def check(cost, votes_per_pixel=3, beta=0.1, kept_classes=4):
-    votes = count_votes(cost, votes_per_pixel)
+    votes = votes_of(cost, votes_per_pixel)
     scores = score_votes(votes, beta)
     kept = select_classes(scores, kept_classes)
     for image in range(len(cost)):
@@ -56,7 +60,7 @@ def test_ties_go_to_the_lower_index(randn, levels):
 
 
 def test_equal_costs_everywhere():
-    votes = count_votes(torch.full((1, 6, 3, 3), 0.25), 3)
+    votes = votes_of(torch.full((1, 6, 3, 3), 0.25), 3)
     assert votes[0].tolist() == [[9, 0, 0], [0, 9, 0], [0, 0, 9], *[[0, 0, 0]] * 3]
     kept = select_classes(score_votes(votes, beta=0.1), 5)
     assert kept.tolist() == [[0, 1, 2, 3, 4]]
@@ -64,14 +68,14 @@ def test_equal_costs_everywhere():
 
 def test_minus_zero_ties_with_zero():
     cost = torch.tensor([-0.0, 0.0, -1.0, 0.0]).view(1, 4, 1, 1)
-    votes = count_votes(cost, 3)
+    votes = votes_of(cost, 3)
     assert votes[0].argmax(dim=1).tolist()[:2] == [0, 1]
     assert votes[0, 3].tolist() == [0, 0, 1]
 
 
 def test_negative_costs_keep_their_order():
     cost = torch.tensor([-0.3, -1e-30, -0.1, -1.0]).view(1, 4, 1, 1)
-    assert count_votes(cost, 4)[0].argmax(dim=0).tolist() == [1, 2, 0, 3]
+    assert votes_of(cost, 4)[0].argmax(dim=0).tolist() == [1, 2, 0, 3]
 
 
 def test_images_of_a_batch_keep_their_own_classes(randn):
@@ -83,7 +87,7 @@ def test_images_of_a_batch_keep_their_own_classes(randn):
 
 
 def test_every_pixel_votes_once_at_each_rank(randn):
-    votes = count_votes(randn(2, 7, 5, 6), 3)
+    votes = votes_of(randn(2, 7, 5, 6), 3)
     assert votes.shape == (2, 7, 3)
     assert votes.dtype == torch.int64
     assert (votes.sum(dim=1) == 30).all()
@@ -102,7 +106,7 @@ def test_inputs_stay_as_they_are(randn):
     cost = randn(1, 5, 4, 4)
     cost[0, 0] = -0.0
     before = cost.clone()
-    votes = count_votes(cost, 3)
+    votes = votes_of(cost, 3)
     votes_before = votes.clone()
     scores = score_votes(votes, 0.1)
     scores_before, always = scores.clone(), torch.tensor([[True] + [False] * 4])
@@ -114,17 +118,17 @@ def test_inputs_stay_as_they_are(randn):
 
 def test_same_choice_in_a_batch_in_bfloat16_and_channels_last(randn):
     cost = randn(3, 20, 6, 6).bfloat16()  # coarse enough for many ties
-    together = count_votes(cost, 3)
+    together = votes_of(cost, 3)
     for image in range(3):
-        assert torch.equal(count_votes(cost[image : image + 1], 3)[0], together[image])
-    assert torch.equal(count_votes(cost.contiguous(memory_format=torch.channels_last), 3), together)
-    assert torch.equal(count_votes(cost.float(), 3), together)
+        assert torch.equal(votes_of(cost[image : image + 1], 3)[0], together[image])
+    assert torch.equal(votes_of(cost.contiguous(memory_format=torch.channels_last), 3), together)
+    assert torch.equal(votes_of(cost.float(), 3), together)
 
 
 @pytest.mark.parametrize("value", [0, -1])
 def test_numbers_that_make_no_sense(randn, value):
     with pytest.raises(InputError, match=rf"\(K\) must be at least 1, not {value}"):
-        count_votes(randn(1, 3, 2, 2), value)
+        votes_of(randn(1, 3, 2, 2), value)
     with pytest.raises(InputError, match=rf"\(P\) must be at least 1, not {value}"):
         select_classes(randn(1, 3), value)
 

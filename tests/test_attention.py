@@ -1,0 +1,108 @@
+"""The maps shown are the network's own: equal to attention written out, rows that sum to one."""
+
+import numpy as np
+import pytest
+import torch
+
+from errseg import naive
+from errseg.attention import Recorder
+from errseg.errors import InputError
+from errseg.predictor import Predictor
+
+PROMPTS = ["cat", "dog", "sky", "grass", "tree", "road", "sofa"]
+
+
+@pytest.fixture(params=["clip", "lite"])
+def model(request, make_model):
+    return make_model(lite=request.param == "lite")
+
+
+@torch.no_grad()
+def record(model, pixels, row, column, kept_classes):
+    recorder = Recorder(row, column)
+    features = model.encode_image(pixels)
+    out = model.decode(features, model.encode_text(PROMPTS), kept_classes, recorder=recorder)
+    return recorder.attention(), out
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("row", "column"), [(0, 0), (3, 5), (5, 7)])
+def test_attention_equals_that_of_the_network_as_drawn(model, make_pixels, row, column):
+    pixels = make_pixels(1, 96, 128)
+    attention, out = record(model, pixels, row, column, kept_classes=5)
+    drawn = naive.segment(model, pixels, PROMPTS, kept_classes=5)
+    assert torch.equal(out.kept, drawn.kept)
+    pixel = row * 8 + column
+    for layer, weights in enumerate(drawn.spatial_attention):  # (B, P, heads, pixels, sources)
+        expected = weights[0, :, :, pixel].unflatten(-1, (3, 4))
+        torch.testing.assert_close(attention.spatial[layer], expected, rtol=1e-4, atol=1e-6)
+    cell = min(row // 2, 2) * 4 + min(column // 2, 3)
+    for layer, weights in enumerate(drawn.class_attention):  # (B, cells, heads, P, P)
+        expected = weights[0, cell]
+        torch.testing.assert_close(attention.classes[layer], expected, rtol=1e-4, atol=1e-6)
+        mean = weights[0].mean(dim=0)
+        torch.testing.assert_close(attention.classes_mean[layer], mean, rtol=1e-4, atol=1e-6)
+
+
+def test_every_row_sums_to_one(model, make_pixels):
+    attention, _ = record(model, make_pixels(1, 96, 128), 2, 3, kept_classes=4)
+    for rows in (attention.spatial.flatten(3), attention.classes, attention.classes_mean):
+        torch.testing.assert_close(rows.sum(dim=-1), torch.ones(rows.shape[:-1]))
+
+
+@torch.no_grad()
+def test_recording_changes_nothing(model, make_pixels):
+    pixels = make_pixels(1, 96, 128)
+    _, recorded = record(model, pixels, 1, 1, kept_classes=5)
+    plain = model.decode(model.encode_image(pixels), model.encode_text(PROMPTS), 5)
+    assert torch.equal(recorded.kept_logits, plain.kept_logits)
+
+
+def test_share_on_counts_the_present_classes_rows_and_columns(model, make_pixels):
+    attention, _ = record(model, make_pixels(1, 96, 128), 1, 1, kept_classes=4)
+    weights, present = attention.classes_mean.numpy(), [0, 2]
+    total = []
+    for layer in weights:
+        for head in layer:
+            total += [sum(head[i][j] for j in present) for i in present]
+    share = attention.share_on(torch.tensor([True, False, True, False]))
+    assert share == pytest.approx(np.mean(total), rel=1e-5)
+    assert attention.share_on(torch.ones(4, dtype=torch.bool)) == pytest.approx(1, rel=1e-5)
+
+
+@torch.no_grad()
+def test_removing_classes_can_only_raise_the_share_on_those_left(model, make_pixels):
+    """Proposition 1, on the first CFM: the tokens of the classes left don't depend on the rest."""
+    pixels = make_pixels(1, 96, 128)
+    few, out = record(model, pixels, 1, 1, kept_classes=3)
+    kept = out.kept[0]
+    many, every = record(model, pixels, 1, 1, kept_classes=len(PROMPTS))
+    among = torch.isin(every.kept[0], kept)
+    fewer_weights = few.classes[0]  # (heads, 3, 3)
+    share = many.classes[0][:, among][..., among].sum(dim=-1)
+    assert (share <= 1 + 1e-6).all()
+    assert (share < fewer_weights.sum(dim=-1) + 1e-6).all()
+    renormalised = many.classes[0][:, among][..., among] / share[..., None]
+    torch.testing.assert_close(renormalised, fewer_weights, rtol=1e-3, atol=1e-5)
+
+
+def test_the_predictor_finds_the_cell_under_a_pixel(make_model, make_pixels):
+    model = make_model(lite=True)
+    photo = make_pixels(1, 128, 128)[0].permute(1, 2, 0).numpy()
+    predictor = Predictor(model)
+    corner, _ = predictor.attention(photo, PROMPTS, (127, 0), kept_classes=5, input_size=128)
+    expected, _ = record_text(predictor, photo, row=0, column=7)
+    torch.testing.assert_close(corner.spatial, expected.spatial)
+    with pytest.raises(InputError, match="outside the photo of 128 x 128"):
+        predictor.attention(photo, PROMPTS, (128, 0))
+
+
+@torch.inference_mode()
+def record_text(predictor, photo, row, column):
+    from errseg.vocabulary import parse_classes
+
+    text, _ = predictor.embed(parse_classes(PROMPTS))
+    features = predictor.encode(photo, (128, 128))
+    recorder = Recorder(row, column)
+    out = predictor.model.decode(features, text, 5, recorder=recorder)
+    return recorder.attention(), out
