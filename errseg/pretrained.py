@@ -41,10 +41,16 @@ def load_pretrained_towers(model: ERRSeg) -> None:
     model.towers.dense_downsample.load_state_dict(convolution.state_dict())
 
 
-def imagenet_names() -> list[str]:
-    """List the 1000 ImageNet classes' first names, in the classifier's order (timm's list)."""
+def imagenet_synonyms() -> list[list[str]]:
+    """List the 1000 ImageNet classes' names, in the classifier's order (timm's list)."""
     info = timm.data.ImageNetInfo()
-    return [info.index_to_description(index).split(",")[0].strip() for index in range(1000)]
+    described = [info.index_to_description(index) for index in range(1000)]
+    return [[name.strip() for name in names.split(",")] for names in described]
+
+
+def imagenet_names() -> list[str]:
+    """List the 1000 ImageNet classes' first names, in the classifier's order."""
+    return [names[0] for names in imagenet_synonyms()]
 
 
 def _load_image_tower(towers: LiteTowers) -> None:
@@ -92,14 +98,19 @@ def _load_text_tower(towers: LiteTowers) -> None:
 
 @torch.inference_mode()
 def _align(towers: LiteTowers, templates: tuple[str, ...]) -> None:
-    """Fill the centre of the text embeddings and ImageNet's centred name embeddings."""
-    names = imagenet_names()
-    prompts = [template.format(name) for template in templates for name in names]
+    """Fill the centre of the text embeddings and ImageNet's centred name embeddings.
+
+    A class's embedding is the mean over all its names and templates: untrained, that finds more
+    than the first name alone.
+    """
+    classes = imagenet_synonyms()
     towers.text_mean.zero_()
-    raw = towers.encode_text(prompts).unflatten(0, (len(templates), len(names)))
-    towers.text_mean.copy_(raw[0].mean(dim=0))
-    centred = F.normalize(raw - towers.text_mean, dim=-1).mean(dim=0)
-    towers.imagenet_names.copy_(F.normalize(centred, dim=-1))
+    towers.text_mean.copy_(towers.encode_text(imagenet_names()).mean(dim=0))
+    prompts = [t.format(name) for names in classes for name in names for t in templates]
+    sizes = [len(names) * len(templates) for names in classes]
+    embedded = towers.encode_text(prompts).split(sizes)
+    centres = torch.stack([own.mean(dim=0) for own in embedded])
+    towers.imagenet_names.copy_(F.normalize(centres, dim=-1))
 
 
 def _package_file(package: str, file: str):

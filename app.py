@@ -1,0 +1,31 @@
+"""Starts the demo: ``python app.py [--model NAME|PATH] [--host ADDRESS] [--port N] [--share]``."""
+
+import argparse
+
+
+def main() -> None:
+    """Read the options and serve the page until it is stopped."""
+    parser = argparse.ArgumentParser(description="The ERR-Seg demo, in the browser.")
+    parser.add_argument(
+        "--model",
+        default="errseg-lite",
+        metavar="NAME|PATH",
+        help="a model's name, a .safetensors file or a released .pth (errseg-lite)",
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ... (auto)")
+    parser.add_argument("--host", metavar="ADDRESS", help="address to listen on (127.0.0.1)")
+    parser.add_argument("--port", type=int, help="port to listen on (the first free from 7860)")
+    parser.add_argument("--share", action="store_true", help="make a public link")
+    args = parser.parse_args()
+
+    from errseg.demo import create_demo, serve  # Gradio takes seconds to import
+    from errseg.errors import InputError
+
+    try:
+        serve(create_demo(args.model, args.device), args.host, args.port, args.share)
+    except InputError as error:
+        parser.exit(2, f"{error}\n")
+
+
+if __name__ == "__main__":
+    main()

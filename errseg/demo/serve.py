@@ -1,0 +1,104 @@
+"""Starting the page: its looks, and the limits of a public server."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import gradio as gr
+
+from errseg.errors import InputError
+
+STYLE = Path(__file__).with_name("style.css")
+LARGEST_UPLOAD = "20mb"
+LAST_PORT = 65535
+LOCAL_HOST = "127.0.0.1"
+"""Gradio's default: this machine only."""
+LONGEST_QUEUE = 16
+"""Visitors who wait; the next one is told to come back later."""
+
+
+def theme() -> gr.themes.Base:
+    """Calm colours and the system's own fonts: nothing is fetched from elsewhere."""
+    return gr.themes.Base(
+        primary_hue=gr.themes.colors.teal,
+        neutral_hue=gr.themes.colors.slate,
+        radius_size=gr.themes.sizes.radius_md,
+        font=("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"),
+        font_mono=("ui-monospace", "Consolas", "monospace"),
+    ).set(
+        body_text_color_subdued="*neutral_500",  # the default's grey is too pale to read
+        block_info_text_color="*neutral_500",
+        block_label_text_color="*neutral_600",
+        block_title_text_color="*neutral_700",
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover_dark="*primary_600",
+        button_primary_text_color="white",
+        slider_color="*primary_600",
+    )
+
+
+def serve(
+    demo: gr.Blocks,
+    host: str | None = None,
+    port: int | None = None,
+    share: bool = False,
+    block: bool = True,
+) -> str:
+    """Serve a page until it is stopped.
+
+    Args:
+        demo: from `create_demo`.
+        host: address to listen on; Gradio's default, this machine only, if None.
+        port: Gradio's default, the first free one from 7860, if None.
+        share: make a public link through Gradio's servers.
+        block: False to come back while the page is served by threads.
+
+    Returns:
+        The page's local address.
+
+    Raises:
+        InputError: the page can't be served at this address.
+    """
+    _check_address(host, port)
+    # Photos are the visitors' own; 6.16 doesn't know the argument yet, but nor any history.
+    os.environ["GRADIO_RUN_HISTORY"] = "False"
+    demo.queue(max_size=LONGEST_QUEUE, api_open=False)
+    _, url, _ = demo.launch(
+        server_name=host,
+        server_port=port,
+        share=share,
+        prevent_thread_lock=not block,
+        theme=theme(),
+        css_paths=STYLE,
+        footer_links=["api", "settings"],
+        max_file_size=LARGEST_UPLOAD,
+        show_error=False,
+        ssr_mode=False,
+        mcp_server=False,
+    )
+    return url
+
+
+def _check_address(host: str | None, port: int | None) -> None:
+    """Try an address: Gradio would try many times and then explain how to call Gradio."""
+    if port is not None and not 1 <= port <= LAST_PORT:
+        raise InputError(f"A port lies between 1 and {LAST_PORT}, not {port}.")
+    if host is None and port is None:
+        return
+    try:
+        family, kind, *_, address = socket.getaddrinfo(
+            host or LOCAL_HOST, port or 0, type=socket.SOCK_STREAM
+        )[0]
+        with socket.socket(family, kind) as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.bind(address)
+    except OSError as error:
+        where = host or LOCAL_HOST
+        raise InputError(
+            f"The page can't be served at {where}{f':{port}' if port else ''} "
+            f"({error.strerror or error}); give another --host or --port."
+        ) from None

@@ -1,0 +1,70 @@
+"""Starting the app: nothing at import, a sentence for what can't be."""
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import app
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def run(*arguments) -> subprocess.CompletedProcess:
+    command = [sys.executable, *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_importing_the_demo_starts_nothing_and_loads_no_network():
+    done = run(
+        "-c",
+        "import sys, threading, socket\n"
+        "socket.socket.bind = socket.socket.connect = None\n"
+        "import app, errseg.demo\n"
+        "print(threading.active_count(), 'torch' in sys.modules)",
+    )
+    assert done.stdout == "1 False\n"
+    assert not list((ROOT / "errseg").rglob("*.pyi"))
+
+
+def test_a_wrong_model_ends_the_app_with_a_sentence():
+    done = run(ROOT / "app.py", "--model", "errseg-huge")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "There is no model 'errseg-huge'; the models are errseg-lite, errseg-base, errseg-large.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--model", "gone.pth"], "There is no weights file gone.pth."),
+        (["--port", "99999"], "A port lies between 1 and 65535, not 99999."),
+        (["--host", "256.1.1.1"], "The page can't be served at 256.1.1.1 ("),
+        (["--port", "many"], "invalid int value: 'many'"),
+    ],
+)
+def test_what_cannot_be_started_gets_a_sentence(monkeypatch, capsys, arguments, sentence):
+    monkeypatch.setattr(sys, "argv", ["app.py", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        app.main()
+    assert ended.value.code == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken_gets_a_sentence(monkeypatch, capsys):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        monkeypatch.setattr(sys, "argv", ["app.py", "--port", str(port)])
+        with pytest.raises(SystemExit) as ended:
+            app.main()
+    assert ended.value.code == 2
+    assert (
+        f"can't be served at 127.0.0.1:{port} (Address already in use)" in capsys.readouterr().err
+    )

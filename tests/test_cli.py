@@ -1,0 +1,303 @@
+"""The command line, as a person uses it: files that are right, mistakes answered in a sentence."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import errseg
+from errseg.__main__ import main
+
+ROOT = Path(__file__).resolve().parent.parent
+CHINA = ROOT / "examples" / "china.jpg"
+ORIENTATION, GPS = 274, 0x8825
+
+
+def run(*arguments, **options) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "errseg", *map(str, arguments)]
+    settings = {"cwd": ROOT, "capture_output": True, "text": True, "timeout": 300, "check": False}
+    return subprocess.run(command, **{**settings, **options})
+
+
+@pytest.fixture(scope="session")
+def phone_photo(tmp_path_factory) -> Path:
+    """A photo as a phone writes it: stored lying, with the place where it was taken."""
+    path = tmp_path_factory.mktemp("phone") / "IMG 1234.jpg"
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    exif[GPS] = {1: "N", 2: (52.0, 31.0, 12.0)}
+    with Image.open(CHINA) as image:
+        image.resize((320, 213)).rotate(90, expand=True).save(path, exif=exif)
+    with Image.open(path) as image:
+        assert image.getexif().get_ifd(GPS)
+    return path
+
+
+@pytest.fixture(scope="session")
+def segmented(phone_photo, tmp_path_factory):
+    """One whole run in a process of its own."""
+    folder = tmp_path_factory.mktemp("results") / "first"
+    words = "temple | pagoda, tree, sky, lake | water, tree"
+    done = run(
+        *("segment", phone_photo, "--classes", words, "--out", folder),
+        *("--kept-classes", 3, "--threshold", 0.3, "--input-size", 256, "--device", "cpu"),
+    )
+    assert done.returncode == 0, done.stderr
+    return done, folder
+
+
+def test_segment_writes_what_the_predictor_says(segmented, phone_photo):
+    _, folder = segmented
+    predictor = errseg.Predictor(errseg.load_model("errseg-lite"))
+    expected = predictor(
+        phone_photo,
+        ["temple | pagoda", "tree", "sky", "lake | water"],
+        kept_classes=3,
+        threshold=0.3,
+        input_size=256,
+    )
+    with Image.open(folder / "mask.png") as mask:
+        assert mask.mode == "P"
+        assert mask.size == (320, 213)  # upright
+        indices, palette = np.asarray(mask), np.array(mask.getpalette()).reshape(-1, 3)
+    agree = np.where(expected.labels < 0, 255, expected.labels) == indices
+    assert agree.mean() > 0.999  # another process may round otherwise
+    content = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    assert [entry["name"] for entry in content["classes"]] == list(expected.classes)
+    assert [entry["index"] for entry in content["classes"] if entry["kept"]] == [*expected.kept]
+    for entry in content["classes"]:
+        assert "#{:02x}{:02x}{:02x}".format(*palette[entry["index"]]) == entry["color"]
+        assert entry["area"] == pytest.approx((indices == entry["index"]).mean(), abs=1e-6)
+    settings = content["settings"]
+    assert (settings["kept_classes"], settings["threshold"]) == (3, 0.3)
+    assert len(settings["weights_hash"]) == 64
+    assert content["photo"] == {"width": 320, "height": 213}
+    assert content["timings"]["encode"] > 0
+    with Image.open(folder / "overlay.png") as overlay:
+        assert overlay.width == 320
+        assert overlay.height > 213
+
+
+def test_nothing_written_says_where_the_photo_was_taken(segmented):
+    _, folder = segmented
+    for path in folder.iterdir():
+        assert b"GPS" not in path.read_bytes()
+        if path.suffix == ".png":
+            with Image.open(path) as image:
+                assert not image.getexif()
+                assert not image.info
+
+
+def test_segment_tells_in_short_what_it_found(segmented):
+    done, folder = segmented
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("IMG 1234.jpg, 320 x 213: 3 of 4 classes kept by errseg-lite")
+    assert "Left out as repeated: tree." in lines
+    assert lines[-1] == f"Wrote overlay.png, mask.png, result.json to {folder}."
+    shares = [float(line.split("%")[0]) for line in lines if "%" in line]
+    assert sum(shares) == pytest.approx(100, abs=0.3)
+    assert done.stderr == ""
+
+
+def test_a_named_vocabulary_is_added_to_the_words(phone_photo, tmp_path, capsys):
+    arguments = ["--classes", "pagoda, Cat", "--vocabulary", "voc20", "--input-size", "128"]
+    assert main(["segment", str(phone_photo), "--out", str(tmp_path), *arguments]) == 0
+    content = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))
+    names = [entry["name"] for entry in content["classes"]]
+    assert names[:3] == ["pagoda", "Cat", "aeroplane"]
+    assert len(names) == 21  # voc20 without its cat
+    assert "21 classes kept" in capsys.readouterr().out
+
+
+def refused(capsys, *arguments) -> str:
+    """Run in this process and return the one sentence on stderr."""
+    try:
+        code = main(list(map(str, arguments)))
+    except SystemExit as exit:  # argparse's way
+        code = exit.code
+    out, err = capsys.readouterr()
+    assert code == 2
+    assert out == ""
+    assert err.endswith(".\n")
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
+    return err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--classes", ""], "No class was given"),
+        (["--classes", " , ;"], "No class was given"),
+        ([], "No class was given"),
+        (["--classes", ",".join(map(str, range(5000)))], "5,000 classes were given; at most 1,000"),
+        (["--classes", "x" * 500], "500 characters"),
+        (["--classes", "sky", "--vocabulary", "voc"], "no vocabulary 'voc'"),
+        (["--classes", "sky", "--model", "errseg-huge"], "no model 'errseg-huge'"),
+        (["--classes", "sky", "--model", "errseg-base"], "don't ship with the code"),
+        (["--classes", "sky", "--model", "gone.pth"], "no weights file gone.pth"),
+        (["--classes", "sky", "--model", CHINA.with_suffix(".safetensors")], "no weights file"),
+        (["--classes", "sky", "--kept-classes", "0"], "Kept classes (P) must be at least 1"),
+        (["--classes", "sky", "--kept-classes", "many"], "invalid int value: 'many'"),
+        (["--classes", "sky", "--votes-per-pixel", "0"], "Votes per pixel (K)"),
+        (["--classes", "sky", "--beta", "2"], "beta must lie in [0, 1]"),
+        (["--classes", "sky", "--threshold", "nan"], "threshold must lie between 0 and 1"),
+        (["--classes", "sky", "--opacity", "3"], "opacity must lie between 0 and 1"),
+        (["--classes", "sky", "--input-size", "5"], "input size must lie between 128 and 1024"),
+        (["--classes", "sky", "--device", "abacus"], "no device 'abacus'"),
+        (["--classes", "sky", "--colour", "red"], "Unrecognized arguments: --colour red"),
+    ],
+)
+def test_options_that_cannot_be_used_get_a_sentence(tmp_path, capsys, arguments, sentence):
+    out = tmp_path / "out"
+    assert sentence in refused(capsys, "segment", CHINA, "--out", out, *arguments)
+    assert not (out / "result.json").exists()
+
+
+def test_photos_that_cannot_be_used_get_a_sentence(tmp_path, capsys):
+    (tmp_path / "notes.jpg").write_text("milk, bread")
+    Image.new("RGB", (1, 1)).save(tmp_path / "dot.png")
+    for name, sentence in (
+        ("notes.jpg", "'notes.jpg' is not a photo that can be read"),
+        ("dot.png", "1 x 1 pixels"),
+        ("gone.jpg", "There is no photo 'gone.jpg'"),
+    ):
+        photo = tmp_path / name
+        said = refused(capsys, "segment", photo, "--classes", "sky", "--out", tmp_path / "out")
+        assert sentence in said
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"), [("a.png", "RGBA"), ("a.gif", "P"), ("a.jpg", "CMYK"), ("b.png", "I;16")]
+)
+def test_unusual_photos_are_segmented(tmp_path, capsys, name, mode):
+    with Image.open(CHINA) as image:
+        small = image.resize((90, 60))
+    if mode == "I;16":
+        small = Image.fromarray(np.asarray(small.convert("L")).astype(np.uint16) * 257)
+    else:
+        small = small.convert(mode)
+    small.save(tmp_path / name)
+    options = ["--classes", "sky, tree", "--out", tmp_path, "--input-size", "128"]
+    assert main(list(map(str, ["segment", tmp_path / name, *options]))) == 0
+    with Image.open(tmp_path / "mask.png") as mask:
+        assert mask.size == (90, 60)
+
+
+def test_a_folder_that_cannot_be_written_gets_a_sentence(tmp_path, capsys):
+    (tmp_path / "file").write_text("mine")
+    said = refused(capsys, "segment", CHINA, "--classes", "sky", "--out", tmp_path / "file")
+    assert str(tmp_path / "file") in said
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_commands_that_are_none_get_a_sentence(capsys):
+    assert "invalid choice: 'sgement'" in refused(capsys, "sgement")
+    assert "COMMAND" in refused(capsys)
+
+
+def test_a_reader_that_goes_away_gets_a_sentence():
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = run("models", capture_output=False, stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+    assert done.returncode == 2
+    assert done.stderr == "The output was closed before all of it was written.\n"
+
+
+def test_models_are_listed(capsys):
+    assert main(["models"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["errseg-lite", "errseg-base", "errseg-large"]
+
+
+def test_help_and_mistakes_are_answered_without_slow_imports():
+    code = (
+        "import sys; from errseg.__main__ import main\n"
+        "for arguments in (['--help'], ['segment', '--help'], ['segment', 'x.jpg'], ['nonsense'],\n"
+        "                  ['segment', 'x.jpg', '--out', '/nowhere']):\n"
+        "    try: main(arguments)\n"
+        "    except SystemExit: pass\n"
+        "print(sorted({'torch', 'timm', 'open_clip', 'gradio'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert "segment a photo with the words you give" in done.stdout
+
+
+@pytest.fixture
+def tiny_set(tmp_path) -> Path:
+    """Two photos, one of them for validation, whose masks split them in halves."""
+    folder = tmp_path / "data" / "halves"
+    for part in ("images", "masks"):
+        (folder / part).mkdir(parents=True)
+    mask = np.ones((60, 90), np.uint8)
+    mask[:, 45:] = 2
+    with Image.open(CHINA) as image:
+        small = image.resize((90, 60))
+    for stem in ("a", "b"):
+        small.save(folder / "images" / f"{stem}.jpg")
+        Image.fromarray(mask).save(folder / "masks" / f"{stem}.png")
+    names = {"0": "background", "1": "temple", "2": "lake"}
+    (folder / "classes.json").write_text(json.dumps(names))
+    (folder / "validation.txt").write_text("b\n")
+    return folder.parent
+
+
+@pytest.mark.parametrize("crm", [[], ["--without-crm"], ["--kept-classes", "1"]])
+def test_evaluate_prints_a_table(tiny_set, capsys, crm):
+    options = ["--data", str(tiny_set), "--sets", "halves", "--input-size", "128", *crm]
+    assert main(["evaluate", *options]) == 0
+    table = capsys.readouterr().out.splitlines()
+    assert "mIoU" in table[0]
+    assert table[2].startswith("| halves | 1 | 2 (2) |")
+
+
+def test_evaluate_refuses_sets_that_are_not_there(tiny_set, tmp_path, capsys):
+    assert "no set named thirds" in refused(
+        capsys, "evaluate", "--data", tiny_set, "--sets", "thirds"
+    )
+    assert "no data folder" in refused(capsys, "evaluate", "--data", tmp_path / "gone")
+    assert "must be 1 or more" in refused(capsys, "evaluate", "--data", tiny_set, "--limit", "0")
+
+
+@pytest.mark.parametrize("model", ["errseg-lite", "errseg-base"])
+def test_train_takes_the_preset_and_what_is_given(monkeypatch, capsys, tmp_path, model):
+    from errseg import train
+
+    calls = []
+    monkeypatch.setattr(train, "train", lambda *arguments: calls.append(arguments))
+    arguments = ["train", "--model", model, "--data", "photos", "--out", str(tmp_path)]
+    assert main(arguments) == 0
+    given = ["--steps", "7", "--rate", "0.5", "--held-out", "cat, dog", "--ignored-is-negative"]
+    assert main([*arguments, *given, "--workers", "2"]) == 0
+    preset = train.LITE if model == "errseg-lite" else train.PUBLISHED
+    assert calls[0] == (model, Path("photos"), tmp_path, preset, 1)
+    changed = calls[1][3]
+    assert (changed.steps, changed.rate, changed.held_out) == (7, 0.5, ("cat", "dog"))
+    assert changed.ignored_is_negative is True
+    assert (changed.batch, changed.crop) == (preset.batch, preset.crop)
+    assert calls[1][4] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--steps", "0"], "must be 1 or more"),
+        (["--rate", "-1"], "must be 0 or more"),
+        (["--model", "errseg-huge"], "no model 'errseg-huge'"),
+        ([], "no data folder"),
+    ],
+)
+def test_train_refuses_what_cannot_be_trained(tmp_path, capsys, arguments, sentence):
+    data = tmp_path / "gone"
+    assert sentence in refused(
+        capsys, "train", "--data", data, "--out", tmp_path / "out", *arguments
+    )

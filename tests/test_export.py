@@ -1,0 +1,143 @@
+"""Files and JSON of a result say the same as the result."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from errseg.export import as_dict, crm_ranks, result_colors, write_result
+from errseg.predictor import Result, Settings
+
+
+def make_result(classes, labels, kept, scores=None, crm_scores=None) -> Result:
+    rng = np.random.default_rng(0)
+    count = len(classes)
+    return Result(
+        classes=tuple(classes),
+        labels=labels,
+        scores=rng.random(labels.shape, np.float32) if scores is None else scores,
+        kept=tuple(kept),
+        crm_scores=rng.random(count, np.float32) if crm_scores is None else crm_scores,
+        votes=rng.integers(0, 99, (count, 3)),
+        ranking=rng.integers(0, count, (3, 4, 6)),
+        class_scores=rng.random((len(kept), 10, 15), np.float32),
+        notices=("Left out: 1 blank.",),
+        settings=Settings("errseg-lite", "ab" * 32, 32, 3, 0.1, 0.0, (320, 480)),
+        timings={"read": 0.0123456789, "decode": 1.5},
+    )
+
+
+@pytest.fixture
+def photo():
+    return np.random.default_rng(1).integers(0, 256, (40, 60, 3), np.uint8)
+
+
+@pytest.fixture
+def small():
+    labels = np.zeros((40, 60), np.int64)
+    labels[:10] = 2
+    labels[10:14] = -1
+    return make_result(["dog", "<b>", "ciel bleu é"], labels, kept=(0, 2))
+
+
+@pytest.fixture
+def large():
+    """300 classes, of which two above 255 are present."""
+    labels = np.full((40, 60), 299, np.int64)
+    labels[:10] = 256
+    labels[10:20] = 7
+    labels[20:21] = -1
+    return make_result([f"class {i}" for i in range(300)], labels, kept=range(5, 300, 7))
+
+
+def test_files_agree_with_the_result_and_each_other(small, photo, tmp_path):
+    folder = tmp_path / "new" / "folder"
+    overlay, mask, result = write_result(small, photo, folder)
+    assert [path.name for path in (overlay, mask, result)] == [
+        "overlay.png",
+        "mask.png",
+        "result.json",
+    ]
+    assert {path.name for path in folder.iterdir()} == {overlay.name, mask.name, result.name}
+    content = json.loads(result.read_text(encoding="utf-8"))
+    with Image.open(mask) as image:
+        assert image.mode == "P"
+        indices, palette = np.asarray(image), np.array(image.getpalette()).reshape(-1, 3)
+    assert content["mask"] == {"file": "mask.png", "none_index": 255, "class_of_index": None}
+    np.testing.assert_array_equal(indices, np.where(small.labels < 0, 255, small.labels))
+    for entry in content["classes"]:
+        assert "#{:02x}{:02x}{:02x}".format(*palette[entry["index"]]) == entry["color"]
+        assert entry["area"] == pytest.approx((indices == entry["index"]).mean(), abs=1e-6)
+    with Image.open(overlay) as image:
+        assert image.format == "PNG"
+        assert image.width >= 60
+        assert image.height > 40  # the legend
+
+
+def test_json_says_what_was_found_and_how(small):
+    content = as_dict(small, result_colors(small))
+    assert json.loads(json.dumps(content, allow_nan=False)) == content
+    assert content["format"] == "errseg-result-1"
+    assert content["photo"] == {"width": 60, "height": 40}
+    assert [entry["name"] for entry in content["classes"]] == ["dog", "<b>", "ciel bleu é"]
+    assert [entry["kept"] for entry in content["classes"]] == [True, False, True]
+    assert content["classes"][1]["area"] == 0
+    assert content["classes"][1]["mean_score"] is None
+    assert content["classes"][2]["mean_score"] == pytest.approx(small.scores[:10].mean(), abs=1e-5)
+    assert content["none_area"] == pytest.approx(0.1)
+    assert sum(entry["area"] for entry in content["classes"]) + content["none_area"] == (
+        pytest.approx(1, abs=1e-5)
+    )
+    assert content["settings"]["weights_hash"] == "ab" * 32
+    assert content["settings"]["network_size"] == [320, 480]
+    assert content["timings"] == {"read": 0.012346, "decode": 1.5}
+    assert content["notices"] == ["Left out: 1 blank."]
+
+
+def test_the_mask_of_a_large_vocabulary_says_which_class_an_index_is(large, photo, tmp_path):
+    _, mask, result = write_result(large, photo, tmp_path)
+    content = json.loads(result.read_text(encoding="utf-8"))
+    with Image.open(mask) as image:
+        indices = np.asarray(image)
+    assert content["mask"]["class_of_index"] == [7, 256, 299]
+    lookup = np.full(256, -1)
+    lookup[: len(content["mask"]["class_of_index"])] = content["mask"]["class_of_index"]
+    np.testing.assert_array_equal(lookup[indices], large.labels)
+
+
+def test_files_carry_nothing_but_pixels(small, photo, tmp_path):
+    overlay, mask, _ = write_result(small, photo, tmp_path)
+    for path in (overlay, mask):
+        with Image.open(path) as image:
+            assert not image.getexif()
+            assert not image.info
+
+
+def test_an_earlier_result_is_replaced(small, large, photo, tmp_path):
+    write_result(large, photo, tmp_path)
+    write_result(small, photo, tmp_path)
+    content = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))
+    assert len(content["classes"]) == 3
+
+
+def test_a_folder_that_cannot_be_made_is_an_os_error(small, photo, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        write_result(small, photo, tmp_path / "file" / "folder")
+
+
+def test_ranks_break_ties_to_the_lower_index():
+    labels = np.zeros((16, 16), np.int64)
+    scores = np.array([1, 5, 0, 5, 1], np.float32)
+    result = make_result("abcde", labels, kept=(1, 3), crm_scores=scores)
+    assert crm_ranks(result).tolist() == [3, 1, 5, 2, 4]
+
+
+def test_colours_do_not_depend_on_p_and_those_kept_are_distinct(small, large):
+    every = make_result(small.classes, np.zeros((4, 4), int), kept=(0, 1, 2))
+    assert result_colors(small) == result_colors(every)
+    colors = result_colors(large)
+    assert len(colors) == 300
+    kept = [colors[index] for index in large.kept]
+    assert len(set(kept)) == len(kept)

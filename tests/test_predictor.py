@@ -1,0 +1,221 @@
+"""The predictor answers at the photo's own size, the same for everybody who shares it."""
+
+import dataclasses
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.nn import functional as F
+
+from errseg.config import model_config
+from errseg.errors import InputError
+from errseg.model import Segmentation
+from errseg.predictor import Predictor, label_pixels, network_size, resize_photo
+from errseg.vocabulary import parse_classes
+
+WORDS = "cat, dog, sky, grass, tree, road, sofa"
+
+
+@pytest.fixture(scope="module")
+def model(make_model):
+    model = make_model(lite=True, cost_shortcut=True)
+    model.config = dataclasses.replace(model.config, input_size=128)  # the predictor's least
+    return model
+
+
+@pytest.fixture(scope="module")
+def predictor(model):
+    return Predictor(model)
+
+
+@pytest.fixture
+def photo(make_pixels):
+    return make_pixels(1, 75, 110)[0].permute(1, 2, 0).numpy()
+
+
+def brute_force(out: Segmentation, size, threshold):
+    """Resize every class's scores to the photo, then take the best class of each pixel."""
+    scores = F.interpolate(out.kept_logits.sigmoid(), size=size, mode="bilinear")[0]
+    best, place = scores.max(dim=0)
+    labels = out.kept[0][place]
+    labels[best < threshold] = -1
+    return labels.numpy(), best.numpy()
+
+
+@pytest.mark.parametrize("size", [(75, 110), (24, 24), (130, 61), (16, 400)])
+@pytest.mark.parametrize("threshold", [0.0, 0.5, 0.9])
+def test_labels_are_those_of_a_full_resize(randn, size, threshold):
+    logits = 3 * randn(1, 6, 24, 24)
+    logits[0, 3, 5:9] = 30  # a score of exactly 1 ...
+    logits[0, 5, 7:12] = 30  # ... ties with another: the lower index wins
+    out = Segmentation(
+        kept_logits=logits,
+        kept=torch.tensor([[1, 4, 5, 8, 11, 12]]),
+        crm_scores=torch.zeros(1, 20),
+        ranking=torch.zeros(1, 3, 6, 6, dtype=torch.int64),
+        votes=torch.zeros(1, 20, 3, dtype=torch.int64),
+    )
+    labels, scores = label_pixels(out, size, threshold)
+    expected_labels, expected_scores = brute_force(out, size, threshold)
+    np.testing.assert_array_equal(scores, expected_scores)
+    np.testing.assert_array_equal(labels, expected_labels)
+
+
+def test_a_result_has_the_photos_size_and_says_how_it_came_about(predictor, photo):
+    result = predictor(photo, WORDS, kept_classes=4, votes_per_pixel=2, beta=0.2)
+    assert result.labels.shape == result.scores.shape == photo.shape[:2]
+    assert result.scores.dtype == np.float32
+    assert 0 <= result.scores.min() <= result.scores.max() <= 1
+    assert set(np.unique(result.labels)) <= set(result.kept)
+    assert len(result.kept) == 4
+    assert list(result.kept) == sorted(result.kept)
+    assert len(result.classes) == len(result.crm_scores) == 7
+    rows, columns = (side // 16 for side in result.settings.network_size)
+    np.testing.assert_array_equal(result.votes.sum(axis=0), [rows * columns] * 2)
+    np.testing.assert_allclose(result.crm_scores, result.votes @ [1, 0.2], rtol=1e-6)
+    assert result.settings.kept_classes == 4
+    assert result.settings.beta == 0.2
+    assert {"text", "encode", "decode", "label"} <= set(result.timings)
+
+
+def test_labels_index_the_names_in_the_order_they_were_typed(predictor, photo):
+    typed = predictor(photo, "sky, cat, dog")
+    turned = predictor(photo, ["dog", "sky", "cat"])
+    assert turned.classes == ("dog", "sky", "cat")
+    np.testing.assert_array_equal(
+        np.array(typed.classes)[typed.labels], np.array(turned.classes)[turned.labels]
+    )
+
+
+def test_pixels_below_the_threshold_have_no_class(predictor, photo):
+    free = predictor(photo, WORDS)
+    threshold = float(np.median(free.scores))
+    result = predictor(photo, WORDS, threshold=threshold)
+    np.testing.assert_array_equal(result.labels == -1, free.scores < threshold)
+    np.testing.assert_array_equal(
+        result.labels[free.scores >= threshold], free.labels[free.scores >= threshold]
+    )
+    assert 0.2 < (result.labels == -1).mean() < 0.8
+
+
+def test_synonyms_and_templates_are_averaged_and_normalised_again(predictor, model):
+    text, _ = predictor.embed(parse_classes("cat | dog | red sofa, sky"))
+    for row, synonyms in zip(text, (["cat", "dog", "red sofa"], ["sky"]), strict=True):
+        prompts = [form for word in synonyms for form in (word, f"a photo of a {word}")]
+        with torch.inference_mode():
+            mean = torch.stack([model.encode_text([p])[0] for p in prompts]).mean(dim=0)
+        torch.testing.assert_close(row, mean / mean.norm(), atol=1e-6, rtol=0)
+
+
+def test_the_caches_change_nothing_and_are_bounded(model, photo, monkeypatch):
+    cold = Predictor(model)(photo, WORDS)
+    monkeypatch.setattr("errseg.predictor.TEXT_CACHE", 6 * 4 * model.config.towers.embedding)
+    monkeypatch.setattr("errseg.predictor.IMAGE_CACHE", 1)
+    small = Predictor(model)
+    for words in ("cat, dog", "sky, grass, tree", WORDS, "dog", WORDS):
+        warm = small(photo, words)
+        assert len(small._prompts) <= 6
+        assert len(small._images) == 0
+    np.testing.assert_array_equal(warm.labels, cold.labels)
+    np.testing.assert_array_equal(warm.scores, cold.scores)
+
+
+def test_new_classes_and_new_knobs_do_not_encode_the_photo_again(model, photo, monkeypatch):
+    predictor, calls = Predictor(model), []
+    encode_image, encode_text = model.encode_image, model.encode_text
+    monkeypatch.setattr(model, "encode_image", lambda x: calls.append("image") or encode_image(x))
+    monkeypatch.setattr(model, "encode_text", lambda x: calls.append("text") or encode_text(x))
+    predictor(photo, "cat, dog")
+    assert calls == ["text", "image"]
+    predictor(photo, "cat, dog", kept_classes=1, votes_per_pixel=1, beta=0.5, threshold=0.3)
+    predictor.cost_view(photo, "dog")
+    assert calls == ["text", "image"]
+    changed = predictor(photo, "cat, sky")
+    assert calls == ["text", "image", "text"]
+    np.testing.assert_array_equal(changed.labels, Predictor(model)(photo, "cat, sky").labels)
+    predictor(photo[::-1].copy(), "cat, sky")
+    assert calls[3:].count("image") == 2  # the fresh predictor's and the other photo's
+
+
+def test_threads_that_share_a_predictor_get_what_each_would_get_alone(model, make_pixels):
+    photos = [make_pixels(1, 64, 96, seed)[0].permute(1, 2, 0).numpy() for seed in range(4)]
+    words = ["cat, dog", "sky, grass, tree", WORDS, "road | tree, sofa, dog, sky"]
+    alone = [Predictor(model)(p, w, kept_classes=3) for p, w in zip(photos, words, strict=True)]
+    shared = Predictor(model)
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda i: shared(photos[i % 4], words[i % 4], 3), range(24)))
+    for index, result in enumerate(together):
+        expected = alone[index % 4]
+        assert result.classes == expected.classes
+        assert result.kept == expected.kept
+        np.testing.assert_array_equal(result.labels, expected.labels)
+        np.testing.assert_array_equal(result.scores, expected.scores)
+
+
+def test_paths_images_and_arrays_give_the_same(predictor, photo, tmp_path):
+    Image.fromarray(photo).save(tmp_path / "photo.png")
+    expected = predictor(photo, WORDS)
+    for image in (tmp_path / "photo.png", str(tmp_path / "photo.png"), Image.fromarray(photo)):
+        np.testing.assert_array_equal(predictor(image, WORDS).labels, expected.labels)
+
+
+@pytest.mark.parametrize("words", ["cat", "cat, dog"])
+def test_vocabularies_smaller_than_k_and_p_work(predictor, photo, words):
+    result = predictor(photo, words, kept_classes=32, votes_per_pixel=3)
+    assert result.kept == tuple(range(len(result.classes)))
+    assert result.votes.shape[1] == len(result.classes)
+
+
+def test_what_was_changed_is_said(predictor, photo):
+    words = "cat, dog, cat,, " + "red " * 20 + "sofa"
+    notices = predictor(photo, words).notices
+    assert notices[0] == "Left out as repeated: cat."
+    assert "blank" in notices[1]
+    assert "too long for the text tower" in notices[2]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"classes": ""}, "No class"),
+        ({"classes": []}, "No class"),
+        ({"kept_classes": 0}, "P"),
+        ({"votes_per_pixel": 0}, "K"),
+        ({"beta": 1.5}, "beta"),
+        ({"beta": float("nan")}, "beta"),
+        ({"threshold": -0.1}, "threshold"),
+        ({"threshold": float("nan")}, "threshold"),
+        ({"input_size": 32}, "input size"),
+        ({"input_size": 10**9}, "input size"),
+        ({"image": np.zeros((1, 1, 3), np.uint8)}, "1 x 1"),
+    ],
+)
+def test_what_cannot_be_used_is_refused(predictor, photo, change, sentence):
+    with pytest.raises(InputError, match=sentence):
+        predictor(**{"image": photo, "classes": WORDS, **change})
+
+
+def test_the_network_size_follows_the_photo_where_the_model_does():
+    lite, base = model_config("errseg-lite"), model_config("errseg-base")
+    assert network_size((384, 384), lite) == (384, 384)
+    assert network_size((3000, 4000), base) == (640, 640)
+    for height, width in ((427, 640), (640, 427), (3000, 4000), (1000, 1600)):
+        size = network_size((height, width), lite)
+        assert size[0] % 32 == size[1] % 32 == 0
+        assert abs(size[0] * size[1] / 384**2 - 1) < 0.15
+        assert abs(size[1] / size[0] / (width / height) - 1) < 0.15
+    assert min(network_size((16, 4000), lite)) >= 64
+    assert network_size((384, 384), lite, input_size=256) == (256, 256)
+
+
+def test_the_published_models_see_the_photo_as_their_evaluation_did(make_pixels):
+    """The loader's resize to 800 on the short side, then a bilinear squeeze to the square."""
+    config = dataclasses.replace(model_config("errseg-base"), input_size=64)
+    photo = make_pixels(1, 300, 400)[0].permute(1, 2, 0).numpy()
+    seen = resize_photo(photo, (64, 64), config)
+    loaded = Image.fromarray(photo).resize((1067, 800), Image.Resampling.BILINEAR)
+    pixels = torch.from_numpy(np.array(loaded)).permute(2, 0, 1)[None].float()
+    expected = F.interpolate(pixels, (64, 64), mode="bilinear", align_corners=False)[0]
+    assert np.abs(seen.transpose(2, 0, 1) - expected.numpy()).max() <= 0.5

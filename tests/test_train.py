@@ -1,0 +1,199 @@
+"""Training: what is learned, what stays, and that a stopped run goes on as if it had not."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.nn import functional as F
+
+from errseg.data import Sample, load_sets
+from errseg.errors import InputError
+from errseg.train import LOG, SETTINGS, WEIGHTS, TrainConfig, TrainingRun, ranking_loss, train
+from errseg.weights import load_model, save_model
+
+SETTING = TrainConfig(
+    steps=4,
+    cost_steps=1,
+    batch=2,
+    crop=64,
+    kept_classes=2,
+    vocabulary=4,
+    rate=3e-3,
+    warm_up=1,
+    cost_loss=0.5,
+    ranking=0.5,
+    ignored_is_negative=False,
+    average=0.9,
+    save_every=2,
+)
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Photos of a red cat on green grass under a blue sky, every pixel labelled."""
+    folder = tmp_path / "data" / "scenes"
+    (folder / "images").mkdir(parents=True)
+    (folder / "masks").mkdir()
+    colors = np.array([(60, 90, 220), (60, 180, 60), (200, 40, 40)], np.uint8)
+    rng = np.random.default_rng(0)
+    for index in range(4):
+        mask = np.zeros((96, 96), np.uint8)
+        mask[48:] = 1
+        x = rng.integers(8, 48)
+        mask[30:70, x : x + 36] = 2
+        noise = rng.integers(-20, 20, (96, 96, 3))
+        photo = np.clip(colors[mask].astype(int) + noise, 0, 255).astype(np.uint8)
+        Image.fromarray(photo).save(folder / "images" / f"s{index}.jpg")
+        Image.fromarray(mask).save(folder / "masks" / f"s{index}.png")
+    (folder / "classes.json").write_text(json.dumps({"0": "sky", "1": "grass", "2": "cat"}))
+    (folder / "validation.txt").write_text("s0\n")
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def make_run(data, tmp_path, make_model):
+    def make(out="run", **changes):
+        config = dataclasses.replace(SETTING, **changes)
+        model = make_model(lite=True, cost_shortcut=True)
+        return TrainingRun(model, load_sets(data), tmp_path / out, config)
+
+    return make
+
+
+def _weights(model):
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(make_run):
+    whole = make_run("whole")
+    whole.fit(workers=0)
+
+    stopped = make_run("stopped")
+    fit = stopped.take_step
+
+    def stop_at_three(images, samples):
+        if stopped.step == 3:
+            raise KeyboardInterrupt
+        return fit(images, samples)
+
+    stopped.take_step = stop_at_three
+    with pytest.raises(KeyboardInterrupt):
+        stopped.fit(workers=0)
+
+    again = make_run("stopped")
+    again.resume()
+    assert again.step == 2  # the last checkpoint
+    again.fit(workers=0)
+    expected, found = _weights(whole.averaged()), _weights(again.averaged())
+    for name in expected:
+        torch.testing.assert_close(found[name], expected[name], msg=name)
+    steps = [json.loads(line)["step"] for line in (again.out / LOG).read_text().splitlines()]
+    assert steps == [1, 2, 3, 3, 4]
+    assert json.loads((again.out / SETTINGS).read_text())["model"] == "tiny-lite"
+
+
+def test_a_checkpoint_of_other_settings_is_refused(make_run):
+    make_run().fit(workers=0)
+    with pytest.raises(InputError, match=r"other settings \(rate\)"):
+        make_run(rate=1e-3).resume()
+
+
+def test_training_lowers_the_loss_and_leaves_the_frozen_towers_alone(make_run):
+    run = make_run(steps=30, cost_steps=10, rate=1e-2)
+    before = _weights(run.model)
+    run.fit(workers=0)
+    log = [json.loads(line) for line in (run.out / LOG).read_text().splitlines()]
+    assert "logits" not in log[9]
+    assert np.mean([line["logits"] for line in log[-5:]]) < 0.8 * log[10]["logits"]
+    after = _weights(run.model)
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert not [n for n in changed if n.startswith(("towers.trunk.", "towers.text."))]
+    parts = ("towers.residual.", "cost_embedding.", "escf.", "decoder.", "shortcut_scale")
+    for part in parts:
+        assert [n for n in changed if n.startswith(part)], part
+
+
+def test_the_average_is_what_is_written_and_loads_again(data, tmp_path, make_model):
+    start = tmp_path / "start.safetensors"
+    save_model(make_model(lite=True, cost_shortcut=True), start)
+    config = dataclasses.replace(SETTING, start=str(start))
+    averaged = train("tiny-lite", data, tmp_path / "out", config, workers=0)
+    written = load_model(tmp_path / "out" / WEIGHTS)
+    for name, tensor in written.state_dict().items():
+        if not name.startswith("towers.text."):  # stored as int8
+            torch.testing.assert_close(
+                tensor, averaged.state_dict()[name], atol=1e-3, rtol=1e-3, msg=name
+            )
+    with pytest.raises(InputError, match="is tiny-lite, not errseg-base"):
+        train("errseg-base", data, tmp_path / "out", config, workers=0)
+
+
+def test_bfloat16_trains_towards_the_same(make_run):
+    exact, rough = make_run("exact"), make_run("rough", bfloat16=True)
+    batch = [exact.data[i] for i in range(2)]
+    images = torch.stack([sample.image for sample in batch])
+    for step in (0, 2):
+        exact.step = rough.step = step
+        expected, found = exact.take_step(images, batch), rough.take_step(images, batch)
+        for name in expected:
+            assert found[name] == pytest.approx(expected[name], rel=0.03)
+    assert all(p.dtype == torch.float32 for p in rough.trained)
+
+
+def test_held_out_names_are_never_in_the_vocabulary_nor_in_a_label(make_run):
+    run = make_run(held_out=("cat",))
+    rng = np.random.default_rng(0)
+    for index in range(8):
+        sample = run.data[index]
+        assert run.data.space.index["cat"] not in sample.present()
+        words, shown = run.classes.draw([sample], rng)
+        assert set(words) == {"grass", "sky"}
+        assert shown.shape == (1, 2)
+
+
+def test_broader_names_join_the_vocabulary_and_are_right_where_their_kinds_are(make_run):
+    run = make_run(broader=2, vocabulary=0, kept_classes=8)
+    sample = next(s for s in map(run.data.__getitem__, range(50)) if 0 in s.present())
+    assert run.data.space.names[0] == "cat"
+    words, shown = run.classes.draw([sample], np.random.default_rng(0))
+    assert "animal" in words
+    row = words.index("animal")
+    assert shown[0, row]
+    target, valid = run.data.space.targets(sample.label, words, sample, exclusive=True)
+    cat = sample.label == 0
+    assert target[row][cat].all()
+    assert not target[row][~cat].any()
+    assert valid[row].all()
+
+
+def test_ranking_loss_equals_a_loop_over_pixels():
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, 4, 3, 3, generator=generator)
+    target = (torch.rand(2, 4, 3, 3, generator=generator) < 0.3).float()
+    valid = torch.rand(2, 4, 3, 3, generator=generator) < 0.7
+    losses = []
+    for b, y, x in np.ndindex(2, 3, 3):
+        known = valid[b, :, y, x]
+        wanted = target[b, :, y, x][known].bool()
+        if wanted.any() and not wanted.all():
+            shares = F.softmax(logits[b, :, y, x][known], dim=0)
+            losses.append(-shares[wanted].sum().log())
+    torch.testing.assert_close(ranking_loss(logits, target, valid), torch.stack(losses).mean())
+    nothing = torch.zeros_like(valid)
+    assert ranking_loss(logits, target, nothing) == 0
+
+
+def test_classes_present_are_kept_unless_they_are_more_than_p(make_run):
+    run = make_run(kept_classes=2)
+    label = torch.zeros(64, 64, dtype=torch.long)
+    label[:20], label[20:40] = 1, 2
+    listed = torch.ones(3, dtype=torch.bool)
+    image = torch.zeros(3, 64, 64, dtype=torch.uint8)
+    crowded = Sample(image, label, set_index=0, listed=listed, exhaustive=True)
+    few = dataclasses.replace(crowded, label=label.clamp(max=1))
+    words, shown = run.classes.draw([crowded, few], np.random.default_rng(0))
+    assert set(words) == {"cat", "grass", "sky"}
+    assert shown.sum(dim=1).tolist() == [0, 2]
