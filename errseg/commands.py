@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import typing
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,9 @@ from errseg.errors import InputError
 from errseg.vocabulary import MAX_CLASSES, Vocabulary, load_vocabulary, parse_classes
 
 DEFAULT_MODEL = "errseg-lite"
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples" / "examples.json"
+SHEET_QUALITY = 88
+"""Of a contact sheet as JPEG: no visible loss."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,6 +174,60 @@ def evaluate(args: argparse.Namespace) -> str:
     )
 
 
+def sheet_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``sheet``."""
+    parser.add_argument(
+        "--list",
+        type=Path,
+        default=EXAMPLES,
+        metavar="FILE",
+        help='JSON list of {"file": ..., "classes": ...} (the example photos)',
+    )
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="show validation photos of these sets instead"
+    )
+    parser.add_argument("--sets", type=_names, metavar="A,B", help="only these sets")
+    parser.add_argument(
+        "--limit", type=_positive, default=6, metavar="N", help="photos of each set (6)"
+    )
+    parser.add_argument("--columns", type=_positive, default=2, metavar="N", help="pairs a row (2)")
+    parser.add_argument("--threshold", type=float, default=0.0, help="see segment (0)")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="PNG or JPEG")
+    _add_model_options(parser)
+    _add_network_options(parser)
+
+
+def sheet(args: argparse.Namespace) -> str:
+    """Draw a contact sheet: photos beside their masks."""
+    from errseg.data import load_sets, validation_samples
+    from errseg.device import find_device
+    from errseg.images import load_image
+    from errseg.predictor import Predictor
+    from errseg.sheet import contact_sheet
+    from errseg.weights import load_model
+
+    if args.data is None:
+        entries = json.loads(args.list.read_text(encoding="utf-8"))
+        photos = ((load_image(args.list.parent / e["file"]), e["classes"]) for e in entries)
+    else:
+        photos = (
+            (photo, sample_set.class_names)
+            for sample_set in load_sets(args.data, args.sets)
+            for photo, _ in validation_samples(sample_set, args.limit)
+        )
+    picture = contact_sheet(
+        Predictor(load_model(args.model, find_device(args.device))),
+        photos,
+        args.columns,
+        kept_classes=args.kept_classes,
+        votes_per_pixel=args.votes_per_pixel,
+        input_size=args.input_size,
+        threshold=args.threshold,
+    )
+    picture.save(args.out, quality=SHEET_QUALITY)
+    return f"Wrote {args.out}, {picture.width} x {picture.height} pixels."
+
+
 def train_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``train``: one for each setting of `TrainConfig`."""
     from errseg.train import LITE, PUBLISHED, TrainConfig
@@ -218,6 +276,7 @@ COMMANDS = {
     "segment": Command("segment a photo with the words you give", segment_options, segment),
     "models": Command("list the models", models_options, models),
     "evaluate": Command("measure a model on photos with masks", evaluate_options, evaluate),
+    "sheet": Command("draw photos beside their masks", sheet_options, sheet),
     "train": Command("train a model on photos with masks", train_options, train),
 }
 """Name -> command, as the help lists them."""

@@ -1,0 +1,44 @@
+"""A contact sheet shows every photo beside its masks."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from errseg.__main__ import main
+from errseg.predictor import Predictor
+from errseg.sheet import GAP, TILE, contact_sheet
+
+
+@pytest.fixture
+def predictor(lite_model):
+    return Predictor(lite_model)
+
+
+def test_every_photo_stands_beside_its_masks(predictor):
+    rng = np.random.default_rng(0)
+    wide = rng.integers(0, 256, (135, 720, 3), np.uint8)
+    photos = [(np.full((270, 360, 3), shade, np.uint8), "cat, sky") for shade in (0, 90)]
+    sheet = contact_sheet(predictor, [*photos, (wide, "red sofa, tree")], columns=1, input_size=128)
+    assert sheet.size == (2 * (TILE[0] + GAP) + GAP, 3 * (TILE[1] + GAP) + GAP)
+    picture = np.asarray(sheet)
+    left, right = GAP, GAP + TILE[0] + GAP
+    for row, shade in enumerate((0, 90)):
+        top = GAP + row * (TILE[1] + GAP)
+        tile = picture[top : top + TILE[1], left : left + TILE[0]]
+        assert (tile == shade).all()
+        masks = picture[top : top + TILE[1], right : right + TILE[0]]
+        assert (masks != shade).any()
+    third = picture[GAP + 2 * (TILE[1] + GAP) :]
+    assert (third[:60] == 255).all()  # a panorama is not stretched
+
+
+def test_the_command_writes_a_sheet_of_a_list(tmp_path, capsys):
+    Image.new("RGB", (80, 60), "green").save(tmp_path / "a.png")
+    listed = [{"file": "a.png", "classes": "grass, sky"}]
+    (tmp_path / "list.json").write_text(json.dumps(listed))
+    out = tmp_path / "sheet.png"
+    assert main(["sheet", "--list", str(tmp_path / "list.json"), "--out", str(out)]) == 0
+    with Image.open(out) as sheet:
+        assert f"{sheet.width} x {sheet.height}" in capsys.readouterr().out
