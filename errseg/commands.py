@@ -330,6 +330,8 @@ def _option_kind(kind: type, zero: bool) -> dict:
         return {"type": _count if zero else _positive, "metavar": "N"}
     if kind is float:
         return {"type": _amount, "metavar": "X"}
+    if kind is str:
+        return {"metavar": "FILE"}
     return {"type": _names, "metavar": "A,B"}
 
 
