@@ -214,11 +214,36 @@ def train(args: argparse.Namespace) -> str:
     return f"Wrote {args.out / WEIGHTS}."
 
 
+def wordnet_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``wordnet``."""
+    from errseg.wordnet import EXTRACT
+
+    parser.add_argument(
+        "--source",
+        type=Path,
+        default=Path("/usr/share/wordnet"),
+        metavar="DIR",
+        help="WordNet 3.0's files, as Debian's wordnet-base installs them (/usr/share/wordnet)",
+    )
+    parser.add_argument(
+        "--out", type=Path, default=EXTRACT, metavar="FILE", help="the shipped file by default"
+    )
+
+
+def wordnet(args: argparse.Namespace) -> str:
+    """Make the extract of WordNet's nouns that ships with the code."""
+    from errseg.wordnet_extract import write_extract
+
+    count = write_extract(args.source, args.out)
+    return f"Wrote {count:,} synsets to {args.out}, {args.out.stat().st_size:,} bytes."
+
+
 COMMANDS = {
     "segment": Command("segment a photo with the words you give", segment_options, segment),
     "models": Command("list the models", models_options, models),
     "evaluate": Command("measure a model on photos with masks", evaluate_options, evaluate),
     "train": Command("train a model on photos with masks", train_options, train),
+    "wordnet": Command("make the extract of WordNet's nouns", wordnet_options, wordnet),
 }
 """Name -> command, as the help lists them."""
 
