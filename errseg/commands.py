@@ -58,6 +58,13 @@ def segment_options(parser: argparse.ArgumentParser) -> None:
         help="0 to 1; pixels whose best score is lower get no class (0)",
     )
     parser.add_argument(
+        "--expand",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="read words that errseg-lite doesn't know with what they are: capybara, rodent, "
+        "animal (yes)",
+    )
+    parser.add_argument(
         "--opacity",
         type=float,
         default=DEFAULT_OPACITY,
@@ -90,6 +97,7 @@ def segment(args: argparse.Namespace) -> str:
         threshold=args.threshold,
         beta=args.beta,
         input_size=args.input_size,
+        expand=args.expand,
     )
     paths = write_result(result, photo, args.out, args.opacity)
     height, width = result.labels.shape

@@ -96,26 +96,31 @@ def parse_extract(text: str) -> Nouns:
     return Nouns(tuple(synsets), tuple(broader), first, plurals)
 
 
-def find(name: str) -> int | None:
-    """Find the synset of a noun's first sense.
+def listed_part(name: str) -> str | None:
+    """Return the part of a name that WordNet lists: all of it, or as much as ends in its head noun.
 
-    Upper and lower case, hyphens and plurals don't matter. Of a name of several words that is
-    unknown as a whole the head noun counts: `two fat capybaras` are capybaras, a `bowl of soup`
-    is a bowl.
+    Upper and lower case, hyphens and plurals don't matter. `Two fat capybaras` are capybaras, a
+    `bowl of soup` is a bowl.
+
+    Returns:
+        the part in lower case, or None if there is none.
+    """
+    words = name.lower().replace("_", " ").split()
+    if _find_whole(" ".join(words)) is not None:
+        return " ".join(words)
+    end = next((i for i, word in enumerate(words) if i and word in _BEHIND_THE_HEAD), len(words))
+    parts = (" ".join(words[start:end]) for start in range(len(words)))
+    return next((part for part in parts if _find_whole(part) is not None), None)
+
+
+def find(name: str) -> int | None:
+    """Find the synset of the first sense of a name's `listed_part`.
 
     Returns:
         the synset's index in `nouns()`, or None.
     """
-    words = name.lower().replace("_", " ").split()
-    for place, word in enumerate(words):
-        if place and word in _BEHIND_THE_HEAD:
-            whole = _find_whole(" ".join(words))
-            return whole if whole is not None else find(" ".join(words[:place]))
-    for start in range(len(words)):
-        index = _find_whole(" ".join(words[start:]))
-        if index is not None:
-            return index
-    return None
+    part = listed_part(name)
+    return None if part is None else _find_whole(part)
 
 
 def chain(name: str) -> tuple[tuple[str, ...], ...]:

@@ -72,7 +72,9 @@ def write_extract(source: Path, out: Path) -> int:
         # The senses that WordNet's corpora hold come first, in its order.
         ranked = [key for key in keys[:tagged] if key in kept]
         ranked += sorted(
-            (key for key in keys[tagged:] if key in kept), key=lambda key: _RANK[synsets[key].file]
+            (key for key in keys[tagged:] if key in kept),
+            # Names of breeds and towns give way: a cardigan is a jacket, a Cardigan a dog.
+            key=lambda key: (word not in synsets[key].words, _RANK[synsets[key].file]),
         )
         first |= {word: ranked[0]} if ranked else {}
     order = _order(synsets, kept)
