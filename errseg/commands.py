@@ -62,6 +62,13 @@ def segment_options(parser: argparse.ArgumentParser) -> None:
         help="0 to 1; pixels whose best score is lower get no class (0)",
     )
     parser.add_argument(
+        "--expand",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="read words that errseg-lite doesn't know with what they are: capybara, rodent, "
+        "animal (yes)",
+    )
+    parser.add_argument(
         "--opacity",
         type=float,
         default=DEFAULT_OPACITY,
@@ -94,6 +101,7 @@ def segment(args: argparse.Namespace) -> str:
         threshold=args.threshold,
         beta=args.beta,
         input_size=args.input_size,
+        expand=args.expand,
     )
     paths = write_result(result, photo, args.out, args.opacity)
     height, width = result.labels.shape
@@ -272,12 +280,37 @@ def train(args: argparse.Namespace) -> str:
     return f"Wrote {args.out / WEIGHTS}."
 
 
+def wordnet_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``wordnet``."""
+    from errseg.wordnet import EXTRACT
+
+    parser.add_argument(
+        "--source",
+        type=Path,
+        default=Path("/usr/share/wordnet"),
+        metavar="DIR",
+        help="WordNet 3.0's files, as Debian's wordnet-base installs them (/usr/share/wordnet)",
+    )
+    parser.add_argument(
+        "--out", type=Path, default=EXTRACT, metavar="FILE", help="the shipped file by default"
+    )
+
+
+def wordnet(args: argparse.Namespace) -> str:
+    """Make the extract of WordNet's nouns that ships with the code."""
+    from errseg.wordnet_extract import write_extract
+
+    count = write_extract(args.source, args.out)
+    return f"Wrote {count:,} synsets to {args.out}, {args.out.stat().st_size:,} bytes."
+
+
 COMMANDS = {
     "segment": Command("segment a photo with the words you give", segment_options, segment),
     "models": Command("list the models", models_options, models),
     "evaluate": Command("measure a model on photos with masks", evaluate_options, evaluate),
     "sheet": Command("draw photos beside their masks", sheet_options, sheet),
     "train": Command("train a model on photos with masks", train_options, train),
+    "wordnet": Command("make the extract of WordNet's nouns", wordnet_options, wordnet),
 }
 """Name -> command, as the help lists them."""
 

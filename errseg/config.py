@@ -39,6 +39,7 @@ class ClipConfig:
     text_layers: int
     context_length: int = 77  # tokens; longer prompts are cut
     templates: tuple[str, ...] = ("A photo of a {} in the scene",)
+    expand_unknown: bool = False  # CLIP has seen most words with their pictures
     # ImageNet's statistics on 0..255, as in the published configuration, although CLIP uses others.
     pixel_mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
     pixel_std: tuple[float, float, float] = (58.395, 57.12, 57.375)
@@ -63,6 +64,7 @@ class LiteConfig:
     text_vocabulary: int = 30522  # word pieces
     context_length: int = 64  # tokens; longer prompts are cut
     templates: tuple[str, ...] = ("{}", "a photo of a {}")
+    expand_unknown: bool = True  # words that MiniLM spells out get their hypernyms behind them
     pixel_mean: tuple[float, float, float] = (127.0, 127.0, 127.0)
     pixel_std: tuple[float, float, float] = (128.0, 128.0, 128.0)
 

@@ -7,6 +7,8 @@ classifier's softmax at that pixel (ConSE, Norouzi et al. 2014), plus a trained 
 
 from __future__ import annotations
 
+import math
+
 import timm
 import torch
 from safetensors import safe_open
@@ -17,8 +19,15 @@ from torch.nn import functional as F
 from errseg.config import EMBEDDED, LiteConfig
 from errseg.encoder import PROMPTS_AT_ONCE, EncodedImage, normalise_pixels
 from errseg.layers import resize
+from errseg.wordnet import hypernyms, listed_part
 
 PYRAMID_BLOCKS = (1, 2, 4)  # EfficientNet's blocks whose outputs have strides 4, 8, 16
+UNKNOWN_TOKEN, CONTINUED = "[UNK]", "##"  # as BERT's tokenizer writes them
+KNOWN_PIECES, READABLE_PIECES = 1, 2
+"""Word pieces per word up to which MiniLM knows a class's name, and up to which a hypernym helps.
+
+A word in several pieces was too rare for a place of its own, and is read by its spelling.
+"""
 
 
 class TextTower(nn.Module):
@@ -62,6 +71,19 @@ class TextTower(nn.Module):
     def tokenize(self, prompts: list[str]) -> list[list[int]]:
         """Split prompts into word pieces between a start and an end token, at full length."""
         return [encoded.ids for encoded in self.tokenizer.encode_batch(prompts)]
+
+    def pieces(self, name: str) -> float:
+        """Count the pieces of a name's most split word; infinite if a word can't be spelt."""
+        words = [self.tokenizer.encode(w, add_special_tokens=False).tokens for w in name.split()]
+        if not words or any(UNKNOWN_TOKEN in tokens for tokens in words):
+            return math.inf
+        # A hyphen or a bracket is a piece of its own that splits nothing.
+        longest = run = 0
+        for tokens in words:
+            for token in tokens:
+                run = run + 1 if token.startswith(CONTINUED) else 1
+                longest = max(longest, run)
+        return longest
 
     def forward(self, prompts: list[str]) -> Tensor:
         """Encode prompts to (T, C); those longer than the context lose their end."""
@@ -141,6 +163,14 @@ class LiteTowers(nn.Module):
         batches = range(0, len(prompts), PROMPTS_AT_ONCE)
         raw = [self.text(prompts[start : start + PROMPTS_AT_ONCE]) for start in batches]
         return F.normalize(torch.cat(raw) - self.text_mean, dim=-1)
+
+    def expand(self, name: str) -> str:
+        """Put a noun's hypernyms behind it if MiniLM spells it out: capybara, rodent, animal."""
+        noun = None if self.text.pieces(name) <= KNOWN_PIECES else listed_part(name)
+        if noun is None or self.text.pieces(noun) <= KNOWN_PIECES:
+            return name
+        known = hypernyms(name, knows=lambda word: self.text.pieces(word) <= READABLE_PIECES)
+        return ", ".join((name, *known))
 
     def prompt_lengths(self, prompts: list[str]) -> list[int]:
         """Count the tokens of each prompt, so that those that will be cut can be named."""

@@ -44,6 +44,10 @@ SMALLEST_INPUT, LARGEST_INPUT = 128, 1024
 """Pixels of a side of the network's input that make sense for the models."""
 
 
+EXPANSIONS_SAID = 5
+"""Expanded words that are named one by one in a result's notices."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """Everything that a result depends on, besides the photo and the classes."""
@@ -55,6 +59,7 @@ class Settings:
     beta: float
     threshold: float
     network_size: tuple[int, int]  # H, W that the network saw
+    expand: bool = False  # whether words that the text tower doesn't know got hypernyms
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,7 @@ class Predictor:
         threshold: float = 0.0,
         beta: float = BETA,
         input_size: int | None = None,
+        expand: bool = True,
     ) -> Result:
         """Segment one photo.
 
@@ -115,6 +121,8 @@ class Predictor:
             threshold: in [0, 1]; pixels whose best class scores less are labelled -1.
             beta: CRM's score coefficient, in [0, 1].
             input_size: pixels of a side of the network's input; the model's own by default.
+            expand: whether errseg-lite reads words that it doesn't know with what WordNet says
+                they are, "capybara" as "capybara, rodent, animal".
 
         Raises:
             InputError: the photo, the classes or a setting can't be used.
@@ -125,7 +133,7 @@ class Predictor:
         check_threshold(threshold)
         size = network_size(photo.shape[:2], self.model.config, input_size)
         clock.lap("read")
-        text, notices = self.embed(vocabulary)
+        text, notices = self.embed(vocabulary, expand)
         clock.lap("text")
         features = self.encode(photo, size)
         clock.lap("encode")
@@ -151,20 +159,27 @@ class Predictor:
                 beta=beta,
                 threshold=threshold,
                 network_size=size,
+                expand=expand and self.model.config.towers.expand_unknown,
             ),
             timings=clock.laps,
         )
 
     @torch.inference_mode()
-    def embed(self, vocabulary: Vocabulary) -> tuple[Tensor, list[str]]:
+    def embed(self, vocabulary: Vocabulary, expand: bool = True) -> tuple[Tensor, list[str]]:
         """Embed a vocabulary: the mean over synonyms and templates, L2-normalised, (T, C).
 
         Returns:
-            the embeddings, and a notice for each prompt that is too long to be read whole.
+            the embeddings, and notices: words that were expanded (see `__call__`), and prompts
+            that are too long to be read whole.
         """
         templates = self.model.config.towers.templates
+        expanded = self._expand(vocabulary) if expand else {}
         prompts = [
-            [p for word in prompt.synonyms for p in fill_templates(word, templates)]
+            [
+                p
+                for word in prompt.synonyms
+                for p in fill_templates(expanded.get(word, word), templates)
+            ]
             for prompt in vocabulary.classes
         ]
         flat = list(dict.fromkeys(p for own in prompts for p in own))
@@ -176,8 +191,19 @@ class Predictor:
             for prompt, own in zip(vocabulary.classes, prompts, strict=True)
             if any(length > limit for length in self.model.towers.prompt_lengths(own))
         ]
-        notices = [f"{name!r} is too long for the text tower; its end is not read." for name in cut]
+        notices = expansion_notices(expanded)
+        notices += [
+            f"{name!r} is too long for the text tower; its end is not read." for name in cut
+        ]
         return F.normalize(text, dim=-1), notices
+
+    def _expand(self, vocabulary: Vocabulary) -> dict[str, str]:
+        """Map the words that the text tower doesn't know to what it reads for them."""
+        if not self.model.config.towers.expand_unknown:
+            return {}
+        words = dict.fromkeys(word for prompt in vocabulary.classes for word in prompt.synonyms)
+        read = {word: self.model.towers.expand(word) for word in words}
+        return {word: prompt for word, prompt in read.items() if prompt != word}
 
     @torch.inference_mode()
     def attention(
@@ -189,6 +215,7 @@ class Predictor:
         votes_per_pixel: int = VOTES_PER_PIXEL,
         beta: float = BETA,
         input_size: int | None = None,
+        expand: bool = True,
     ) -> tuple[Attention, Segmentation]:
         """Run the same pass as a call, and return what ESCF attends to from one pixel.
 
@@ -200,6 +227,7 @@ class Predictor:
             votes_per_pixel: K.
             beta: CRM's score coefficient.
             input_size: see `__call__`.
+            expand: see `__call__`.
 
         Returns:
             the attention, and the segmentation it belongs to.
@@ -214,7 +242,7 @@ class Predictor:
             raise InputError(
                 f"The pixel ({x}, {y}) lies outside the photo of {width} x {height} pixels."
             )
-        text, _ = self.embed(parse_classes(classes))
+        text, _ = self.embed(parse_classes(classes), expand)
         features = self.encode(photo, network_size((height, width), self.model.config, input_size))
         rows, columns = features.dense16.shape[-2:]
         recorder = Recorder(row=int(y * rows / height), column=int(x * columns / width))
@@ -229,6 +257,7 @@ class Predictor:
         image: Image.Image | np.ndarray | str | Path,
         name: str,
         input_size: int | None = None,
+        expand: bool = True,
     ) -> CostView:
         """Return the cost maps of one class, which CRM may drop or keep.
 
@@ -236,7 +265,7 @@ class Predictor:
             InputError: the photo or the name can't be used.
         """
         photo = load_image(image)
-        text, _ = self.embed(parse_classes([name]))
+        text, _ = self.embed(parse_classes([name]), expand)
         features = self.encode(photo, network_size(photo.shape[:2], self.model.config, input_size))
         cost = self.model.cost_maps(features, text)
         return CostView(*(maps[0, 0].float().cpu().numpy() for maps in dataclasses.astuple(cost)))
@@ -341,6 +370,15 @@ def label_pixels(
         labels.masked_fill_(better, int(out.kept[0, place]))
     labels.masked_fill_(best < threshold, -1)
     return labels.cpu().numpy(), best.cpu().numpy()
+
+
+def expansion_notices(expanded: dict[str, str]) -> list[str]:
+    """Say which words were read with their hypernyms; of many only the first."""
+    said = [f"{word!r} was read as {prompt!r}." for word, prompt in expanded.items()]
+    more = len(said) - EXPANSIONS_SAID
+    if more > 0:
+        said[EXPANSIONS_SAID:] = [f"So were {more:,} more words that the text tower spells out."]
+    return said
 
 
 def check_threshold(threshold: float) -> None:

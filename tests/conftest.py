@@ -46,6 +46,7 @@ TINY_LITE = LiteConfig(
 )
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "photo", "of", "cat", "dog", "sky", "grass"]
 WORDS += ["tree", "road", "##s", "##fish", "scene", "in", "the", "sofa", "red"]
+WORDS += ["fish", "animal"]
 LOOPBACK = ("127.0.0.1", "::1", "localhost", "0.0.0.0")
 
 

@@ -205,3 +205,28 @@ def test_the_residual_sees_all_four_levels(towers, make_pixels):
     expected = F.normalize(F.normalize(here, dim=0) + residual, dim=0)
     assert residual.norm() > 0.1
     torch.testing.assert_close(encoded.dense16[0, :, y, x], expected, rtol=0, atol=1e-4)
+
+
+def test_words_in_pieces_get_their_hypernyms(make_model):
+    towers = make_model(lite=True).towers
+    assert towers.expand("catfish") == "catfish, fish, animal"
+    assert towers.expand("Red catfish") == "Red catfish, fish, animal"
+    for known in ("cat", "red sofa", "cat-dog", "", "猫", "zzz"):
+        assert towers.expand(known) == known
+    assert towers.expand("treefish cat") == "treefish cat"  # its head noun is known
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("capybara", "capybara, rodent, animal"),
+        ("alpaca", "alpaca, llama, animal"),
+        ("walruses", "walruses, aquatic mammal, animal"),
+        ("potted plant", "potted plant"),
+        ("traffic light", "traffic light"),
+        ("T-shirt", "T-shirt"),
+    ],
+)
+def test_the_embedded_tokenizer_tells_which_words_it_knows(name, read):
+    towers = build_model("errseg-lite").towers
+    assert towers.expand(name) == read

@@ -12,10 +12,17 @@ from torch.nn import functional as F
 from errseg.config import model_config
 from errseg.errors import InputError
 from errseg.model import Segmentation
-from errseg.predictor import Predictor, label_pixels, network_size, resize_photo
+from errseg.predictor import (
+    Predictor,
+    expansion_notices,
+    label_pixels,
+    network_size,
+    resize_photo,
+)
 from errseg.vocabulary import parse_classes
 
 WORDS = "cat, dog, sky, grass, tree, road, sofa"
+WORDS_READ = "catfish, fish, animal"
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +49,38 @@ def brute_force(out: Segmentation, size, threshold):
     labels = out.kept[0][place]
     labels[best < threshold] = -1
     return labels.numpy(), best.numpy()
+
+
+def test_unknown_words_are_read_with_their_hypernyms(predictor, photo):
+    result = predictor(photo, "catfish, sky | treefish")
+    assert result.classes == ("catfish", "sky")
+    assert result.notices == ("'catfish' was read as 'catfish, fish, animal'.",)
+    assert result.settings.expand
+    typed = predictor(photo, [WORDS_READ, "sky | treefish"])
+    np.testing.assert_array_equal(result.class_scores, typed.class_scores)
+    bare = predictor(photo, "catfish, sky | treefish", expand=False)
+    assert bare.notices == ()
+    assert not bare.settings.expand
+    assert not np.array_equal(result.class_scores, bare.class_scores)
+
+
+def test_attention_and_cost_maps_expand_as_a_call_does(predictor, photo):
+    _, out = predictor.attention(photo, "catfish, sky", (5, 5))
+    expected = predictor(photo, "catfish, sky").crm_scores
+    np.testing.assert_array_equal(out.crm_scores[0].numpy(), expected)
+    view, bare = (predictor.cost_view(photo, "catfish", expand=e) for e in (True, False))
+    assert not np.array_equal(view.stride16, bare.stride16)
+
+
+def test_clip_reads_words_as_they_are(clip_model):
+    words = parse_classes("capybara, alpaca")
+    assert Predictor(clip_model)._expand(words) == {}
+
+
+def test_of_many_expanded_words_some_are_named():
+    said = expansion_notices({f"w{i}": f"w{i}, animal" for i in range(8)})
+    assert said[0] == "'w0' was read as 'w0, animal'."
+    assert said[5:] == ["So were 3 more words that the text tower spells out."]
 
 
 @pytest.mark.parametrize("size", [(75, 110), (24, 24), (130, 61), (16, 400)])

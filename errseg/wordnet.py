@@ -1,0 +1,190 @@
+"""An extract of WordNet 3.0's nouns: what a word is a kind of. No torch, no network.
+
+Only nouns for what a photo shows are in it; `errseg.wordnet_extract` makes the file and describes
+its format. It is read at the first look-up and stays, some 20 MB, for the life of the process.
+"""
+
+from __future__ import annotations
+
+import functools
+import lzma
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+EXTRACT = Path(__file__).resolve().parent.parent / "assets/wordnet/nouns.txt.xz"
+"""The shipped extract."""
+
+LEMMA_SEPARATOR, FIELD_SEPARATOR, OTHER_SENSE = "|", "\t", "~"
+
+TOO_ABSTRACT = frozenset(
+    "abstraction|accumulation|anapsid|animal material|animal product|animal tissue|area|artifact|"
+    "arrangement|article|assets|attribute|being|body of water|body part|causal agent|cause|"
+    "chemical|chordate|collection|commodity|component|compound|connection|consumer goods|"
+    "container|cover|covering|creation|device|diapsid|durables|element|entity|equipment|"
+    "extremity|fluid|formation|geographical area|gregarious person|group|horizontal surface|"
+    "implement|indefinite quantity|instrument|instrumentality|item|line|living thing|location|"
+    "material|matter|mechanism|natural object|natural phenomenon|nutriment|nutrient|object|"
+    "organ|organism|part|phenomenon|physical entity|physical phenomenon|piece|placental|point|"
+    "process|product|region|relation|representation|section|sheet|social group|solid|stuff|"
+    "strip|structural member|structure part|substance|support|supporting structure|surface|"
+    "system|thing|tract|unit|unpleasant person|utility|vascular plant|vertebrate|way|whole".split(
+        LEMMA_SEPARATOR
+    )
+)
+"""First names of synsets that say nothing of how a thing looks; left out of hypernyms."""
+
+VAGUE = frozenset(
+    "barrier|construction|control|conveyance|craft|creation|decoration|design|energy|framework|"
+    "lot|obstruction|plant organ|plant part|plaything|radiation|regulator|restraint|rubbish|"
+    "signal|structure|symbol|vessel|waste".split(LEMMA_SEPARATOR)
+)
+"""First names of synsets that say a little; left out where another hypernym is there."""
+
+# WordNet's rules of detachment for nouns (morphy(7WN)): ending -> ending of the singular.
+_SINGULAR = (
+    ("ses", "s"),
+    ("xes", "x"),
+    ("zes", "z"),
+    ("ches", "ch"),
+    ("shes", "sh"),
+    ("men", "man"),
+    ("ies", "y"),
+    ("s", ""),
+)
+# Words behind which a name's head noun doesn't stand: a bowl of soup is a bowl.
+_BEHIND_THE_HEAD = frozenset("of with in on at for from without by".split())
+
+
+@dataclass(frozen=True)
+class Nouns:
+    """The extract in memory."""
+
+    synsets: tuple[str, ...]  # a synset's lemmas, joined by bars
+    broader: tuple[int, ...]  # index of a synset's hypernym, -1 at the top
+    first_sense: dict[str, int]  # lemma in lower case -> index of its synset
+    plurals: dict[str, str]  # irregular plural -> singular
+
+    def lemmas(self, index: int) -> tuple[str, ...]:
+        """Return a synset's words, the usual one first."""
+        words = self.synsets[index].split(LEMMA_SEPARATOR)
+        return tuple(word.lstrip(OTHER_SENSE) for word in words)
+
+
+@functools.cache
+def nouns() -> Nouns:
+    """Read the shipped extract, once.
+
+    Two threads that come first at the same time may both read it; they get equal values.
+    """
+    with lzma.open(EXTRACT, "rt", encoding="utf-8") as file:
+        return parse_extract(file.read())
+
+
+def parse_extract(text: str) -> Nouns:
+    """Read an extract; see `errseg.wordnet_extract` for the format."""
+    body, _, exceptions = text.partition("\n\n")
+    synsets, broader, first = [], [], {}
+    for index, line in enumerate(body.split("\n")):
+        words, distance = line.split(FIELD_SEPARATOR)
+        synsets.append(words)
+        broader.append(index - int(distance) if distance else -1)
+        for word in words.split(LEMMA_SEPARATOR):
+            if not word.startswith(OTHER_SENSE):
+                first[word.lower()] = index
+    plurals = dict(line.split(FIELD_SEPARATOR) for line in exceptions.splitlines())
+    return Nouns(tuple(synsets), tuple(broader), first, plurals)
+
+
+def listed_part(name: str) -> str | None:
+    """Return the part of a name that WordNet lists: all of it, or as much as ends in its head noun.
+
+    Upper and lower case, hyphens and plurals don't matter. `Two fat capybaras` are capybaras, a
+    `bowl of soup` is a bowl.
+
+    Returns:
+        the part in lower case, or None if there is none.
+    """
+    words = name.lower().replace("_", " ").split()
+    if _find_whole(" ".join(words)) is not None:
+        return " ".join(words)
+    end = next((i for i, word in enumerate(words) if i and word in _BEHIND_THE_HEAD), len(words))
+    parts = (" ".join(words[start:end]) for start in range(len(words)))
+    return next((part for part in parts if _find_whole(part) is not None), None)
+
+
+def find(name: str) -> int | None:
+    """Find the synset of the first sense of a name's `listed_part`.
+
+    Returns:
+        the synset's index in `nouns()`, or None.
+    """
+    part = listed_part(name)
+    return None if part is None else _find_whole(part)
+
+
+def chain(name: str) -> tuple[tuple[str, ...], ...]:
+    """Return the synsets above a noun, nearest first, each as its words; abstract ones left out.
+
+    A capybara: (rodent, gnawer), (mammal, mammalian), (animal, ...).
+    """
+    index = find(name)
+    if index is None:
+        return ()
+    above = (nouns().lemmas(i) for i in _ancestors(nouns(), index))
+    return tuple(words for words in above if words[0] not in TOO_ABSTRACT)
+
+
+def hypernyms(
+    name: str, knows: Callable[[str], bool] = lambda word: True, nearest: int = 1
+) -> tuple[str, ...]:
+    """Say in a few words that a reader knows what a noun is a kind of.
+
+    Args:
+        name: a noun, as a person types it.
+        knows: whether the reader knows a word; each synset gives its first known one.
+        nearest: how many of the closest synsets to name, besides the broadest one.
+
+    Returns:
+        the nearest hypernyms and the broadest, none twice and none that is in the name itself;
+        empty if the noun isn't found: ("rodent", "animal") for a capybara.
+    """
+    own = {_singular(word) for word in name.lower().split()}
+    above = chain(name)
+    words = []
+    for synset in [words for words in above if words[0] not in VAGUE] or above:
+        known = next((word for word in synset if knows(word)), None)
+        if known and known not in words and known.lower() not in own:
+            words.append(known)
+    return tuple(words[:nearest] + words[nearest:][-1:])
+
+
+def _find_whole(name: str) -> int | None:
+    table = nouns()
+    for spelling in dict.fromkeys((name, name.replace("-", " "), name.replace(" ", "-"))):
+        for form in _forms(spelling, table.plurals):
+            if form in table.first_sense:
+                return table.first_sense[form]
+    return None
+
+
+def _forms(name: str, plurals: dict[str, str]) -> Iterator[str]:
+    """Yield a name and what it may be the plural of."""
+    yield name
+    rest, space, last = name.rpartition(" ")
+    if last in plurals:
+        yield rest + space + plurals[last]
+    for plural, singular in _SINGULAR:
+        if last.endswith(plural) and len(last) > len(plural) + 1:
+            yield rest + space + last.removesuffix(plural) + singular
+
+
+def _singular(word: str) -> str:
+    """Return a word's singular if it is a plural that the extract knows, else the word."""
+    table = nouns()
+    return next((form for form in _forms(word, table.plurals) if form in table.first_sense), word)
+
+
+def _ancestors(table: Nouns, index: int) -> Iterator[int]:
+    while (index := table.broader[index]) >= 0:
+        yield index

@@ -1,0 +1,162 @@
+"""Making the extract of WordNet that ships with the code.
+
+The extract is an xz-compressed text. One line per synset: its words joined by bars, a tab, and how
+many lines above its (first) hypernym stands, nothing if there is none. A word with a tilde before
+it has another synset for its first sense. After an empty line: irregular plurals, a tab, their
+singulars. A hypernym stands before its kinds.
+"""
+
+from __future__ import annotations
+
+import lzma
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from errseg.errors import InputError
+from errseg.wordnet import FIELD_SEPARATOR, LEMMA_SEPARATOR, OTHER_SENSE
+
+LICENSE_FILE = "LICENSE.txt"
+
+# WordNet's lexicographer files (lexnames(5WN)) for what a photo shows, by number, in the order in
+# which senses that no corpus was tagged with are tried: the alpaca before its wool.
+_PHYSICAL = {
+    3: "tops",
+    5: "animal",
+    20: "plant",
+    6: "artifact",
+    13: "food",
+    18: "person",
+    8: "body",
+    17: "object",
+    15: "location",
+    19: "phenomenon",
+    27: "substance",
+    14: "group",
+    10: "communication",  # signs and lights
+}
+_RANK = {number: rank for rank, number in enumerate(_PHYSICAL)}
+_WITH_INSTANCES = (6, 17)  # the Eiffel Tower and Mount Everest; no person, no town
+_TAXON = "taxonomic group"  # families and genera, which share their kinds' Latin names
+
+
+@dataclass(frozen=True)
+class _Synset:
+    file: int
+    words: tuple[str, ...]
+    hypernyms: tuple[str, ...]
+    instance: bool  # of its hypernym, rather than a kind of it
+
+
+def write_extract(source: Path, out: Path) -> int:
+    """Write the extract, and WordNet's licence beside it.
+
+    Args:
+        source: folder with WordNet 3.0's ``data.noun``, ``index.noun`` and ``noun.exc``.
+        out: the file to write, ``.txt.xz``.
+
+    Returns:
+        the number of synsets.
+
+    Raises:
+        InputError: the folder lacks a file.
+    """
+    for name in ("data.noun", "index.noun", "noun.exc"):
+        if not (source / name).is_file():
+            raise InputError(f"There is no {name} in {source}; give WordNet 3.0's folder.")
+    synsets = _read_synsets(source / "data.noun")
+    senses = _read_senses(source / "index.noun")
+    kept = {key for key, synset in synsets.items() if _shown(synset, key, synsets)}
+    first = {}
+    for word, (keys, tagged) in senses.items():
+        # The senses that WordNet's corpora hold come first, in its order.
+        ranked = [key for key in keys[:tagged] if key in kept]
+        ranked += sorted(
+            (key for key in keys[tagged:] if key in kept),
+            # Names of breeds and towns give way: a cardigan is a jacket, a Cardigan a dog.
+            key=lambda key: (word not in synsets[key].words, _RANK[synsets[key].file]),
+        )
+        first |= {word: ranked[0]} if ranked else {}
+    order = _order(synsets, kept)
+    places = {key: place for place, key in enumerate(order)}
+    lines = [_line(key, synsets[key], places, first) for key in order]
+    plurals = (source / "noun.exc").read_text(encoding="utf-8").split("\n")
+    exceptions = [
+        FIELD_SEPARATOR.join(words[:2])
+        for words in (line.split() for line in plurals)
+        if len(words) > 1 and "_" not in words[0] and words[1] in first
+    ]
+    out.parent.mkdir(parents=True, exist_ok=True)
+    text = "\n".join([*lines, "", *exceptions, ""])
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 4, "lp": 0}]
+    out.write_bytes(lzma.compress(text.encode(), lzma.FORMAT_XZ, filters=filters))
+    (out.parent / LICENSE_FILE).write_text(_license(source / "data.noun"), encoding="utf-8")
+    return len(lines)
+
+
+def _read_synsets(path: Path) -> dict[str, _Synset]:
+    """Read ``data.noun`` (wndb(5WN)): offset -> synset."""
+    synsets = {}
+    for line in _entries(path):
+        fields = line.split(" | ")[0].split()
+        count = int(fields[3], 16)
+        words = tuple(word.replace("_", " ") for word in fields[4 : 4 + 2 * count : 2])
+        pointers = fields[5 + 2 * count :]
+        pairs = list(zip(pointers[::4], pointers[1::4], strict=False))
+        kinds = tuple(offset for symbol, offset in pairs if symbol == "@")
+        instances = tuple(offset for symbol, offset in pairs if symbol == "@i")
+        synsets[fields[0]] = _Synset(
+            int(fields[1]), words, kinds or instances, instance=bool(instances)
+        )
+    return synsets
+
+
+def _read_senses(path: Path) -> dict[str, tuple[list[str], int]]:
+    """Read ``index.noun``: word -> offsets of its senses in order, how many corpora hold."""
+    senses = {}
+    for line in _entries(path):
+        fields = line.split()
+        count = int(fields[2])
+        senses[fields[0].replace("_", " ")] = (fields[-count:], int(fields[-count - 1]))
+    return senses
+
+
+def _entries(path: Path) -> Iterator[str]:
+    """Yield a file's lines without the licence, whose lines begin with blanks."""
+    with path.open(encoding="utf-8") as file:
+        yield from (line for line in file if not line.startswith(" "))
+
+
+def _license(path: Path) -> str:
+    """Return the licence at the top of a file of WordNet's, without its line numbers."""
+    with path.open(encoding="utf-8") as file:
+        lines = [line for line in file if line.startswith(" ")]
+    return "".join(line[2:].lstrip("0123456789")[1:].rstrip() + "\n" for line in lines)
+
+
+def _shown(synset: _Synset, key: str, synsets: dict[str, _Synset]) -> bool:
+    if synset.file not in _PHYSICAL or (synset.instance and synset.file not in _WITH_INSTANCES):
+        return False
+    return all(synsets[above].words[0] != _TAXON for above in [key, *_above(key, synsets)])
+
+
+def _above(key: str, synsets: dict[str, _Synset]) -> Iterator[str]:
+    while synsets[key].hypernyms:
+        key = synsets[key].hypernyms[0]
+        yield key
+
+
+def _order(synsets: dict[str, _Synset], kept: set[str]) -> list[str]:
+    """Order the kept synsets and all above them, a hypernym before its kinds."""
+    order: dict[str, None] = {}
+    for key in sorted(kept):
+        order |= dict.fromkeys([*reversed([*_above(key, synsets)]), key])
+    return list(order)
+
+
+def _line(key: str, synset: _Synset, places: dict[str, int], first: dict[str, str]) -> str:
+    words = LEMMA_SEPARATOR.join(
+        word if first.get(word.lower()) == key else OTHER_SENSE + word for word in synset.words
+    )
+    distance = places[key] - places[synset.hypernyms[0]] if synset.hypernyms else ""
+    return f"{words}{FIELD_SEPARATOR}{distance}"
