@@ -1,6 +1,11 @@
-"""Starts the demo: ``python app.py [--model NAME|PATH] [--host ADDRESS] [--port N] [--share]``."""
+"""Starts the demo: ``python app.py [--model NAME|PATH] [--host ADDRESS] [--port N] [--share]``.
+
+Where there is no command line, as on Spaces, ERRSEG_MODEL and ERRSEG_DEVICE stand for the first two
+options, and Gradio's GRADIO_SERVER_NAME and GRADIO_SERVER_PORT for the address.
+"""
 
 import argparse
+import os
 
 
 def main() -> None:
@@ -8,11 +13,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The ERR-Seg demo, in the browser.")
     parser.add_argument(
         "--model",
-        default="errseg-lite",
+        default=os.environ.get("ERRSEG_MODEL", "errseg-lite"),
         metavar="NAME|PATH",
         help="a model's name, a .safetensors file or a released .pth (errseg-lite)",
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ... (auto)")
+    parser.add_argument(
+        "--device",
+        default=os.environ.get("ERRSEG_DEVICE", "auto"),
+        help="auto, cpu, cuda, ... (auto)",
+    )
     parser.add_argument("--host", metavar="ADDRESS", help="address to listen on (127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to listen on (the first free from 7860)")
     parser.add_argument("--share", action="store_true", help="make a public link")

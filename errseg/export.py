@@ -61,8 +61,26 @@ def crm_ranks(result: Result) -> np.ndarray:
     return ranks
 
 
-def as_dict(result: Result, colors: tuple[Color, ...]) -> dict:
+def run_lengths(mask: np.ndarray) -> dict:
+    """Encode a mask (H, W) of bools as COCO's uncompressed run lengths.
+
+    Returns:
+        ``size`` [H, W] and ``counts``: lengths of the runs of False and True in turn, beginning
+        with False, down the columns one after the other.
+    """
+    flat = mask.ravel(order="F")
+    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    counts = np.diff([0, *changes.tolist(), flat.size]).tolist()
+    return {"size": list(mask.shape), "counts": [0, *counts] if flat[0] else counts}
+
+
+def as_dict(result: Result, colors: tuple[Color, ...], masks: bool = False) -> dict:
     """Describe a result in types that JSON has.
+
+    Args:
+        result: from `Predictor`.
+        colors: from `result_colors`.
+        masks: add ``rle``, see `run_lengths`, to every class that is present.
 
     Returns:
         ``format``; ``photo`` (``width``, ``height``); ``classes``, one entry per class of the
@@ -93,6 +111,11 @@ def as_dict(result: Result, colors: tuple[Color, ...]) -> dict:
                 "crm_score": _round(result.crm_scores[index]),
                 "crm_rank": int(ranks[index]),
                 "votes": result.votes[index].tolist(),
+                **(
+                    {"rle": run_lengths(result.labels == index)}
+                    if masks and index in present
+                    else {}
+                ),
             }
             for index, name in enumerate(result.classes)
         ],

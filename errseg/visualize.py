@@ -201,7 +201,7 @@ def labelled_overlay(
     for entry in legend:
         colors[entry.index] = entry.color
     picture = Image.fromarray(overlay(image, labels, colors, opacity))
-    font = _font(int(np.clip(max(picture.size) * 0.026, 13, 48)))
+    font = _font(_font_size(labels.shape))
     _draw_names(picture, labels, legend, font)
     if not legend_below:
         return picture
@@ -218,21 +218,43 @@ def labelled_overlay(
     return page
 
 
-def _draw_names(
-    picture: Image.Image, labels: np.ndarray, legend: Sequence[LegendEntry], font
-) -> None:
-    """Writes each name where most of its plate, and of what is around it, is the class's own.
+@dataclass(frozen=True)
+class NamePlate:
+    """A name on a segment, and the plate it is written on.
+
+    Attributes:
+        entry: The class.
+        text: The name, cut if it is very long.
+        box: left, top, width, height in pixels of the label map.
+    """
+
+    entry: LegendEntry
+    text: str
+    box: tuple[int, int, int, int]
+
+
+def name_plates(
+    labels: np.ndarray, legend: Sequence[LegendEntry], font_size: int | None = None
+) -> list[NamePlate]:
+    """Finds for each name the place where most of its plate is on the class's own pixels.
 
     Classes that have no such place, or only under another name, are left to the legend.
+
+    Args:
+        labels: (H, W) integers, -1 or the index of one of the legend's entries.
+        legend: What `summarize` returned for these labels.
+        font_size: In pixels; follows the size of the labels by default.
     """
-    step = max(1, round(max(picture.size) / 160))  # a coarse grid is enough to find places
+    image_height, image_width = labels.shape
+    step = max(1, round(max(labels.shape) / 160))  # a coarse grid is enough to find places
     grid = labels[step // 2 :: step, step // 2 :: step]
     free = np.ones(grid.shape, bool)
-    draw = ImageDraw.Draw(picture)
-    pad = max(2, font.size // 4)
+    font = _font(font_size or _font_size(labels.shape))
+    pad = _plate_pad(font)
+    plates = []
     for entry in legend:
-        name = _shorten(entry.name, font, picture.width * 0.4)
-        width = round(font.getlength(name)) + 2 * pad + 2
+        text = _shorten(entry.name, font, image_width * 0.4)
+        width = round(font.getlength(text)) + 2 * pad + 2
         height = sum(font.getmetrics()) + pad
         rows, columns = -(-height // step) + 1, -(-width // step) + 1
         if rows > grid.shape[0] or columns > grid.shape[1]:
@@ -248,13 +270,31 @@ def _draw_names(
         place = np.argmax(np.where(suitable, 2 * plate + around, -1))
         top, left = np.unravel_index(place, plate.shape)
         free[top : top + rows, left : left + columns] = False
-        x = min(int(left) * step, picture.width - width)
-        y = min(int(top) * step, picture.height - height)
-        ink = ink_color(entry.color)
+        x = min(int(left) * step, image_width - width)
+        y = min(int(top) * step, image_height - height)
+        plates.append(NamePlate(entry, text, (x, y, width, height)))
+    return plates
+
+
+def _draw_names(
+    picture: Image.Image, labels: np.ndarray, legend: Sequence[LegendEntry], font
+) -> None:
+    draw = ImageDraw.Draw(picture)
+    for plate in name_plates(labels, legend, font.size):
+        x, y, width, height = plate.box
+        color, ink = plate.entry.color, ink_color(plate.entry.color)
         draw.rounded_rectangle(
-            (x, y, x + width - 1, y + height - 1), pad + 1, entry.color, ink, width=1
+            (x, y, x + width - 1, y + height - 1), _plate_pad(font) + 1, color, ink, width=1
         )
-        draw.text((x + width / 2, y + height / 2), name, ink, font, anchor="mm")
+        draw.text((x + width / 2, y + height / 2), plate.text, ink, font, anchor="mm")
+
+
+def _font_size(shape: tuple[int, int]) -> int:
+    return int(np.clip(max(shape) * 0.026, 13, 48))
+
+
+def _plate_pad(font) -> int:
+    return max(2, font.size // 4)
 
 
 def _window_means(values: np.ndarray, rows: int, columns: int, scale: int) -> np.ndarray:

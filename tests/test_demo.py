@@ -13,11 +13,8 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 import errseg
-from errseg.demo import html
-from errseg.demo.service import LONGEST_SIDE, Answer, Service, check_request, shrink
+from errseg.demo.service import LONGEST_SIDE, Service, check_request, shrink
 from errseg.errors import InputError
-from errseg.export import legend, result_colors
-from errseg.predictor import Result, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 CHINA = ROOT / "examples" / "china.jpg"
@@ -71,24 +68,126 @@ def test_p_and_k_have_defaults_and_classes_may_be_a_list(client):
     assert result["settings"]["votes_per_pixel"] == 3
 
 
-def test_only_the_named_endpoint_is_public_and_it_is_documented(client, url):
+def test_only_the_named_endpoints_are_public_and_they_are_documented(client, url):
     description = client.view_api(return_format="dict", print_info=False)
-    assert list(description["named_endpoints"]) == ["/segment"]
+    assert list(description["named_endpoints"]) == ["/segment", "/attention", "/sweep"]
     assert not description["unnamed_endpoints"]
-    endpoint = description["named_endpoints"]["/segment"]
-    assert "Segment a photo with any words" in endpoint["description"]
-    names = [(p["parameter_name"], p["parameter_has_default"]) for p in endpoint["parameters"]]
-    assert names == [
-        ("image", False),
-        ("classes", False),
-        ("kept_classes", True),
-        ("votes_per_pixel", True),
-        ("threshold", True),
-    ]
+    expected = {
+        "/segment": (
+            "Segment a photo with any words",
+            ["image", "classes", "kept_classes", "votes_per_pixel", "threshold"],
+        ),
+        "/attention": (
+            "Ask what ESCF attends to from one pixel",
+            ["image", "classes", "x", "y", "kept_classes", "votes_per_pixel", "without_crm"],
+        ),
+        "/sweep": (
+            "Segment a photo with several values of P or K",
+            "image classes over values kept_classes votes_per_pixel threshold".split(),
+        ),
+    }
+    for name, (sentence, parameters) in expected.items():
+        endpoint = description["named_endpoints"][name]
+        assert sentence in endpoint["description"]
+        assert [p["parameter_name"] for p in endpoint["parameters"]] == parameters
     with urllib.request.urlopen(f"{url}config", timeout=30) as answer:
         events = json.load(answer)["dependencies"]
     shown = [event["api_name"] for event in events if event["api_visibility"] != "private"]
-    assert shown == ["segment"]
+    assert shown == ["segment", "attention", "sweep"]
+
+
+def test_attention_is_the_network_s_own(client):
+    words, pixel = "temple | pagoda, tree, sky, lake | water", (300, 200)
+    answer = client.predict(
+        image=handle_file(str(CHINA)),
+        classes=words,
+        x=pixel[0],
+        y=pixel[1],
+        kept_classes=3,
+        without_crm=True,
+        api_name="/attention",
+    )
+    predictor = errseg.Predictor(errseg.load_model("errseg-lite"))
+    expected, out = predictor.attention(CHINA, words, pixel, kept_classes=3)
+    assert answer["kept"] == out.kept[0].tolist()
+    np.testing.assert_allclose(answer["spatial"], expected.spatial.numpy(), atol=1e-4)
+    np.testing.assert_allclose(answer["class"], expected.classes.numpy(), atol=1e-4)
+    spatial = np.array(answer["spatial"])
+    np.testing.assert_allclose(spatial.sum(axis=(-2, -1)), 1, atol=0.01)  # five decimals are sent
+    assert answer["size"] == [427, 640]
+    assert set(answer["present"]) <= set(answer["kept"])
+    assert 0 < answer["share_without_crm"] <= 1
+    assert 0 < answer["share"] <= 1
+    cost = predictor.cost_view(CHINA, "tree")
+    if 1 in answer["kept"]:
+        place = answer["kept"].index(1)
+        np.testing.assert_allclose(answer["cost16"][place], cost.stride16, atol=1e-4)
+
+
+def test_dropping_most_classes_gives_attention_to_those_found(client):
+    """Proposition 1, on a real photo: twelve classes compete, three are kept."""
+    answer = client.predict(
+        image=handle_file(str(CHINA)),
+        classes="temple, tree, sky, lake, sofa, cat, spoon, keyboard, banana, tie, oven, fork",
+        x=300,
+        y=200,
+        kept_classes=3,
+        without_crm=True,
+        api_name="/attention",
+    )
+    assert answer["share"] > answer["share_without_crm"]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"x": 640}, "outside the photo of 640 x 427"),
+        ({"y": -1}, "outside the photo"),
+        ({"x": 1.5}, "whole number"),
+        ({"y": None}, "whole number"),
+        ({"image": None}, "no photo yet"),
+        (
+            {"classes": ",".join(map(str, range(172))), "without_crm": True},
+            "up to 171 classes; here are 172",
+        ),
+    ],
+)
+def test_attention_that_cannot_be_asked_gets_a_sentence(client, change, sentence):
+    given = {"image": handle_file(str(CHINA)), "classes": "sky", "x": 1, "y": 1, **change}
+    with pytest.raises(AppError) as refused:
+        client.predict(**given, api_name="/attention")
+    assert sentence in str(refused.value)
+
+
+def test_a_sweep_over_p_says_what_changes(client):
+    words = "temple, tree, sky, lake"
+    pictures, steps = client.predict(
+        image=handle_file(str(CHINA)), classes=words, over="P", values="4, 1, 99", api_name="/sweep"
+    )
+    assert [step["value"] for step in steps] == [1, 4]  # ascending; more than all is all
+    assert [step["kept"] for step in steps] == [1, 4]
+    assert len(pictures) == 2
+    _, mask, _ = segment(client, CHINA, words, kept_classes=1)
+    _, all_mask, _ = segment(client, CHINA, words, kept_classes=4)
+    one, every = (np.asarray(Image.open(path)) for path in (mask, all_mask))
+    assert steps[1]["changed"] == pytest.approx((one != every).mean(), abs=0.002)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"over": "Q"}, "over P or K"),
+        ({"values": ""}, "1 to 12 values"),
+        ({"values": "1, two"}, "whole numbers"),
+        ({"values": "0, 1"}, "between 1 and"),
+        ({"over": "K", "values": "99"}, "K lies between 1 and 10"),
+    ],
+)
+def test_a_sweep_that_cannot_be_made_gets_a_sentence(client, change, sentence):
+    given = {"image": handle_file(str(CHINA)), "classes": "sky", "over": "P", "values": "1"}
+    with pytest.raises(AppError) as refused:
+        client.predict(**{**given, **change}, api_name="/sweep")
+    assert sentence in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -218,51 +317,3 @@ def test_a_broken_model_is_told_to_whoever_asks(tmp_path):
     for _ in range(2):
         with pytest.raises(InputError, match=r"broken.safetensors is not a safetensors file"):
             service.answer(check_request(CAT, "cat"))
-
-
-@pytest.fixture
-def nasty_answer():
-    """An answer whose names are what an attacker would type."""
-    names = ("<img src=x onerror=alert(1)>", '"><script>alert(2)</script>', "dog", "sky")
-    labels = np.zeros((20, 20), np.int64)
-    labels[:5], labels[5:6] = 1, -1
-    result = Result(
-        classes=names,
-        labels=labels,
-        scores=np.full((20, 20), 0.5, np.float32),
-        kept=(0, 1),
-        crm_scores=np.array([40, 20, 3.5, 0], np.float32),
-        votes=np.array([[30, 9], [10, 1], [0, 30], [0, 0]]),
-        ranking=np.zeros((2, 4, 10), np.int64),
-        class_scores=np.full((2, 5, 5), 0.5, np.float32),
-        notices=("Left out as repeated: <b>.",),
-        settings=Settings("errseg-lite", "", 2, 2, 0.1, 0.0, (320, 480)),
-        timings={"encode": 0.2, "decode": 0.1},
-    )
-    colors = result_colors(result)
-    return Answer(result, colors, legend(result, colors), None, None)
-
-
-def test_names_are_escaped_wherever_they_stand(nasty_answer):
-    page = html.legend(nasty_answer) + html.ranking(nasty_answer) + html.notes(nasty_answer, "cpu")
-    page += html.message("<b>")
-    assert "&lt;img src=x onerror=alert(1)&gt;" in page
-    for raw in ("<img", "<script", "<b>"):
-        assert raw not in page
-
-
-def test_the_ranking_draws_p_between_kept_and_dropped(nasty_answer):
-    page = html.ranking(nasty_answer)
-    assert "CRM kept 2 of 4" in page
-    before, after = page.split("P = 2: dropped from here on")
-    assert before.count('class="state">kept<') == 2
-    assert after.count('class="state">dropped<') == 2
-    assert after.index("dog") < after.index("sky")
-
-
-def test_the_legend_lists_what_is_present_and_what_is_none(nasty_answer):
-    page = html.legend(nasty_answer)
-    assert page.index("onerror") < page.index("alert(2)") < page.index("none of these")
-    assert "70 %" in page
-    assert "25 %" in page
-    assert "dog" not in page

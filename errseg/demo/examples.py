@@ -10,6 +10,9 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
+from errseg.demo.service import Request, check_request
+from errseg.vocabulary import parse_classes, suggested_kept_classes
+
 FOLDER = Path(__file__).resolve().parents[2] / "examples"
 INDEX_FILE = "examples.json"
 THUMBNAIL = (176, 128)
@@ -44,3 +47,9 @@ def load_examples(folder: Path = FOLDER) -> tuple[Example, ...]:
     return tuple(
         Example(folder / entry["file"], entry["classes"], entry["description"]) for entry in entries
     )
+
+
+def opening_request(example: Example) -> Request:
+    """The question that an example asks when nobody has turned a knob."""
+    kept = suggested_kept_classes(len(parse_classes(example.classes)))
+    return check_request(example.path, example.classes, kept)

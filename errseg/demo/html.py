@@ -7,12 +7,9 @@ from html import escape
 
 from errseg.demo.examples import Example
 from errseg.demo.service import Answer
-from errseg.export import crm_ranks
-from errseg.visualize import NONE_NAME
+from errseg.demo.sweep import Step
 
 PAPER = "https://arxiv.org/abs/2501.17642"
-MOST_ROWS = 200
-"""Rows of the ranking that are shown; a longer list helps nobody and slows the page."""
 STAGES = {
     "read": "read",
     "text": "text",
@@ -54,76 +51,66 @@ element.addEventListener('click', (event) => {
 """Tells which example was clicked."""
 
 
-def legend(answer: Answer) -> str:
-    """The classes that are present: swatch, name, area, mean score; largest area first."""
-    rows = [
-        _legend_row(entry.hex, entry.name, entry.area, f"{entry.score:.2f}")
-        for entry in answer.legend
-    ]
-    if none := float((answer.result.labels < 0).mean()):
-        rows.append(_legend_row("", NONE_NAME, none, ""))
-    return _panel(
-        "Legend",
-        '<table class="errseg-legend"><thead><tr><th scope="col">class</th>'
-        '<th scope="col">area</th><th scope="col">score</th></tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table>",
-    )
+def lint(sentences: Sequence[str]) -> str:
+    """What to know about the typed words."""
+    return f'<p class="errseg-lint">{escape(" ".join(sentences))}</p>'
 
 
-def ranking(answer: Answer) -> str:
-    """All classes by CRM score as bars, with the line that P draws between kept and dropped."""
+def notes(answer: Answer, device: str, drawing: float) -> str:
+    """Notices, then time by stage (`drawing`, in seconds, is the page's own) and what computed."""
+    notices = "".join(f"<li>{escape(notice)}</li>" for notice in answer.result.notices)
+    listed = f'<ul class="errseg-notices">{notices}</ul>' if notices else ""
+    return listed + _timing_line(timing(answer, device, drawing))
+
+
+def stored_notes(timing: str) -> str:
+    """The line below a stored result."""
+    return _timing_line(f"Stored result, computed in {timing}")
+
+
+def timing(answer: Answer, device: str, drawing: float = 0.0) -> str:
+    """Time by stage, the device, and the sizes of photo and network input."""
     result = answer.result
-    order = sorted(range(len(result.classes)), key=crm_ranks(result).__getitem__)
-    kept, highest = set(result.kept), max(float(result.crm_scores.max()), 1e-9)
-    rows = []
-    for place, index in enumerate(order[:MOST_ROWS]):
-        if place == len(kept):
-            rows.append(
-                f'<li class="errseg-line"><span>P = {len(kept)}: dropped from here on</span></li>'
-            )
-        score = float(result.crm_scores[index])
-        name = escape(result.classes[index])
-        votes = ", ".join(
-            f"{count} votes at rank {rank}"
-            for rank, count in enumerate(result.votes[index], start=1)
-        )
-        state = "kept" if index in kept else "dropped"
-        rows.append(
-            f'<li class="errseg-bar {state}" title="{name}: {votes}">'
-            f'<span class="rank">{place + 1}</span>'
-            f'<span class="name">{name}</span>'
-            f'<span class="track"><span style="width:{100 * score / highest:.1f}%"></span></span>'
-            f'<span class="score">{score:,.1f}</span>'
-            f'<span class="state">{state}</span></li>'
-        )
-    if more := len(order) - MOST_ROWS:
-        rows += [f'<li class="errseg-more">and {more:,} more</li>'] * (more > 0)
-    asked = result.settings.kept_classes
-    every = " (all)" if asked >= len(order) else ""
-    return _panel(
-        f"CRM kept {len(kept)} of {len(order)}{every}",
-        f'<ol class="errseg-ranking" tabindex="0" aria-label="Classes by CRM score">'
-        f"{''.join(rows)}</ol>",
-    )
-
-
-def notes(answer: Answer, device: str) -> str:
-    """Notices, then time by stage and what computed."""
-    result = answer.result
-    notices = "".join(f"<li>{escape(notice)}</li>" for notice in result.notices)
+    timings = {**result.timings, **({"draw": drawing} if drawing else {})}
     stages = ", ".join(
-        f"{STAGES.get(stage, stage)} {1000 * seconds:.0f}"
-        for stage, seconds in result.timings.items()
+        f"{STAGES.get(stage, stage)} {1000 * seconds:.0f}" for stage, seconds in timings.items()
     )
     height, width = result.settings.network_size
     photo_height, photo_width = result.labels.shape
-    timing = (
-        f"{sum(result.timings.values()):.2f} s ({stages} ms) on {device.upper()}; "
+    return (
+        f"{sum(timings.values()):.2f} s ({stages} ms) on {device.upper()}, "
+        f"{result.settings.model}; "
         f"photo {photo_width} x {photo_height}, network input {width} x {height}"
     )
+
+
+def sentence(text: str) -> str:
+    """One line of an answer."""
+    return f'<p class="errseg-sentence">{escape(text)}</p>'
+
+
+def sweep(knob: str, steps: Sequence[Step]) -> str:
+    """A sweep in numbers."""
+    rows = "".join(
+        f'<tr><th scope="row">{step.value}</th><td>{len(step.answer.result.kept)}</td>'
+        f"<td>{len(step.answer.legend)}</td>"
+        f"<td>{f'{step.changed:.1%}' if place else ''}</td><td>{step.seconds:.2f} s</td></tr>"
+        for place, step in enumerate(steps)
+    )
+    heads = (knob, "classes kept", "classes seen", "pixels changed", "time")
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
     return (
-        f'<ul class="errseg-notices">{notices}</ul>' if notices else ""
-    ) + f'<p class="errseg-timing">{timing}</p>'
+        f'<table class="errseg-table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+    )
+
+
+def outcomes(rows: Sequence[tuple[str, str]]) -> str:
+    """What became of each file of a batch."""
+    listed = "".join(
+        f'<tr><th scope="row">{escape(name)}</th><td>{escape(outcome)}</td></tr>'
+        for name, outcome in rows
+    )
+    return f'<table class="errseg-table"><tbody>{listed}</tbody></table>'
 
 
 def message(sentence: str) -> str:
@@ -131,19 +118,10 @@ def message(sentence: str) -> str:
     return f'<p class="errseg-message" role="alert">{escape(sentence)}</p>'
 
 
-def waiting(title: str) -> str:
-    """A panel before its first content."""
-    return _panel(title, '<p class="errseg-waiting">The first result is on its way …</p>')
+def waiting() -> str:
+    """What stands below the panels before the first answer."""
+    return '<p class="errseg-waiting">The first result is on its way …</p>'
 
 
-def _legend_row(color: str, name: str, area: float, score: str) -> str:
-    share = "&lt;1 %" if area < 0.01 else f"{100 * area:.0f} %"
-    kind = f'style="background:{color}"' if color else 'class="none"'
-    return (
-        f'<tr><th scope="row"><span><i {kind} aria-hidden="true"></i>{escape(name)}</span></th>'
-        f"<td>{share}</td><td>{score}</td></tr>"
-    )
-
-
-def _panel(title: str, body: str) -> str:
-    return f'<section class="errseg-panel"><h2>{title}</h2>{body}</section>'
+def _timing_line(text: str) -> str:
+    return f'<p class="errseg-timing">{escape(text)}</p>'

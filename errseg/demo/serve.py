@@ -10,7 +10,7 @@ import gradio as gr
 
 from errseg.errors import InputError
 
-STYLE = Path(__file__).with_name("style.css")
+STYLE = Path(__file__).with_name("static") / "style.css"
 LARGEST_UPLOAD = "20mb"
 LAST_PORT = 65535
 LOCAL_HOST = "127.0.0.1"
@@ -71,7 +71,7 @@ def serve(
         server_name=host,
         server_port=port,
         share=share,
-        prevent_thread_lock=not block,
+        prevent_thread_lock=True,
         theme=theme(),
         css_paths=STYLE,
         footer_links=["api", "settings"],
@@ -80,6 +80,10 @@ def serve(
         ssr_mode=False,
         mcp_server=False,
     )
+    # Now, and not before: torch's import would keep the server from answering Gradio's first call.
+    demo.service.start()
+    if block:
+        demo.block_thread()
     return url
 
 

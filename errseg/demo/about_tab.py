@@ -1,0 +1,44 @@
+"""What this is, in ten lines."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+PAPER = "https://arxiv.org/abs/2501.17642"
+
+METHOD = f"""
+**ERR-Seg** ([arXiv 2501.17642]({PAPER})) labels every pixel of a photo with one of the words you \
+type. The words need not be known in training: this is open-vocabulary semantic segmentation.
+
+1. An image tower embeds every pixel and a text tower embeds every class, in one space.
+2. **HSM**, the hierarchical semantic module: the cosine of each pixel and each class, at strides \
+16 and 32. These are the *cost maps*.
+3. **CRM**, the channel reduction module: each stride-16 pixel votes for its top K classes; the P \
+classes with the most votes are kept. It has no weights.
+4. **ESCF** fuses the kept classes' maps: **SFM** lets each class attend over space, **CFM** lets \
+each pixel attend over the classes. Image and text features guide it.
+5. **GUD**, the gradual upsampling decoder, brings the maps to stride 4.
+6. The best class wins the pixel; below the threshold it is *none of these*.
+
+Why drop classes? **Proposition 1**: attention that goes to classes that are not in the photo is \
+lost for those that are. The attention panel measures it, with and without CRM.
+
+The attention shown is the network's own, from the pass that makes the masks. Nothing in it is \
+estimated. Hovering, hiding classes and probability maps run in your browser.
+"""
+LIMITS = """
+**errseg-lite**, the model that ships with the code, is small (38 MB, EfficientNet-Lite0 and \
+MiniLM) and trained on few photos, so that the page runs anywhere. It knows everyday things and \
+surroundings, misses small and rare ones, and confuses neighbours. Judge the method by the \
+published models: where memory allows, start the app with a released checkpoint, \
+`python app.py --model errseg_b.pth` (`errseg-base`) or the large one.
+
+Your photos stay on this server for at most an hour and are used for nothing else. Nothing that \
+you download carries the photo's EXIF data.
+"""
+
+
+def build_about_tab() -> None:
+    """Lay out the tab."""
+    gr.Markdown(METHOD)
+    gr.Markdown(LIMITS)

@@ -1,0 +1,236 @@
+"""The question: photo, words and knobs, shared by all tabs."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+
+import gradio as gr
+
+from errseg.config import BETA, VOTES_PER_PIXEL
+from errseg.demo import html, vocabulary_tools
+from errseg.demo.events import AT_ONCE, answered, sent_number, served
+from errseg.demo.examples import Example
+from errseg.demo.service import MOST_VOTES, Service
+from errseg.vocabulary import named_vocabularies, parse_classes, suggested_kept_classes
+
+MOST_KEPT = 100
+"""End of the P slider; the paper's best lies between 16 and 48."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """The components that a visitor fills in."""
+
+    photo: gr.Image
+    strip: gr.HTML
+    classes: gr.Textbox
+    kept: gr.Slider
+    votes: gr.Slider
+    threshold: gr.Slider
+    beta: gr.Slider
+    input_size: gr.Number
+    model: gr.Dropdown
+    run: gr.Button
+    message: gr.HTML
+
+    @property
+    def inputs(self) -> list:
+        """The values of a question, in `check_request`'s order."""
+        return [
+            self.photo,
+            self.classes,
+            self.kept,
+            self.votes,
+            self.threshold,
+            self.beta,
+            self.input_size,
+            self.model,
+        ]
+
+
+def build_question(examples: tuple[Example, ...], service: Service) -> Question:
+    """Lay out the question, filled in with the first example, and its own events."""
+    first = examples[0]
+    size = len(parse_classes(first.classes))
+    with gr.Row(elem_id="errseg-question"):
+        with gr.Column(scale=4, min_width=300):
+            photo = gr.Image(
+                served(first.path),
+                type="filepath",
+                label="Photo",
+                **alternative("The photo to segment"),
+                height=330,
+                elem_id="errseg-photo",
+            )
+            strip = gr.HTML(
+                html.examples(examples),
+                js_on_load=html.EXAMPLES_SCRIPT,
+                elem_id="errseg-examples",
+            )
+        with gr.Column(scale=5, min_width=300):
+            classes = gr.Textbox(
+                first.classes,
+                label="Classes",
+                info="Commas part classes; sofa | couch are two words for one. Shift+Enter starts.",
+                placeholder="dog, grass, sky",
+                lines=2,
+                max_lines=6,
+                elem_id="errseg-classes",
+            )
+            lint = gr.HTML(html.lint(vocabulary_tools.lint(first.classes)), elem_id="errseg-lint")
+            with gr.Row(elem_id="errseg-vocabulary"):
+                named = gr.Dropdown(
+                    [(text.split(":")[0], name) for name, text in named_vocabularies().items()],
+                    value="voc20",
+                    show_label=False,
+                    container=False,
+                    label="Ready-made classes",
+                    min_width=160,
+                    scale=3,
+                )
+                load = gr.Button("Load", size="sm", min_width=60)
+                append = gr.Button("Append", size="sm", min_width=70)
+                background = gr.Button("+ background", size="sm", min_width=110)
+            with gr.Row():
+                kept = slider(
+                    1,
+                    size,
+                    suggested_kept_classes(size),
+                    1,
+                    "P",
+                    "classes kept",
+                    elem_id="errseg-kept",
+                )
+                votes = slider(
+                    1,
+                    MOST_VOTES,
+                    VOTES_PER_PIXEL,
+                    1,
+                    "K",
+                    "votes per pixel",
+                    elem_id="errseg-votes",
+                )
+                threshold = slider(
+                    0,
+                    1,
+                    0,
+                    0.05,
+                    "Threshold",
+                    "lower is none of these",
+                    elem_id="errseg-threshold",
+                )
+            with gr.Accordion("Advanced", open=False, elem_id="errseg-advanced"), gr.Row():
+                beta = slider(
+                    0,
+                    1,
+                    BETA,
+                    0.05,
+                    "Beta",
+                    "weight of each further vote",
+                    elem_id="errseg-beta",
+                )
+                input_size = gr.Number(
+                    None,
+                    label="Input size",
+                    info="pixels, 128 to 1024; empty: the model's own",
+                    precision=0,
+                    min_width=150,
+                    elem_id="errseg-input-size",
+                )
+                model = gr.Dropdown(
+                    service.models,
+                    value=service.models[0],
+                    label="Model",
+                    min_width=150,
+                    elem_id="errseg-model",
+                )
+                find = gr.Button("Look for released models", size="sm", elem_id="errseg-find")
+            run = gr.Button("Segment", variant="primary", elem_id="errseg-run")
+            message = gr.HTML(elem_id="errseg-message")
+    question = Question(
+        photo, strip, classes, kept, votes, threshold, beta, input_size, model, run, message
+    )
+    _add_model_event(question, find, service)
+    _add_word_events(question, named, load, append, background, lint, service)
+    return question
+
+
+def kept_slider(kept_classes: int, size: int) -> gr.Slider:
+    """Bound P by the vocabulary, with the paper's advice for its size."""
+    most = max(2, min(MOST_KEPT, size))
+    advice = suggested_kept_classes(size)
+    info = f"of {size:,} classes kept" + (f"; the paper's: {advice}" if advice < size else "")
+    return gr.update(value=min(kept_classes, most), maximum=most, info=info)
+
+
+def example_at(examples: tuple[Example, ...], event: gr.EventData) -> Example:
+    """Return the example that was clicked."""
+    index = sent_number(event, "index")
+    if index is None or not 0 <= index < len(examples):
+        raise gr.Error("There is no such example.", print_exception=False)
+    return examples[index]
+
+
+def alternative(text: str) -> dict[str, str]:
+    """An image's text for those who can't see it, where Gradio knows of it (from 6.28)."""
+    known = "alt_text" in inspect.signature(gr.Image).parameters
+    return {"alt_text": text} if known else {}
+
+
+def slider(
+    least: float, most: float, value: float, step: float, label: str, info: str, **settings
+) -> gr.Slider:
+    """Make a slider without the button that sets it back."""
+    return gr.Slider(
+        least,
+        most,
+        value,
+        step=step,
+        label=label,
+        info=info,
+        min_width=110,
+        buttons=[],
+        **settings,
+    )
+
+
+def _add_word_events(
+    question: Question,
+    named: gr.Dropdown,
+    load: gr.Button,
+    append: gr.Button,
+    background: gr.Button,
+    lint: gr.HTML,
+    service: Service,
+) -> None:
+    classes, message = question.classes, question.message
+
+    @answered(message)
+    def load_words(name):
+        return {classes: vocabulary_tools.append_named("", name), message: ""}
+
+    @answered(message)
+    def append_words(text, name):
+        return {classes: vocabulary_tools.append_named(text, name), message: ""}
+
+    @answered(message)
+    def append_background(text):
+        return {classes: vocabulary_tools.append_background(text), message: ""}
+
+    @answered(message)
+    def look_at_words(text):
+        return {lint: html.lint(vocabulary_tools.lint(text, service.too_long(text)))}
+
+    load.click(load_words, named, [classes, message], **AT_ONCE)
+    append.click(append_words, [classes, named], [classes, message], **AT_ONCE)
+    background.click(append_background, classes, [classes, message], **AT_ONCE)
+    classes.change(look_at_words, classes, [lint, message], trigger_mode="always_last", **AT_ONCE)
+
+
+def _add_model_event(question: Question, find: gr.Button, service: Service) -> None:
+    @answered(question.message)
+    def find_models():
+        return {question.model: gr.update(choices=service.find_released()), question.message: ""}
+
+    find.click(find_models, None, [question.model, question.message], **AT_ONCE)

@@ -1,0 +1,11 @@
+// Below the CRM panel: the cost maps of one class, on one scale.
+
+follow(element, (data, root) => {
+  const maps = data.maps.map(numbers);
+  const range = [Math.min(...maps.map((m) => m.range[0])), Math.max(...maps.map((m) => m.range[1]))];
+  root.replaceChildren(make('section', {class: 'errseg-panel'},
+    make('h2', {}, `Cost maps of ${data.name}`),
+    make('div', {class: 'errseg-heats'}, ...maps.map((map, place) =>
+      heatMap(`stride ${[16, 32][place]}`, map.values, map.shape, range))),
+    scaleBar(range, 2)));
+});

@@ -1,0 +1,138 @@
+// Helpers of the panels' scripts; each script has its own copy (see `panels.py`).
+// What a visitor typed only ever becomes text (`textContent`), never HTML.
+
+const VIRIDIS = [
+  [68, 1, 84], [71, 45, 123], [59, 82, 139], [44, 114, 142], [33, 145, 140],
+  [40, 174, 128], [94, 201, 98], [173, 220, 48], [253, 231, 37],
+];
+
+/** Make an element: make('button', {type: 'button', class: 'x'}, 'text', child, ...). */
+function make(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith('on')) made.addEventListener(name.slice(2), value);
+    else if (value === true) made.setAttribute(name, '');
+    else if (value !== false && value != null) made.setAttribute(name, value);
+  }
+  made.append(...children.filter((child) => child != null));
+  return made;
+}
+
+/** Call render(data, root) now and whenever the server sends other data. Gradio owns `element`
+ * and takes foreign children out of it, so what is drawn stands in a root of its own behind it. */
+function follow(element, render) {
+  const root = make('div', {class: 'errseg-root'});
+  element.after(root);
+  let last = null;
+  const look = () => {
+    const text = element.querySelector('[data-view]')?.dataset.view ?? '';
+    if (text === last) return;
+    last = text;
+    if (text) render(JSON.parse(text), root);
+    else root.replaceChildren();
+  };
+  new MutationObserver(look).observe(element, {
+    attributes: true, attributeFilter: ['data-view'], childList: true, subtree: true,
+  });
+  look();
+}
+
+/** Tell the other panels something: what is shown (photo), where the query is. */
+function tell(news) {
+  window.errseg = {...window.errseg, ...news};
+  document.dispatchEvent(new CustomEvent('errseg'));
+}
+
+/** Unpack `view._numbers`: {shape, values}. */
+function numbers(packed) {
+  const bytes = Uint8Array.from(atob(packed.data), (char) => char.charCodeAt(0));
+  const words = new DataView(bytes.buffer);
+  const [least, most] = packed.range;
+  const values = new Float32Array(bytes.length / 2);
+  for (let i = 0; i < values.length; i++) {
+    values[i] = least + (words.getUint16(2 * i, true) / 65535) * (most - least);
+  }
+  return {shape: packed.shape, values, range: packed.range};
+}
+
+/** Decode a picture and return its pixels as RGBA bytes. */
+async function pixels(source) {
+  const image = new Image();
+  image.src = source;
+  await image.decode();
+  const canvas = make('canvas', {width: image.naturalWidth, height: image.naturalHeight});
+  const context = canvas.getContext('2d', {willReadFrequently: true});
+  context.drawImage(image, 0, 0);
+  return context.getImageData(0, 0, canvas.width, canvas.height);
+}
+
+/** Viridis at a share in [0, 1]. */
+function heat(share) {
+  const place = Math.min(Math.max(share, 0), 1) * (VIRIDIS.length - 1);
+  const low = Math.min(Math.floor(place), VIRIDIS.length - 2);
+  return [0, 1, 2].map((i) => VIRIDIS[low][i] + (place - low) * (VIRIDIS[low + 1][i] - VIRIDIS[low][i]));
+}
+
+/** Paint a map over the grey photo, cell by cell as the network has it, with a cross at the query. */
+function paintHeat(canvas, values, grid, range, photo, query) {
+  const [height, width] = grid;
+  const cells = make('canvas', {width, height});
+  const image = new ImageData(width, height);
+  const span = range[1] - range[0] || 1;
+  for (let i = 0; i < height * width; i++) {
+    image.data.set([...heat((values[i] - range[0]) / span), 255], 4 * i);
+  }
+  cells.getContext('2d').putImageData(image, 0, 0);
+  const context = canvas.getContext('2d');
+  context.imageSmoothingEnabled = false;
+  if (photo) {
+    context.filter = 'grayscale(1)';
+    context.drawImage(photo, 0, 0, canvas.width, canvas.height);
+    context.filter = 'none';
+    context.globalAlpha = 0.7;
+  }
+  context.drawImage(cells, 0, 0, canvas.width, canvas.height);
+  context.globalAlpha = 1;
+  if (query) cross(context, query[0] * canvas.width, query[1] * canvas.height);
+}
+
+function cross(context, x, y) {
+  for (const [color, width] of [['#000', 5], ['#fff', 2]]) {
+    context.strokeStyle = color;
+    context.lineWidth = width;
+    context.beginPath();
+    context.moveTo(x - 10, y);
+    context.lineTo(x + 10, y);
+    context.moveTo(x, y - 10);
+    context.lineTo(x, y + 10);
+    context.stroke();
+  }
+}
+
+/** A heat map with its caption. The photo comes from the masks panel, as soon as it is there. */
+function heatMap(caption, values, grid, range, query) {
+  const photo = window.errseg?.photo;
+  const aspect = photo ? photo.naturalHeight / photo.naturalWidth : grid[0] / grid[1];
+  const canvas = make('canvas', {
+    width: 320, height: Math.round(320 * aspect), role: 'img', 'aria-label': caption,
+  });
+  paintHeat(canvas, values, grid, range, photo, query);
+  return make('figure', {}, canvas, make('figcaption', {}, caption));
+}
+
+/** The colours' scale with its ends in numbers. */
+function scaleBar(range, digits) {
+  return make('div', {class: 'errseg-scale'},
+    make('span', {}, range[0].toFixed(digits)), make('i'), make('span', {}, range[1].toFixed(digits)));
+}
+
+const percent = (share) => (share > 0 && share < 0.01 ? '<1 %' : `${Math.round(100 * share)} %`);
+const css = (color) => `rgb(${color.join(',')})`;
+
+function option(value, text, chosen) {
+  return make('option', {value, selected: chosen}, text);
+}
+
+function labelled(text, control) {
+  return make('label', {}, make('span', {}, text), control);
+}

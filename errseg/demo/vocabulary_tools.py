@@ -1,0 +1,94 @@
+"""Help with the words: ready-made vocabularies, background words, and what to look at again."""
+
+from __future__ import annotations
+
+from errseg.errors import InputError
+from errseg.relations import plain_name, synonyms
+from errseg.vocabulary import (
+    BACKGROUND_WORDS,
+    MAX_CLASSES,
+    Vocabulary,
+    load_vocabulary,
+    parse_classes,
+    suggested_kept_classes,
+)
+
+MOST_PAIRS = 3
+"""Pairs of near-synonyms that are named."""
+
+
+def append(text: str | None, vocabulary: Vocabulary) -> str:
+    """Add the classes of a vocabulary that a text doesn't name yet, in their order.
+
+    Raises:
+        InputError: the text can't be read, or too many classes would result.
+    """
+    if not (text or "").strip():
+        return vocabulary.text
+    typed = parse_classes(text, limit=MAX_CLASSES)
+    known = {word.casefold() for prompt in typed.classes for word in prompt.synonyms}
+    added = [prompt for prompt in vocabulary.classes if prompt.name.casefold() not in known]
+    both = Vocabulary((*typed.classes, *added))
+    return parse_classes(both, limit=MAX_CLASSES).text
+
+
+def append_background(text: str | None) -> str:
+    """Add everyday surroundings, so that they aren't painted as the nearest wrong class."""
+    return append(text, parse_classes(list(BACKGROUND_WORDS)))
+
+
+def append_named(text: str | None, name: str) -> str:
+    """Add a benchmark's classes; see `append`."""
+    return append(text, load_vocabulary(name))
+
+
+def near_synonyms(vocabulary: Vocabulary) -> list[tuple[str, str]]:
+    """Find pairs of classes that share a word or its plural, or are known as synonyms."""
+    owner: dict[str, str] = {}
+    pairs = {}
+    for prompt in vocabulary.classes:
+        own = {plain_name(word) for word in prompt.synonyms}
+        known = own | {other for word in own for other in synonyms(word)}
+        known |= {f"{word}s" for word in own} | {word[:-1] for word in own if word.endswith("s")}
+        for word in sorted(known):
+            if word in owner:
+                pairs[owner[word], prompt.name] = None
+        for word in own:
+            owner.setdefault(word, prompt.name)
+    return list(pairs)
+
+
+def lint(text: str | None, cut: tuple[str, ...] = ()) -> list[str]:
+    """Say what there is to know about a text of classes before it is used, in short sentences.
+
+    Args:
+        text: as typed.
+        cut: names that are too long for the text tower, if that is known.
+    """
+    try:
+        vocabulary = parse_classes(text, limit=MAX_CLASSES)
+    except InputError as error:
+        return [str(error)]
+    size = len(vocabulary)
+    classes = "1 class" if size == 1 else f"{size:,} classes"
+    advice = suggested_kept_classes(size)
+    keeps = f"the paper's P is {advice}" if advice < size else "all can be kept"
+    sentences = [f"{classes}; {keeps}.", *vocabulary.notices]
+    if pairs := near_synonyms(vocabulary):
+        named = "; ".join(f"{a} and {b}" for a, b in pairs[:MOST_PAIRS])
+        more = f" and {len(pairs) - MOST_PAIRS} more" if len(pairs) > MOST_PAIRS else ""
+        sentences.append(f"Nearly the same: {named}{more}. Write a | b for one class.")
+    if cut:
+        sentences.append(f"Too long to be read whole: {', '.join(cut[:MOST_PAIRS])}.")
+    return sentences
+
+
+def follow_vocabulary(kept_classes: int, before: int, now: int) -> int:
+    """Choose P when the vocabulary's size changes.
+
+    Whoever leaves P at the paper's advice gets the advice for the new size; another P stays, as
+    far as there are as many classes.
+    """
+    if before and kept_classes == suggested_kept_classes(before):
+        return suggested_kept_classes(now)
+    return min(kept_classes, now)

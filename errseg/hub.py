@@ -1,0 +1,59 @@
+"""The released checkpoints on the Hugging Face Hub: which there are, and fetching one.
+
+What a file holds is told by its tensors' shapes when it is loaded (`errseg.weights`), not by its
+name, and it is loaded as weights only.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from errseg.errors import InputError
+
+REPOSITORY = "lchen1019/ERR-Seg"
+REVISION_VARIABLE = "ERRSEG_HUB_REVISION"
+"""Environment variable with the commit to take; the newest one if it isn't set."""
+ENDINGS = (".pth", ".pt", ".safetensors")
+
+
+def list_checkpoints() -> list[str]:
+    """Name the checkpoint files of the repository, sorted.
+
+    Raises:
+        InputError: the Hub doesn't answer, or the repository has no checkpoint.
+    """
+    import huggingface_hub
+
+    try:
+        files = huggingface_hub.list_repo_files(REPOSITORY, revision=_revision())
+    except Exception as error:  # offline, no such revision, rate limits: a dozen kinds
+        raise InputError(
+            f"The Hub can't be asked for released models ({type(error).__name__}); "
+            "those that are here go on."
+        ) from None
+    found = sorted(file for file in files if file.endswith(ENDINGS))
+    if not found:
+        raise InputError(f"{REPOSITORY} holds no checkpoint.")
+    return found
+
+
+def fetch_checkpoint(file: str) -> Path:
+    """Download a checkpoint, or find it in the Hub's cache on this machine.
+
+    Raises:
+        InputError: it can't be fetched.
+    """
+    import huggingface_hub
+
+    try:
+        return Path(huggingface_hub.hf_hub_download(REPOSITORY, file, revision=_revision()))
+    except Exception as error:
+        raise InputError(
+            f"{file} can't be fetched from the Hub ({type(error).__name__}); "
+            "choose another model or try again later."
+        ) from None
+
+
+def _revision() -> str | None:
+    return os.environ.get(REVISION_VARIABLE) or None

@@ -1,0 +1,97 @@
+"""Released checkpoints through a local stand-in for the Hub's functions."""
+
+import huggingface_hub
+import pytest
+import torch
+
+from errseg import hub, weights
+from errseg.demo.gpu import on_gpu
+from errseg.demo.service import Service, check_request
+from errseg.errors import InputError
+from errseg.published import published_name
+
+
+@pytest.fixture
+def released(monkeypatch, tmp_path, clip_model):
+    """A repository with one small checkpoint in the published format."""
+    monkeypatch.setattr(weights, "MODELS", (*weights.MODELS, clip_model.config))
+    tensors = {published_name(name): t.clone() for name, t in clip_model.state_dict().items()}
+    torch.save({"model": tensors, "iteration": 5}, tmp_path / "tiny.pth")
+    asked = []
+
+    def list_repo_files(repo_id, revision=None):
+        asked.append((repo_id, revision))
+        return ["README.md", "tiny.pth"]
+
+    def hf_hub_download(repo_id, filename, revision=None):
+        asked.append((repo_id, filename, revision))
+        return str(tmp_path / filename)
+
+    monkeypatch.setattr(huggingface_hub, "list_repo_files", list_repo_files)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", hf_hub_download)
+    return asked
+
+
+@pytest.fixture
+def photo(tmp_path, make_pixels):
+    from PIL import Image
+
+    path = tmp_path / "photo.png"
+    Image.fromarray(make_pixels(1, 64, 96)[0].permute(1, 2, 0).numpy()).save(path)
+    return path
+
+
+def test_a_released_model_is_found_chosen_and_used(released, photo, monkeypatch):
+    monkeypatch.setenv(hub.REVISION_VARIABLE, "abc123")
+    service = Service("errseg-lite")
+    assert service.models == ["errseg-lite"]
+    assert service.find_released() == ["errseg-lite", "tiny.pth"]
+    answer = service.answer(check_request(photo, "cat, dog", 1, input_size=128, model="tiny.pth"))
+    assert answer.result.settings.model == "tiny-clip"
+    assert answer.result.settings.weights_hash == weights.file_hash(photo.parent / "tiny.pth")
+    service.answer(check_request(photo, "cat", 1, input_size=128, model="tiny.pth"))
+    repository = hub.REPOSITORY
+    assert released == [(repository, "abc123"), (repository, "tiny.pth", "abc123")]  # once each
+
+
+def test_without_network_the_page_says_so_and_keeps_its_model(monkeypatch, photo):
+    def offline(*arguments, **settings):
+        raise ConnectionError("a secret of the network")
+
+    monkeypatch.setattr(huggingface_hub, "list_repo_files", offline)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", offline)
+    service = Service("errseg-lite")
+    with pytest.raises(InputError, match=r"can't be asked .*ConnectionError.*go on") as refused:
+        service.find_released()
+    assert "secret" not in str(refused.value)
+    assert service.models == ["errseg-lite"]
+    with pytest.raises(InputError, match="can't be fetched"):
+        hub.fetch_checkpoint("x.pth")
+
+
+def test_an_empty_repository_is_said(monkeypatch):
+    monkeypatch.setattr(huggingface_hub, "list_repo_files", lambda *a, **k: ["README.md"])
+    with pytest.raises(InputError, match="holds no checkpoint"):
+        hub.list_checkpoints()
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../errseg.pth", "unlisted.pth"])
+def test_only_listed_models_can_be_chosen(released, photo, name):
+    service = Service("errseg-lite")
+    service.find_released()
+    with pytest.raises(InputError, match="no such model"):
+        service.answer(check_request(photo, "cat", model=name))
+
+
+def test_the_network_runs_where_a_space_lends_a_gpu(monkeypatch):
+    import sys
+    import types
+
+    lent = []
+    spaces = types.ModuleType("spaces")
+    spaces.GPU = lambda duration: lambda function: lent.append(duration) or function
+    monkeypatch.setitem(sys.modules, "spaces", spaces)
+    assert on_gpu(len)("abc") == 3
+    assert len(lent) == 1
+    monkeypatch.setitem(sys.modules, "spaces", None)  # not installed
+    assert on_gpu(len) is len
