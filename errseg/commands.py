@@ -9,12 +9,13 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import sys
 import typing
 from collections.abc import Callable
 from pathlib import Path
 
 from errseg.config import BETA, KEPT_CLASSES, VOTES_PER_PIXEL, list_models
-from errseg.device import AUTOMATIC
+from errseg.device import AUTOMATIC, FLOAT32, PRECISIONS
 from errseg.errors import InputError
 from errseg.vocabulary import MAX_CLASSES, Vocabulary, load_vocabulary, parse_classes
 
@@ -22,6 +23,8 @@ DEFAULT_MODEL = "errseg-lite"
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples" / "examples.json"
 SHEET_QUALITY = 88
 """Of a contact sheet as JPEG: no visible loss."""
+BENCHMARKED = "errseg-base"
+"""The model of the paper's tables; the benchmark needs no weights."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +54,7 @@ def segment_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for the results")
     _add_model_options(parser)
+    _add_precision_option(parser, AUTOMATIC)
     _add_network_options(parser)
     parser.add_argument(
         "--beta", type=float, default=BETA, help=f"CRM's score coefficient, 0 to 1 ({BETA})"
@@ -92,7 +96,7 @@ def segment(args: argparse.Namespace) -> str:
     from errseg.predictor import Predictor
     from errseg.weights import load_model
 
-    predictor = Predictor(load_model(args.model, find_device(args.device)))
+    predictor = Predictor(load_model(args.model, find_device(args.device), args.precision))
     result = predictor(
         photo,
         vocabulary,
@@ -155,6 +159,7 @@ def evaluate_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=_positive, metavar="N", help="photos of each set")
     parser.add_argument("--without-crm", action="store_true", help="keep every class")
     _add_model_options(parser)
+    _add_precision_option(parser, FLOAT32)
     _add_network_options(parser)
 
 
@@ -172,7 +177,7 @@ def evaluate(args: argparse.Namespace) -> str:
     everything = max(len(sample_set.class_names) for sample_set in sets)
     return as_table(
         measure(
-            load_model(args.model, find_device(args.device)),
+            load_model(args.model, find_device(args.device), args.precision),
             sets,
             kept_classes=everything if args.without_crm else args.kept_classes,
             votes_per_pixel=args.votes_per_pixel,
@@ -304,6 +309,52 @@ def wordnet(args: argparse.Namespace) -> str:
     return f"Wrote {count:,} synsets to {args.out}, {args.out.stat().st_size:,} bytes."
 
 
+def benchmark_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``benchmark``."""
+    parser.add_argument("--model", default=BENCHMARKED, help=f"a model's name ({BENCHMARKED})")
+    parser.add_argument(
+        "--size", type=_positive, metavar="PIXELS", help="side of the photo (the model's own)"
+    )
+    parser.add_argument(
+        "--classes", type=_positive, default=150, metavar="T", help="in the vocabulary (150)"
+    )
+    parser.add_argument(
+        "--kept-classes",
+        type=_positive,
+        default=KEPT_CLASSES,
+        metavar="P",
+        help=f"classes that CRM keeps ({KEPT_CLASSES})",
+    )
+    parser.add_argument(
+        "--runs", type=_positive, default=3, metavar="N", help="of which the median is told (3)"
+    )
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="for a picture, such as b.png")
+    parser.add_argument(
+        "--json", metavar="FILE", help="for all figures; - prints them instead of the tables"
+    )
+
+
+def benchmark(args: argparse.Namespace) -> str:
+    """Measure how fast a model is beside the network as drawn."""
+    from errseg.benchmark import Setting
+    from errseg.benchmark import benchmark as measure
+    from errseg.benchmark_report import as_text, check_plot, plot
+
+    if args.plot is not None:
+        check_plot(args.plot)
+    setting = Setting(args.model, args.size, args.classes, args.kept_classes, args.runs)
+    report = measure(setting, tell=lambda line: sys.stderr.write(f"{line}\n"))
+    if args.plot is not None:
+        plot(report, args.plot)
+    if args.json is None:
+        return as_text(report)
+    text = json.dumps(report.as_json(), indent=2)
+    if args.json == "-":
+        return text
+    Path(args.json).write_text(text + "\n", encoding="utf-8")
+    return as_text(report)
+
+
 COMMANDS = {
     "segment": Command("segment a photo with the words you give", segment_options, segment),
     "models": Command("list the models", models_options, models),
@@ -311,6 +362,9 @@ COMMANDS = {
     "sheet": Command("draw photos beside their masks", sheet_options, sheet),
     "train": Command("train a model on photos with masks", train_options, train),
     "wordnet": Command("make the extract of WordNet's nouns", wordnet_options, wordnet),
+    "benchmark": Command(
+        "measure how fast a model is beside the network as drawn", benchmark_options, benchmark
+    ),
 }
 """Name -> command, as the help lists them."""
 
@@ -324,6 +378,15 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--device", default=AUTOMATIC, help=f"{AUTOMATIC}, cpu, cuda, ... ({AUTOMATIC})"
+    )
+
+
+def _add_precision_option(parser: argparse.ArgumentParser, default: str) -> None:
+    parser.add_argument(
+        "--precision",
+        default=default,
+        choices=PRECISIONS,
+        help=f"what the network computes in; {AUTOMATIC} is the fastest here ({default})",
     )
 
 

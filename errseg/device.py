@@ -1,4 +1,4 @@
-"""Where the network runs."""
+"""Where the network runs, and in which precision."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ if TYPE_CHECKING:  # slow to import, and a command's options name the devices
     import torch
 
 AUTOMATIC = "auto"
-"""The fastest device there is."""
+"""The fastest device there is, and the fastest precision that it has natively."""
+FLOAT32 = "float32"
+PRECISIONS = (AUTOMATIC, FLOAT32, "bfloat16", "float16")
+NATIVE_BFLOAT16 = ("avx512_bf16", "amx_bf16")
+"""Instructions of a CPU without which bfloat16 is slower than float32."""
 
 
 def find_device(name: str = AUTOMATIC) -> torch.device:
@@ -35,3 +39,28 @@ def find_device(name: str = AUTOMATIC) -> torch.device:
             f"There is no device {name!r} here; give {AUTOMATIC}, cpu or the name of a GPU."
         ) from None
     return device
+
+
+def find_precision(name: str, device: torch.device) -> torch.dtype:
+    """Turn a precision's name into the type of number that the network computes in.
+
+    Args:
+        name: one of `PRECISIONS`; "auto" is bfloat16 on a CPU or a CUDA GPU that has it natively,
+            float16 on other GPUs, and float32 on other CPUs.
+        device: where the network runs.
+
+    Raises:
+        InputError: there is no such precision.
+    """
+    import torch
+
+    if name not in PRECISIONS:
+        raise InputError(f"There is no precision {name!r}; give {', '.join(PRECISIONS)}.")
+    if name != AUTOMATIC:
+        return getattr(torch, name)
+    if device.type == "cpu":
+        has = getattr(torch.cpu, "get_capabilities", dict)()  # older torch can't tell
+        return torch.bfloat16 if any(has.get(x) for x in NATIVE_BFLOAT16) else torch.float32
+    if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
+        return torch.bfloat16
+    return torch.float16

@@ -27,7 +27,7 @@ class EncodedImage:
 
 
 def normalise_pixels(pixels: Tensor, config) -> Tensor:
-    """Turn uint8 RGB (B, 3, H, W) into the tower's float input."""
+    """Turn uint8 RGB (B, 3, H, W) into the tower's float32 input."""
     mean, std = (
         torch.tensor(values, device=pixels.device)[:, None, None]
         for values in (config.pixel_mean, config.pixel_std)
@@ -66,7 +66,8 @@ class ClipTowers(nn.Module):
     def encode_image(self, pixels: Tensor) -> EncodedImage:
         """Encode uint8 RGB photos (B, 3, H, W)."""
         trunk = self.clip.visual.trunk
-        maps, pyramid = trunk.stem(normalise_pixels(pixels, self.config)), []
+        x = normalise_pixels(pixels, self.config).to(self.dtype)
+        maps, pyramid = trunk.stem(x.contiguous(memory_format=torch.channels_last)), []
         for stage in trunk.stages:
             maps = stage(maps)
             pyramid.append(maps)
@@ -84,7 +85,7 @@ class ClipTowers(nn.Module):
         """Take every pixel through the trunk's head norm and CLIP's projection."""
         normed = self.clip.visual.trunk.head.norm(maps)
         embedded = self.clip.visual.head(normed.permute(0, 2, 3, 1))  # (B, h, w, C)
-        return F.normalize(embedded, dim=-1).permute(0, 3, 1, 2)
+        return F.normalize(embedded.float(), dim=-1).permute(0, 3, 1, 2)
 
     def encode_text(self, prompts: list[str]) -> Tensor:
         """Encode prompts to L2-normalised embeddings (T, C).
@@ -98,7 +99,7 @@ class ClipTowers(nn.Module):
         embeddings = torch.empty(len(prompts), self.config.embedding, device=self.device)
         for rows in by_length.split(PROMPTS_AT_ONCE):
             batch = tokens[rows, : int(lengths[rows].max())].to(self.device)
-            embeddings[rows.to(self.device)] = self._encode_tokens(batch).float()
+            embeddings[rows.to(self.device)] = self._encode_tokens(batch)
         return embeddings
 
     def _encode_tokens(self, tokens: Tensor) -> Tensor:
@@ -106,7 +107,7 @@ class ClipTowers(nn.Module):
         x = clip.token_embedding(tokens) + clip.positional_embedding[:length]
         x = clip.transformer(x, attn_mask=clip.attn_mask[:length, :length])
         ends = x[torch.arange(len(x), device=x.device), tokens.argmax(dim=1)]
-        return F.normalize(clip.ln_final(ends) @ clip.text_projection, dim=-1)
+        return F.normalize((clip.ln_final(ends) @ clip.text_projection).float(), dim=-1)
 
     def prompt_lengths(self, prompts: list[str]) -> list[int]:
         """Count the tokens of each prompt, so that those that will be cut can be named."""
@@ -117,3 +118,12 @@ class ClipTowers(nn.Module):
     def device(self) -> torch.device:
         """Where the weights lie."""
         return self.clip.logit_scale.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the towers compute in; the embeddings that leave them are float32."""
+        return self.clip.logit_scale.dtype
+
+    def cast(self, dtype: torch.dtype) -> None:
+        """Compute in another precision from now on."""
+        self.to(dtype)

@@ -180,3 +180,6 @@ class LiteTowers(nn.Module):
     def device(self) -> torch.device:
         """Where the weights lie."""
         return self.text_mean.device
+
+    def cast(self, dtype: torch.dtype) -> None:
+        """Stay in float32: ConSE's softmax magnifies rounding, and the towers are small."""

@@ -39,7 +39,7 @@ from errseg.fusion import ESCF
 from errseg.layers import resize
 from errseg.lite import LiteTowers
 from errseg.published import load_published
-from errseg.reduction import count_votes, rank_classes, score_votes, select_classes
+from errseg.reduction import count_votes, rank_vocabulary, score_votes, select_classes
 
 DROPPED_LOGIT = -100.0
 """Logit of a class that CRM dropped: its sigmoid is 0 in every precision (published code)."""
@@ -132,6 +132,28 @@ class ERRSeg(nn.Module):
         """Where the weights lie and results are computed."""
         return self.towers.device
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the network computes in, see `cast`."""
+        return self.decoder.head.weight.dtype
+
+    @property
+    def precision(self) -> str:
+        """The name of `dtype`, such as "float32"."""
+        return str(self.dtype).removeprefix("torch.")
+
+    def cast(self, dtype: torch.dtype) -> ERRSeg:
+        """Compute in another precision from now on; the weights are converted once, in place.
+
+        What small differences decide stays float32: the embeddings, the cost maps with their
+        embedding and CRM's ranking, and the logits.
+        """
+        self.towers.cast(dtype)
+        for part in (self.guidance, self.text_guidance, self.escf, self.decoder):
+            if part is not None:
+                part.to(dtype)
+        return self
+
     def encode_image(self, pixels: Tensor) -> ImageFeatures:
         """Encode photos once; decode them with as many vocabularies as you like.
 
@@ -157,7 +179,7 @@ class ERRSeg(nn.Module):
         return ImageFeatures(
             dense16=encoded.dense16,
             dense32=encoded.dense32,
-            guidance=self.guidance(encoded.pyramid),
+            guidance=self.guidance(tuple(maps.to(self.dtype) for maps in encoded.pyramid)),
             pyramid=encoded.pyramid,
             size=(height, width),
         )
@@ -205,20 +227,18 @@ class ERRSeg(nn.Module):
         if text.ndim != 2 or not len(text):
             raise InputError(f"Text embeddings must be (T, C), T >= 1, not {tuple(text.shape)}.")
         # CRM on the stride-16 cost maps: everything after it sees the kept classes only.
-        cost16 = torch.einsum("bchw,tc->bthw", features.dense16, text)
-        ranking = rank_classes(cost16.detach(), votes_per_pixel)
+        ranking = rank_vocabulary(features.dense16, text, votes_per_pixel)
         votes = count_votes(ranking, len(text))
         scores = score_votes(votes, beta)
         count = kept_classes if self.config.head.crm else len(text)
         kept = select_classes(scores, count, always)
-        del cost16
 
         kept_text = text[kept]  # (B, P, C)
         cost = cost_maps(features.dense16, features.dense32, kept_text)
-        embedding = self.cost_embedding(cost)  # (B, P, h16, w16, C)
+        embedding = self.cost_embedding(cost).to(self.dtype)  # (B, P, h16, w16, C)
         text_guidance = None
         if self.text_guidance is not None:
-            text_guidance = F.gelu(self.text_guidance(kept_text))  # (B, P, C)
+            text_guidance = F.gelu(self.text_guidance(kept_text.to(self.dtype)))  # (B, P, C)
             # Hiding whole classes' guidance keeps the decoder from learning names by heart.
             text_guidance = F.dropout1d(
                 text_guidance, self.config.head.text_guidance_dropout, self.training
@@ -226,6 +246,7 @@ class ERRSeg(nn.Module):
         fused = self.escf(embedding, features.guidance.spatial, text_guidance, recorder)
         grid = (features.size[0] // 4, features.size[1] // 4)
         logits, upsampled = self.decoder(fused[-1], features.guidance.decoder, grid, keep_stages)
+        logits = logits.float()
         if self.config.head.cost_shortcut:
             logits = logits + self.shortcut_scale * resize(cost.stride16, grid) + self.shortcut_bias
         stages = None

@@ -8,6 +8,7 @@ is written out, everything is float32 and nothing is kept between calls.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import open_clip
@@ -23,7 +24,7 @@ from errseg.model import DROPPED_LOGIT, ERRSeg
 
 @dataclass(frozen=True)
 class NaiveSegmentation:
-    """The same names as `errseg.model.Segmentation`, plus every attention on the way."""
+    """The same names as `errseg.model.Segmentation`, plus, if asked for, every attention."""
 
     logits: Tensor  # (B, T, h4, w4), -100 where CRM dropped the class
     kept: Tensor  # (B, P)
@@ -39,11 +40,22 @@ def segment(
     kept_classes: int = KEPT_CLASSES,
     votes_per_pixel: int = VOTES_PER_PIXEL,
     beta: float = BETA,
+    keep_attention: bool = False,
 ) -> NaiveSegmentation:
     """Run the whole pipeline on uint8 RGB photos (B, 3, H, W) whose sides are multiples of 32."""
     text = encode_text(model, prompts)
     pyramid, dense16, dense32 = encode_image(model, pixels)
-    return decode(model, pyramid, dense16, dense32, text, kept_classes, votes_per_pixel, beta)
+    return decode(
+        model,
+        pyramid,
+        dense16,
+        dense32,
+        text,
+        kept_classes,
+        votes_per_pixel,
+        beta,
+        keep_attention,
+    )
 
 
 def encode_text(model: ERRSeg, prompts: list[str]) -> Tensor:
@@ -102,8 +114,14 @@ def decode(
     kept_classes: int = KEPT_CLASSES,
     votes_per_pixel: int = VOTES_PER_PIXEL,
     beta: float = BETA,
+    keep_attention: bool = False,
+    mark: Callable[[str], None] | None = None,
 ) -> NaiveSegmentation:
-    """HSM, CRM, cost embedding, guidance, ESCF, GUD and head, one after the other."""
+    """HSM, CRM, cost embedding, guidance, ESCF, GUD and head, one after the other.
+
+    ``mark`` is called with the name of each stage when it has been computed.
+    """
+    mark = mark or (lambda stage: None)
     head = model.config.head
     batch, _, height, width = dense16.shape
 
@@ -124,6 +142,7 @@ def decode(
     each = torch.arange(batch, device=kept.device)[:, None]
     cost16, cost32, kept_text = cost16[each, kept], cost32[each, kept], text[kept]
     count = kept.shape[1]
+    mark("crm")
 
     # Cost embedding: per class, 7x7 at each stride, mean, 1x1
     embedding = model.cost_embedding
@@ -159,10 +178,12 @@ def decode(
     for layer in model.escf:
         if layer.sfm is not None:
             x, attention = _sfm(layer.sfm, x, image_guidance)
-            spatial_attention.append(attention)
+            spatial_attention += [attention] * keep_attention
         if layer.cfm is not None:
             x, attention = _cfm(layer.cfm, x, text_guidance)
-            class_attention.append(attention)
+            class_attention += [attention] * keep_attention
+
+    mark("escf")
 
     # GUD, the head, and -100 for the classes that CRM dropped
     x = x.flatten(0, 1)
@@ -179,7 +200,14 @@ def decode(
         logits = logits + model.shortcut_scale * raw + model.shortcut_bias
     full = torch.full((batch, classes, *grid), DROPPED_LOGIT, device=logits.device)
     full[each, kept] = logits
+    mark("gud")
     return NaiveSegmentation(full, kept, scores, spatial_attention, class_attention)
+
+
+def label(logits: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize every class's score to the photo, then take each pixel's best: (B, *size)."""
+    scores = F.interpolate(logits.sigmoid(), size, mode="bilinear", align_corners=False)
+    return scores.argmax(dim=1)
 
 
 def _sfm(sfm: SFM, x: Tensor, guidance: Tensor | None) -> tuple[Tensor, Tensor]:

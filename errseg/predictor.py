@@ -1,7 +1,8 @@
 """A photo and typed classes in, a label for every pixel out. Calls are stateless.
 
 All that is kept between calls are two bounded caches, keyed by content: text embeddings by
-prompt, and what the image tower saw by photo and size. So changing the classes runs the text
+prompt (in memory, and on disk unless the weights are random), and what the image tower saw by
+photo and size. So changing the classes runs the text
 tower, CRM and the decoder, changing P, K or beta runs CRM and the decoder, and one predictor can
 be shared by any number of threads and users.
 """
@@ -25,6 +26,7 @@ from torch.nn import functional as F
 from errseg.attention import Attention, Recorder
 from errseg.cache import BoundedCache
 from errseg.config import BETA, KEPT_CLASSES, VOTES_PER_PIXEL, ModelConfig
+from errseg.disk_cache import DiskCache, cache_folder
 from errseg.errors import InputError
 from errseg.images import load_image
 from errseg.model import ERRSeg, ImageFeatures, Segmentation
@@ -60,6 +62,7 @@ class Settings:
     threshold: float
     network_size: tuple[int, int]  # H, W that the network saw
     expand: bool = False  # whether words that the text tower doesn't know got hypernyms
+    precision: str = "float32"  # what the network computed in
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,11 @@ class Predictor:
         self.model = model.eval()
         self._prompts = BoundedCache(TEXT_CACHE)
         self._images = BoundedCache(IMAGE_CACHE)
+        folder = cache_folder()
+        self._disk = None
+        if folder is not None and model.weights_hash:
+            origin = f"{model.weights_hash} {model.precision}"
+            self._disk = DiskCache(folder, origin)
 
     @torch.inference_mode()
     def __call__(
@@ -160,6 +168,7 @@ class Predictor:
                 threshold=threshold,
                 network_size=size,
                 expand=expand and self.model.config.towers.expand_unknown,
+                precision=self.model.precision,
             ),
             timings=clock.laps,
         )
@@ -291,11 +300,26 @@ class Predictor:
     def _embed_prompts(self, prompts: list[str]) -> dict[str, Tensor]:
         known = {prompt: self._prompts.get(prompt) for prompt in prompts}
         missing = [prompt for prompt, embedding in known.items() if embedding is None]
-        if missing:
-            for prompt, embedding in zip(missing, self.model.encode_text(missing), strict=True):
-                known[prompt] = embedding
-                self._prompts.put(prompt, embedding, embedding.nbytes)
+        stored = self._stored(missing)
+        new = [prompt for prompt in missing if prompt not in stored]
+        if new:
+            computed = dict(zip(new, self.model.encode_text(new), strict=True))
+            stored |= computed
+            if self._disk is not None:
+                self._disk.put({p: e.cpu().numpy().tobytes() for p, e in computed.items()})
+        for prompt in missing:
+            known[prompt] = stored[prompt]
+            self._prompts.put(prompt, stored[prompt], stored[prompt].nbytes)
         return known
+
+    def _stored(self, prompts: list[str]) -> dict[str, Tensor]:
+        """Read those embeddings that are on disk."""
+        if self._disk is None:
+            return {}
+        return {
+            prompt: torch.frombuffer(bytearray(value), dtype=torch.float32).to(self.model.device)
+            for prompt, value in self._disk.get(prompts).items()
+        }
 
 
 def network_size(

@@ -6,10 +6,36 @@ and the same on every device and in every batch.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 
 from errseg.errors import InputError
+
+RANKED_AT_ONCE = 256
+"""Classes whose cost maps exist at one time, which bounds memory for any vocabulary."""
+LAST_CLASS = 2**31 - 1
+"""Class indices are counted down from here, so that among equals the lowest is the greatest."""
+
+
+@torch.no_grad()
+def rank_vocabulary(dense: Tensor, text: Tensor, votes_per_pixel: int) -> Tensor:
+    """Find each pixel's top K classes in a vocabulary of any size, in bounded memory.
+
+    Args:
+        dense: stride-16 pixel embeddings (B, C, h, w).
+        text: text embeddings (T, C).
+        votes_per_pixel: K, at least 1; at most T ranks are used.
+
+    Returns:
+        (B, min(K, T), h, w) int64 class indices, best first.
+
+    Raises:
+        InputError: K is smaller than 1.
+    """
+    chunks = text.split(RANKED_AT_ONCE)
+    return _rank((torch.einsum("bchw,tc->bthw", dense, chunk) for chunk in chunks), votes_per_pixel)
 
 
 def rank_classes(cost: Tensor, votes_per_pixel: int) -> Tensor:
@@ -25,9 +51,20 @@ def rank_classes(cost: Tensor, votes_per_pixel: int) -> Tensor:
     Raises:
         InputError: K is smaller than 1.
     """
+    return _rank([cost], votes_per_pixel)
+
+
+def _rank(costs: Iterable[Tensor], votes_per_pixel: int) -> Tensor:
+    """Rank the classes of one chunk of the vocabulary (B, T', h, w) after another."""
     if votes_per_pixel < 1:
         raise InputError(f"Votes per pixel (K) must be at least 1, not {votes_per_pixel}.")
-    return _ordered_keys(cost).topk(min(votes_per_pixel, cost.shape[1]), dim=1).indices
+    best, first = None, 0
+    for cost in costs:
+        keys = _ordered_keys(cost, first)
+        keys = keys if best is None else torch.cat([best, keys], dim=1)
+        best = keys.topk(min(votes_per_pixel, keys.shape[1]), dim=1).values
+        first += cost.shape[1]
+    return LAST_CLASS - (best & LAST_CLASS)
 
 
 def count_votes(ranking: Tensor, classes: int) -> Tensor:
@@ -92,13 +129,13 @@ def select_classes(scores: Tensor, kept_classes: int, always: Tensor | None = No
     return order[:, : min(kept_classes, scores.shape[1])].sort(dim=1).values
 
 
-def _ordered_keys(cost: Tensor) -> Tensor:
+def _ordered_keys(cost: Tensor, first: int) -> Tensor:
     """Give every class (dim 1) a distinct integer that sorts by cost, then by lower index.
 
     `torch.topk` leaves the order of ties open, so the cost's bits, made order-preserving, fill the
-    upper half of an int64 and the reversed class index the lower half.
+    upper half of an int64 and the class index, counted down from `LAST_CLASS`, the lower half.
     """
     bits = (cost.float() + 0.0).view(torch.int32)  # adding 0 turns -0.0 into 0.0
     ordered = torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits).long()
-    reversed_index = torch.arange(cost.shape[1] - 1, -1, -1, device=cost.device)
-    return (ordered << 32) + reversed_index.view(-1, *[1] * (cost.ndim - 2))
+    index = torch.arange(first, first + cost.shape[1], device=cost.device)
+    return (ordered << 32) + (LAST_CLASS - index).view(-1, *[1] * (cost.ndim - 2))

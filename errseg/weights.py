@@ -25,6 +25,7 @@ from errseg.config import (
     ModelConfig,
     model_config,
 )
+from errseg.device import FLOAT32, find_precision
 from errseg.errors import InputError
 from errseg.model import ERRSeg, build_model
 from errseg.published import check_tensors
@@ -37,17 +38,24 @@ VARIANT_TENSOR = "sem_seg_head.clip_model.text_projection"
 """The released checkpoints' variants are told apart by this tensor's shape."""
 
 
-def load_model(name_or_path: str | Path, device: str | torch.device = "cpu") -> ERRSeg:
+def load_model(
+    name_or_path: str | Path,
+    device: str | torch.device = "cpu",
+    precision: str = FLOAT32,
+) -> ERRSeg:
     """Load a model with its weights, in evaluation mode.
 
     Args:
         name_or_path: a name of `list_models`, a released ``.pth`` or our ``.safetensors``.
         device: where to put it.
+        precision: what it computes in, see `find_precision`; "auto" is the fastest.
 
     Raises:
-        InputError: there is no such model or file, its weights aren't here, or the file is not
-            what it should be.
+        InputError: there is no such model, file or precision, its weights aren't here, or the
+            file is not what it should be.
     """
+    device = torch.device(device)
+    dtype = find_precision(precision, device)
     path = Path(name_or_path)
     if path.suffix == ".safetensors":
         model = _load_safetensors(path)
@@ -61,7 +69,7 @@ def load_model(name_or_path: str | Path, device: str | torch.device = "cpu") -> 
                 "checkpoint and give its path, for example load_model('errseg_b.pth')."
             )
         model = _load_safetensors(EMBEDDED[config.name])
-    return model.to(device)
+    return model.to(device).cast(dtype)
 
 
 def save_model(model: ERRSeg, path: Path) -> None:

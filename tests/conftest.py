@@ -1,6 +1,7 @@
 """Tiny models that need no download, with weights from the rule in golden/README.md."""
 
 import dataclasses
+import os
 import socket
 
 import pytest
@@ -61,6 +62,11 @@ def _no_network(monkeypatch):
         return connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", connect_here)
+
+
+def pytest_configure():
+    """No test may read or fill the user's cache of text embeddings."""
+    os.environ["ERRSEG_CACHE"] = "off"
 
 
 def tiny_tokenizer() -> str:

@@ -14,13 +14,13 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # of the package.
 GROUPS = (
     ("config", "errors"),
-    ("vocabulary", "wordnet", "layers", "attention", "cache"),
+    ("vocabulary", "wordnet", "layers", "attention", "cache", "disk_cache", "device"),
     ("encoder", "lite", "cost", "reduction", "fusion", "decoder", "published"),
     ("model",),
     ("weights",),
     ("images", "predictor"),
 )
-WITHOUT_TORCH = ("config", "errors", "vocabulary", "wordnet", "cache")
+WITHOUT_TORCH = ("config", "errors", "vocabulary", "wordnet", "cache", "disk_cache")
 DEMO_ONLY = ("gradio", "gradio_client")
 # What a module may do when it is imported: define and name things.
 DEFINITIONS = (

@@ -333,7 +333,7 @@ class Service:
             from errseg.predictor import Predictor
             from errseg.weights import load_model
 
-            self._predictor.set_result(Predictor(load_model(model, find_device(device))))
+            self._predictor.set_result(Predictor(load_model(model, find_device(device), AUTOMATIC)))
         except Exception as error:  # told to whoever waits
             self._predictor.set_exception(error)
         if opening is not None:

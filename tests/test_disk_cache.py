@@ -1,0 +1,152 @@
+"""Embeddings survive a restart; a broken, full or locked cache costs time, never an answer."""
+
+import multiprocessing
+import sqlite3
+
+import pytest
+import torch
+
+from errseg.disk_cache import DiskCache, cache_folder
+from errseg.predictor import Predictor
+from errseg.vocabulary import parse_classes
+from errseg.weights import load_model, save_model
+
+VALUES = {f"text {i}": bytes([i]) * 40 for i in range(8)}
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return DiskCache(tmp_path / "errseg", "weights A")
+
+
+def test_what_was_put_is_there_for_the_next_process(cache, tmp_path):
+    cache.put(VALUES)
+    again = DiskCache(tmp_path / "errseg", "weights A")
+    assert again.get([*VALUES, "another"]) == VALUES
+
+
+def test_other_weights_have_other_values(cache, tmp_path):
+    cache.put(VALUES)
+    assert DiskCache(tmp_path / "errseg", "weights B").get(VALUES) == {}
+
+
+def test_reading_makes_no_file(cache):
+    assert cache.get(["a"]) == {}
+    assert not cache.path.exists()
+
+
+def test_what_was_used_longest_ago_is_dropped(tmp_path):
+    cache = DiskCache(tmp_path, "", limit=3 * 48)  # a checksum stands before each value
+    for text in ("text 0", "text 1", "text 2"):
+        cache.put({text: VALUES[text]})
+    cache.get(["text 0"])
+    cache.put({"text 3": VALUES["text 3"]})
+    assert set(cache.get(VALUES)) == {"text 0", "text 2", "text 3"}
+
+
+def test_a_file_that_is_no_cache_is_replaced(cache):
+    cache.path.parent.mkdir()
+    cache.path.write_bytes(b"not a database" * 500)
+    assert cache.get(VALUES) == {}
+    cache.put(VALUES)
+    assert cache.get(VALUES) == VALUES
+
+
+def test_a_damaged_value_is_not_used(cache):
+    cache.put(VALUES)
+    damaged = cache.path.read_bytes().replace(b"\x03" * 40, b"\x03" * 39 + b"\x04")
+    cache.path.write_bytes(damaged)
+    assert set(cache.get(VALUES)) == set(VALUES) - {"text 3"}
+
+
+def test_a_cut_file_loses_no_answer(cache):
+    cache.put({f"{i}": bytes(2000) for i in range(40)})
+    cache.path.write_bytes(cache.path.read_bytes()[:9000])
+    for _ in range(2):
+        cache.get(VALUES)
+        cache.put(VALUES)
+    assert cache.get(VALUES) == VALUES
+
+
+def test_a_locked_file_is_skipped(cache, monkeypatch):
+    monkeypatch.setattr("errseg.disk_cache.PATIENCE", 0.05)
+    cache.put(VALUES)
+    holder = sqlite3.connect(cache.path)
+    holder.execute("BEGIN EXCLUSIVE")
+    assert cache.get(VALUES) == {}
+    cache.put({"new": b"value"})
+    holder.close()
+    assert cache.get([*VALUES, "new"]) == VALUES
+
+
+def test_a_folder_that_cannot_be_made_is_no_cache(tmp_path):
+    (tmp_path / "file").write_text("")
+    cache = DiskCache(tmp_path / "file" / "errseg", "")
+    cache.put(VALUES)
+    assert cache.get(VALUES) == {}
+
+
+def write_many(folder, start):
+    cache = DiskCache(folder, "")
+    for i in range(start, start + 20):
+        cache.put({f"{i}": f"value {i}".encode()})
+
+
+def test_writers_of_several_processes_lose_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr("errseg.disk_cache.PATIENCE", 60)  # this machine may be busy
+    context = multiprocessing.get_context("fork")
+    writers = [context.Process(target=write_many, args=(tmp_path, 20 * i)) for i in range(3)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    expected = {f"{i}": f"value {i}".encode() for i in range(60)}
+    assert DiskCache(tmp_path, "").get(expected) == expected
+
+
+def test_the_folder_follows_the_platform_and_the_variable(monkeypatch, tmp_path):
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.delenv("ERRSEG_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / "errseg"
+    monkeypatch.setenv("ERRSEG_CACHE", str(tmp_path / "mine"))
+    assert cache_folder() == tmp_path / "mine"
+    monkeypatch.setenv("ERRSEG_CACHE", "off")
+    assert cache_folder() is None
+
+
+@pytest.fixture
+def saved(make_model, tmp_path, monkeypatch):
+    """A model's file, and an empty cache."""
+    path = tmp_path / "model.safetensors"
+    save_model(make_model(lite=True), path)
+    monkeypatch.setenv("ERRSEG_CACHE", str(tmp_path / "cache"))
+    return path
+
+
+def embed_counted(model, monkeypatch):
+    """Embed some words with a new predictor; return them and the prompts that were encoded."""
+    encoded, encode_text = [], model.encode_text
+    monkeypatch.setattr(model, "encode_text", lambda x: encoded.extend(x) or encode_text(x))
+    text, _ = Predictor(model).embed(parse_classes("cat, dog, red sofa"))
+    return text, encoded
+
+
+def test_a_restart_encodes_no_prompt_again(saved, monkeypatch):
+    first, encoded = embed_counted(load_model(saved), monkeypatch)
+    assert len(encoded) == 6  # three words, two templates
+    again, encoded = embed_counted(load_model(saved), monkeypatch)
+    assert encoded == []
+    assert torch.equal(first, again)
+
+
+def test_another_precision_encodes_for_itself(saved, monkeypatch):
+    embed_counted(load_model(saved), monkeypatch)
+    _, encoded = embed_counted(load_model(saved, precision="bfloat16"), monkeypatch)
+    assert len(encoded) == 6
+
+
+def test_random_weights_leave_nothing_on_disk(saved, make_model, monkeypatch, tmp_path):
+    _, encoded = embed_counted(make_model(lite=True), monkeypatch)
+    assert len(encoded) == 6
+    assert not (tmp_path / "cache").exists()
