@@ -157,7 +157,24 @@ def evaluate_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--sets", type=_names, metavar="A,B", help="only these sets")
     parser.add_argument("--limit", type=_positive, metavar="N", help="photos of each set")
-    parser.add_argument("--without-crm", action="store_true", help="keep every class")
+    parser.add_argument(
+        "--threshold",
+        type=float,
+        help="0 to 1; for the shares of pixels that become -1 (the model's own)",
+    )
+    parser.add_argument(
+        "--without-crm",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="measure without CRM too (yes)",
+    )
+    parser.add_argument(
+        "--expand",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="read unknown words with their hypernyms, as segment does (yes)",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     _add_model_options(parser)
     _add_precision_option(parser, FLOAT32)
     _add_network_options(parser)
@@ -170,21 +187,29 @@ def evaluate(args: argparse.Namespace) -> str:
     sets = load_sets(args.data, args.sets)
 
     from errseg.device import find_device
-    from errseg.evaluate import as_table
+    from errseg.evaluate import Protocol, as_dict, as_table
     from errseg.evaluate import evaluate as measure
+    from errseg.predictor import check_threshold
+    from errseg.train import HELD_OUT
     from errseg.weights import load_model
 
-    everything = max(len(sample_set.class_names) for sample_set in sets)
-    return as_table(
-        measure(
-            load_model(args.model, find_device(args.device), args.precision),
-            sets,
-            kept_classes=everything if args.without_crm else args.kept_classes,
-            votes_per_pixel=args.votes_per_pixel,
-            input_size=args.input_size,
-            limit=args.limit,
-        )
+    if args.threshold is not None:
+        check_threshold(args.threshold)
+    protocol = Protocol(
+        kept_classes=args.kept_classes,
+        votes_per_pixel=args.votes_per_pixel,
+        input_size=args.input_size,
+        limit=args.limit,
+        threshold=args.threshold,
+        all_classes=args.without_crm,
+        expand=args.expand,
+        held_out=HELD_OUT,
     )
+    model = load_model(args.model, find_device(args.device), args.precision)
+    scores = measure(model, sets, protocol)
+    if args.json:
+        args.json.write_text(json.dumps(as_dict(scores), indent=1) + "\n", encoding="utf-8")
+    return as_table(scores)
 
 
 def sheet_options(parser: argparse.ArgumentParser) -> None:
@@ -285,6 +310,40 @@ def train(args: argparse.Namespace) -> str:
     return f"Wrote {args.out / WEIGHTS}."
 
 
+def calibrate_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``calibrate``."""
+    parser.add_argument(
+        "--data", type=Path, required=True, metavar="DIR", help="folder with one folder per set"
+    )
+    parser.add_argument("--sets", type=_names, metavar="A,B", help="only these sets")
+    parser.add_argument(
+        "--photos", type=_positive, default=40, metavar="N", help="training photos of each set (40)"
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help="the calibrated .safetensors file"
+    )
+    _add_model_options(parser)
+
+
+def calibrate(args: argparse.Namespace) -> str:
+    """Fit a model's scores to how often they are right, and advise a threshold."""
+    from errseg.data import load_sets
+
+    sets = load_sets(args.data, args.sets)
+
+    from errseg.calibration import calibrate as fit
+    from errseg.device import find_device
+    from errseg.weights import load_model, save_model
+
+    model = fit(load_model(args.model, find_device(args.device)), sets, args.photos)
+    save_model(model, args.out)
+    config = model.config
+    return (
+        f"Wrote {args.out}: score = sigmoid({config.score_scale:.3f} * logit "
+        f"{config.score_bias:+.3f}), threshold {config.threshold}."
+    )
+
+
 def wordnet_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``wordnet``."""
     from errseg.wordnet import EXTRACT
@@ -361,6 +420,7 @@ COMMANDS = {
     "evaluate": Command("measure a model on photos with masks", evaluate_options, evaluate),
     "sheet": Command("draw photos beside their masks", sheet_options, sheet),
     "train": Command("train a model on photos with masks", train_options, train),
+    "calibrate": Command("make a model's scores mean something", calibrate_options, calibrate),
     "wordnet": Command("make the extract of WordNet's nouns", wordnet_options, wordnet),
     "benchmark": Command(
         "measure how fast a model is beside the network as drawn", benchmark_options, benchmark

@@ -1,7 +1,7 @@
 """Configurations: a frozen dataclass per part of the network, a preset per variant. No torch."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from errseg.errors import InputError
@@ -116,7 +116,7 @@ class HeadConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """One variant of ERR-Seg."""
+    """One variant of ERR-Seg, and how a trained one's scores are to be read."""
 
     name: str
     description: str
@@ -125,6 +125,10 @@ class ModelConfig:
     input_size: int = 640  # pixels of a side of the square input, or of its square root of the area
     keep_aspect: bool = False  # the published evaluation squeezes the photo into a square
     clip_weights: str = ""  # the CLIP weights that training starts from (open_clip's tag)
+    # Calibration, see `errseg.calibration`: score = sigmoid(score_scale * logit + score_bias).
+    score_scale: float = 1.0
+    score_bias: float = 0.0
+    threshold: float = 0.0  # advised: a score below it means "none of these"
 
 
 MODELS = (
@@ -178,6 +182,11 @@ MODELS = (
         clip_weights="laion2b_s29b_b131k_ft_soup",
     ),
 )
+
+
+def uncalibrated(config: ModelConfig) -> ModelConfig:
+    """Return a configuration whose scores are the plain sigmoid of the logits."""
+    return replace(config, score_scale=1.0, score_bias=0.0, threshold=0.0)
 
 
 def list_models() -> dict[str, str]:

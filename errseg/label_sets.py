@@ -29,6 +29,7 @@ __all__ = [
     "load_sets",
     "open_image",
     "open_mask",
+    "samples",
     "validation_samples",
 ]
 
@@ -195,11 +196,23 @@ def open_mask(sample_set: SegmentationSet, stem: str) -> Image.Image:
 def validation_samples(
     sample_set: SegmentationSet, limit: int | None = None
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Read a set's validation photos whole, in order.
+    """Read a set's validation photos whole, in order; see `samples`.
 
     Args:
         sample_set: The set.
         limit: Read at most this many.
+    """
+    return samples(sample_set, sample_set.validation[:limit])
+
+
+def samples(
+    sample_set: SegmentationSet, stems: Iterable[str]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Read photos of a set whole.
+
+    Args:
+        sample_set: The set.
+        stems: Of the photos, in the order to read them.
 
     Yields:
         image (H, W, 3) uint8 RGB, and label (H, W) int64: places in `sample_set.class_names`, -1
@@ -210,7 +223,7 @@ def validation_samples(
     """
     places = np.full(MASK_IGNORE + 1, IGNORE, dtype=np.int64)
     places[list(sample_set.classes)] = np.arange(len(sample_set.classes))
-    for stem in sample_set.validation[:limit]:
+    for stem in stems:
         mask = open_mask(sample_set, stem)
         with open_image(sample_set.image_path(stem)) as photo:
             image = np.array(photo.convert("RGB"))

@@ -169,6 +169,10 @@ class LiteTowers(nn.Module):
         noun = None if self.text.pieces(name) <= KNOWN_PIECES else listed_part(name)
         if noun is None or self.text.pieces(noun) <= KNOWN_PIECES:
             return name
+        return self.with_hypernyms(name)
+
+    def with_hypernyms(self, name: str) -> str:
+        """Put a noun's hypernyms behind it, those whose words MiniLM can read."""
         known = hypernyms(name, knows=lambda word: self.text.pieces(word) <= READABLE_PIECES)
         return ", ".join((name, *known))
 

@@ -4,7 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Calibration", "ConfusionMatrix", "Reliability"]
+__all__ = ["Calibration", "ConfusionMatrix", "Rejection", "Reliability"]
+
+REJECTION_BINS = 10_000
+"""Scores are compared with a threshold to this precision."""
 
 RELIABILITY_BINS = 15
 """Equal-width bins, as in Guo et al., "On Calibration of Modern Neural Networks" (2017)."""
@@ -148,3 +151,46 @@ class Calibration:
         if not total:
             return float("nan")
         return float(np.abs(self._score - self._right).sum() / total)
+
+
+class Rejection:
+    """What a threshold on the winning score refuses, added up over photos.
+
+    Wanted are pixels of a class that was left out of the vocabulary, unwanted those that have
+    their right class.
+    """
+
+    def __init__(self, bins: int = REJECTION_BINS) -> None:
+        self._left_out = np.zeros(bins, dtype=np.int64)
+        self._right = np.zeros(bins, dtype=np.int64)
+
+    def add_left_out(self, scores: np.ndarray) -> None:
+        """Add the winning scores, in 0 ... 1, of pixels whose class isn't in the vocabulary."""
+        self._left_out += self._count(scores)
+
+    def add_right(self, scores: np.ndarray) -> None:
+        """Add the winning scores, in 0 ... 1, of pixels that were given their class."""
+        self._right += self._count(scores)
+
+    def refused(self, threshold: float) -> float:
+        """Return the share of left-out pixels that score less; NaN if there are none."""
+        return self._below(self._left_out, threshold)
+
+    def lost(self, threshold: float) -> float:
+        """Return the share of right pixels that score less; NaN if there are none."""
+        return self._below(self._right, threshold)
+
+    def threshold(self, lost: float) -> float:
+        """Return the highest threshold that loses at most this share of the right pixels."""
+        total = self._right.sum()
+        below = np.concatenate([[0], np.cumsum(self._right)]) / max(total, 1)
+        return float(np.flatnonzero(below <= lost)[-1] / len(self._right))
+
+    def _count(self, scores: np.ndarray) -> np.ndarray:
+        bins = len(self._right)
+        index = np.minimum((np.asarray(scores, np.float64) * bins).astype(np.int64), bins - 1)
+        return np.bincount(index.ravel(), minlength=bins)
+
+    def _below(self, counts: np.ndarray, threshold: float) -> float:
+        total = counts.sum()
+        return float(counts[: round(threshold * len(counts))].sum() / total) if total else np.nan

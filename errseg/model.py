@@ -249,6 +249,8 @@ class ERRSeg(nn.Module):
         logits = logits.float()
         if self.config.head.cost_shortcut:
             logits = logits + self.shortcut_scale * resize(cost.stride16, grid) + self.shortcut_bias
+        # Calibrated: a class's sigmoid is how often such a pixel is right.
+        logits = self.config.score_scale * logits + self.config.score_bias
         stages = None
         if keep_stages:
             stages = Stages(

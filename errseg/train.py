@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
-from errseg.config import VOTES_PER_PIXEL, LiteConfig
+from errseg.config import VOTES_PER_PIXEL, LiteConfig, uncalibrated
 from errseg.data import CropDataset, LabelSpace, Sample, SegmentationSet, collate, load_sets
 from errseg.errors import InputError
 from errseg.model import ERRSeg, build_model
@@ -70,6 +70,7 @@ class TrainConfig:
     copy_paste: float = 0.0
     held_out: tuple[str, ...] = ()  # class names kept out of training
     broader: int = 0  # broader names of present classes in a step's vocabulary (a lion: animal)
+    expanded: float = 0.0  # share of prompts with hypernyms behind the name: lion, big cat, animal
     bfloat16: bool = False  # compute in bfloat16 (autocast); the weights stay float32
     start: str = ""  # a weights file to go on from; the towers' public weights if empty
     seed: int = 0
@@ -149,6 +150,7 @@ def starting_model(name: str, config: TrainConfig) -> ERRSeg:
     model = load_model(config.start)
     if model.config.name != name:
         raise InputError(f"{config.start} is {model.config.name}, not {name}.")
+    model.config = uncalibrated(model.config)  # other weights will want another calibration
     return model
 
 
@@ -361,8 +363,12 @@ class TrainingVocabulary:
         self.prompts |= {name: [name] for name in self.imagenet}
         # A frozen text tower embeds every prompt once; a trained one embeds them at each step.
         self.bank: dict[str, Tensor] = {}
+        self.expanded: dict[str, str] = {}  # word -> the word with its hypernyms
         if isinstance(model.config.towers, LiteConfig):
             words = list(dict.fromkeys(word for known in self.prompts.values() for word in known))
+            if config.expanded:
+                self.expanded = {word: model.towers.with_hypernyms(word) for word in words}
+                words = list(dict.fromkeys([*words, *self.expanded.values()]))
             filled = [template.format(word) for template in self.templates for word in words]
             with torch.no_grad():
                 embedded = model.encode_text(filled).unflatten(0, (len(self.templates), -1))
@@ -410,7 +416,8 @@ class TrainingVocabulary:
             return model.encode_text([self.templates[0].format(word) for word in words])
         rows = []
         for word in words:
-            templates = self.bank[word]
+            expand = self.config.expanded and rng.random() < self.config.expanded
+            templates = self.bank[self.expanded[word] if expand else word]
             choice = rng.integers(len(templates) + 1)
             rows.append(templates[choice] if choice < len(templates) else templates.mean(dim=0))
         return F.normalize(torch.stack(rows), dim=-1)

@@ -251,13 +251,32 @@ def tiny_set(tmp_path) -> Path:
     return folder.parent
 
 
-@pytest.mark.parametrize("crm", [[], ["--without-crm"], ["--kept-classes", "1"]])
-def test_evaluate_prints_a_table(tiny_set, capsys, crm):
-    options = ["--data", str(tiny_set), "--sets", "halves", "--input-size", "128", *crm]
-    assert main(["evaluate", *options]) == 0
+@pytest.mark.parametrize("options", [[], ["--no-without-crm", "--kept-classes", "1"]])
+def test_evaluate_prints_a_table_and_writes_every_figure(tiny_set, capsys, tmp_path, options):
+    file = tmp_path / "figures.json"
+    fixed = ["--data", str(tiny_set), "--input-size", "128", "--threshold", "1"]
+    assert main(["evaluate", *fixed, "--json", str(file), *options]) == 0
     table = capsys.readouterr().out.splitlines()
     assert "mIoU" in table[0]
+    assert {line.count("|") for line in table} == {14}
     assert table[2].startswith("| halves | 1 | 2 (2) |")
+    (figures,) = json.loads(file.read_text(encoding="utf-8"))
+    assert (figures["name"], figures["photos"], figures["threshold"]) == ("halves", 1, 1.0)
+    assert figures["crm"]["refused"] == figures["crm"]["lost"] == 1  # nothing scores 1
+    assert figures["crm"]["held_out_iou"] is None
+    assert figures["crm"]["seen_iou"] == figures["crm"]["miou"]
+    assert (figures["all_classes"] is None) == bool(options)
+    if not options:  # CRM keeps both of two classes
+        assert figures["all_classes"]["miou"] == figures["crm"]["miou"]
+
+
+def test_calibrate_writes_a_model_with_a_threshold(tiny_set, capsys, tmp_path):
+    out = tmp_path / "calibrated.safetensors"
+    options = ["--data", str(tiny_set), "--photos", "2", "--out", str(out)]
+    assert main(["calibrate", *options]) == 0
+    config = errseg.load_model(out).config
+    assert config.score_scale > 0
+    assert f"threshold {config.threshold}" in capsys.readouterr().out
 
 
 def test_evaluate_refuses_sets_that_are_not_there(tiny_set, tmp_path, capsys):

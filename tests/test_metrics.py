@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from errseg.metrics import Calibration, ConfusionMatrix
+from errseg.metrics import Calibration, ConfusionMatrix, Rejection
 
 
 def _photos(rng, count=3, classes=4):
@@ -106,3 +106,22 @@ def test_scores_that_tell_the_truth_have_no_calibration_error():
 def test_calibration_refuses_logits():
     with pytest.raises(ValueError, match="between 0 and 1"):
         Calibration().update(np.array([[3.0]]), np.array([[0]]), np.array([[0]]))
+
+
+def test_a_threshold_refuses_what_scores_less():
+    rng = np.random.default_rng(0)
+    left_out, right = rng.random(500) ** 2, rng.random(800) ** 0.5
+    rejection = Rejection()
+    for part in np.split(left_out, 5):
+        rejection.add_left_out(part)
+    rejection.add_right(right.reshape(20, 40))
+    for threshold in (0.0, 0.25, 0.5, 1.0):
+        assert rejection.refused(threshold) == pytest.approx((left_out < threshold).mean())
+        assert rejection.lost(threshold) == pytest.approx((right < threshold).mean())
+    threshold = rejection.threshold(lost=0.1)
+    assert (right < threshold).mean() <= 0.1 < (right < threshold + 0.01).mean()
+
+
+def test_nothing_measured_is_no_share():
+    assert np.isnan(Rejection().refused(0.5))
+    assert np.isnan(Rejection().lost(0.5))

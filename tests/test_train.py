@@ -197,3 +197,28 @@ def test_classes_present_are_kept_unless_they_are_more_than_p(make_run):
     words, shown = run.classes.draw([crowded, few], np.random.default_rng(0))
     assert set(words) == {"cat", "grass", "sky"}
     assert shown.sum(dim=1).tolist() == [0, 2]
+
+
+def test_prompts_can_carry_their_hypernyms(make_run):
+    """Beside the bare name, which a share of 0 leaves alone."""
+    bare, mixed, always = (make_run(expanded=share) for share in (0.0, 0.5, 1.0))
+    assert bare.classes.expanded == {}
+    assert always.classes.expanded["cat"] == "cat, animal"
+
+    def draw(run):
+        seeds = [np.random.default_rng(seed) for seed in range(30)]
+        return torch.cat([run.classes.embed(run.model, ["cat"], rng) for rng in seeds])
+
+    def banked(word):  # in either template, or in both
+        first, second = always.classes.bank[word]
+        return F.normalize(torch.stack([first, second, (first + second) / 2]), dim=-1)
+
+    plain, expanded = banked("cat"), banked("cat, animal")
+
+    def is_one_of(rows, known):
+        return ((rows[:, None] - known).abs().amax(dim=-1) < 1e-6).any(dim=1)
+
+    assert is_one_of(draw(bare), plain).all()
+    assert is_one_of(draw(always), expanded).all()
+    assert 5 <= is_one_of(draw(mixed), plain).sum() <= 25
+    assert is_one_of(draw(mixed), torch.cat([plain, expanded])).all()

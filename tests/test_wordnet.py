@@ -15,7 +15,7 @@ from errseg.wordnet_extract import LICENSE_FILE, write_extract
     [
         ("capybara", ("rodent", "animal")),
         ("alpaca", ("llama", "animal")),  # the animal before its wool
-        ("cardigan", ("jacket", "clothing")),  # nor the Cardigan, a dog
+        ("cardigan", ("sweater", "clothing")),  # nor the Cardigan, a dog
         ("owl", ("bird of prey", "animal")),
         ("pagoda", ("temple", "building")),
         ("kayak", ("canoe", "vehicle")),

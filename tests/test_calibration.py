@@ -1,0 +1,97 @@
+"""Calibration: scores are how often they are right, the threshold loses few right pixels."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from errseg.calibration import Observations, advise_threshold, calibrate, fit
+from errseg.data import load_sets
+from errseg.metrics import Calibration
+from errseg.weights import load_model, save_model
+
+
+def observations(randn, scale, bias, count=20_000):
+    """Pixels that are right as often as ``sigmoid(scale * logit + bias)`` says."""
+    logits = 3 * randn(count)
+    chance = (scale * logits + bias).sigmoid()
+    generator = torch.Generator().manual_seed(1)
+    right = (torch.rand(count, generator=generator) < chance).float()
+    return Observations(logits, right, left_out=logits - 2)
+
+
+@pytest.mark.parametrize(("scale", "bias"), [(1.0, 0.0), (0.4, 0.7), (1.8, -1.0)])
+def test_the_fit_finds_what_made_the_pixels(randn, scale, bias):
+    seen = observations(randn, scale, bias)
+    fitted = fit([seen])
+    assert fitted == pytest.approx((scale, bias), abs=0.08)
+    calibration = Calibration()
+    scores = (fitted[0] * seen.logits + fitted[1]).sigmoid().numpy()[None]
+    right = seen.right.numpy()[None].astype(int)
+    calibration.update(scores, right, np.ones_like(right))
+    assert calibration.expected_calibration_error() < 0.02
+
+
+def test_every_set_counts_the_same(randn):
+    many, few = observations(randn, 1.0, 0.0, 20_000), observations(randn, 1.0, 2.0, 2_000)
+    alone = [fit([one])[1] for one in (many, few)]
+    assert sum(alone) / 2 == pytest.approx(fit([many, few])[1], abs=0.2)
+
+
+def test_scores_never_turn_around(randn):
+    seen = observations(randn, -1.0, 0.0)
+    assert fit([seen])[0] > 0
+
+
+def test_the_threshold_loses_few_right_pixels(randn):
+    seen = observations(randn, 1.0, 0.0)
+    threshold = advise_threshold([seen], 1.0, 0.0, lost=0.1)
+    scores = seen.logits.sigmoid()[seen.right > 0]
+    assert (scores < threshold).float().mean() <= 0.1
+    assert (scores < threshold + 0.02).float().mean() > 0.1
+
+
+def test_a_calibrated_model_travels_with_its_numbers(tmp_path, make_model, halves):
+    model = make_model(lite=True, cost_shortcut=True)
+    model.config = dataclasses.replace(model.config, input_size=128)  # the predictor's least
+    calibrate(model, load_sets(halves), photos=2)
+    save_model(model, tmp_path / "model.safetensors")
+    loaded = load_model(tmp_path / "model.safetensors")
+    assert loaded.config == model.config
+    assert loaded.config.score_scale != 1
+    again = calibrate(loaded, load_sets(halves), photos=2).config
+    assert again.score_scale == pytest.approx(model.config.score_scale, rel=0.05)
+
+
+@torch.inference_mode()
+def test_calibration_moves_scores_not_winners(make_model, make_pixels):
+
+    model = make_model(lite=True, cost_shortcut=True)
+    text = model.encode_text(["cat", "dog", "sky"])
+    features = model.encode_image(make_pixels(1, 64, 64))
+    before = model.decode(features, text).kept_logits
+    model.config = dataclasses.replace(model.config, score_scale=0.5, score_bias=-1.0)
+    after = model.decode(features, text).kept_logits
+    torch.testing.assert_close(after, 0.5 * before - 1.0)
+    assert torch.equal(after.argmax(dim=1), before.argmax(dim=1))
+
+
+@pytest.fixture
+def halves(tmp_path):
+    """Photos whose left half is sky and whose right half is grass."""
+
+    folder = tmp_path / "data" / "halves"
+    for part in ("images", "masks"):
+        (folder / part).mkdir(parents=True)
+    mask = np.zeros((64, 64), np.uint8)
+    mask[:, 32:] = 1
+    colors = np.array([(60, 90, 220), (60, 180, 60)], np.uint8)
+    for stem in ("a", "b", "c"):
+        Image.fromarray(colors[mask]).save(folder / "images" / f"{stem}.jpg")
+        Image.fromarray(mask).save(folder / "masks" / f"{stem}.png")
+    (folder / "classes.json").write_text(json.dumps({"0": "sky", "1": "grass"}))
+    (folder / "validation.txt").write_text("c\n")
+    return folder.parent
