@@ -4,7 +4,13 @@ import pytest
 import torch
 
 from errseg import InputError
-from errseg.reduction import count_votes, rank_classes, score_votes, select_classes
+from errseg.reduction import (
+    count_votes,
+    rank_classes,
+    rank_vocabulary,
+    score_votes,
+    select_classes,
+)
 
 
 def votes_of(cost, votes_per_pixel):
@@ -137,3 +143,14 @@ def test_numbers_that_make_no_sense(randn, value):
 def test_beta_outside_its_range(beta):
     with pytest.raises(InputError, match=r"beta must lie in \[0, 1\]"):
         score_votes(torch.zeros(1, 3, 3, dtype=torch.int64), beta)
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 5, 100])
+def test_a_vocabulary_ranked_in_chunks_is_ranked_as_a_whole(randn, monkeypatch, at_once):
+    """Embeddings of few levels, so that ties lie within and between chunks."""
+    monkeypatch.setattr("errseg.reduction.RANKED_AT_ONCE", at_once)
+    dense, text = randn(2, 3, 6, 5).sign(), randn(11, 3).sign()
+    cost = torch.einsum("bchw,tc->bthw", dense, text)
+    for votes_per_pixel in (1, 3, 20):
+        found = rank_vocabulary(dense, text, votes_per_pixel)
+        assert torch.equal(found, rank_classes(cost, votes_per_pixel))
