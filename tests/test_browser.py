@@ -36,7 +36,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-SECONDS = 60
+SECONDS = 120
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = json.loads((ROOT / "examples" / "examples.json").read_text())
 
