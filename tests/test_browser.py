@@ -15,6 +15,7 @@ from PIL import Image
 import errseg
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+from selenium.common.exceptions import StaleElementReferenceException  # noqa: E402
 from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
@@ -59,7 +60,9 @@ class Page:
         return " ".join(element.text for element in self.find(css))
 
     def wait(self, condition):
-        return WebDriverWait(self.browser, SECONDS, 0.1).until(lambda _: condition())
+        # Panels are replaced whole, also while they are being read.
+        waiting = WebDriverWait(self.browser, SECONDS, 0.1, [StaleElementReferenceException])
+        return waiting.until(lambda _: condition())
 
     def type(self, css, text):
         field = self.find(css)[0]

@@ -132,7 +132,9 @@ def add_segment_events(
             yield from show(asked, shown)
         elif stored is None:
             answer, attention = service.opening()
-            yield _answer_updates(service, tab, question, shown.request, answer)
+            updates = _answer_updates(service, tab, question, shown.request, answer)
+            del updates[message]  # it may say why a link could not be followed
+            yield updates
             yield {tab.attention: view.as_html(view.attention(attention))}
         else:
             yield {tab.cost: gr.skip()}
