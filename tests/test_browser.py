@@ -60,8 +60,9 @@ class Page:
         return " ".join(element.text for element in self.find(css))
 
     def wait(self, condition):
-        # Panels are replaced whole, also while they are being read.
-        waiting = WebDriverWait(self.browser, SECONDS, 0.1, [StaleElementReferenceException])
+        # Panels are replaced whole, also while they are being read, or aren't there yet.
+        passing = [StaleElementReferenceException, IndexError]
+        waiting = WebDriverWait(self.browser, SECONDS, 0.1, passing)
         return waiting.until(lambda _: condition())
 
     def type(self, css, text):

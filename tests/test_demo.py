@@ -41,7 +41,7 @@ def test_segment_answers_like_the_predictor(client):
     overlay, mask, result = segment(
         client, CHINA, "temple | pagoda, tree, sky, lake | water", kept_classes=3, threshold=0.3
     )
-    predictor = errseg.Predictor(errseg.load_model("errseg-lite"))
+    predictor = errseg.Predictor(errseg.load_model("errseg-lite", precision="auto"))
     expected = predictor(
         CHINA, "temple | pagoda, tree, sky, lake | water", kept_classes=3, threshold=0.3
     )
@@ -107,7 +107,7 @@ def test_attention_is_the_network_s_own(client):
         without_crm=True,
         api_name="/attention",
     )
-    predictor = errseg.Predictor(errseg.load_model("errseg-lite"))
+    predictor = errseg.Predictor(errseg.load_model("errseg-lite", precision="auto"))
     expected, out = predictor.attention(CHINA, words, pixel, kept_classes=3)
     assert answer["kept"] == out.kept[0].tolist()
     np.testing.assert_allclose(answer["spatial"], expected.spatial.numpy(), atol=1e-4)

@@ -123,7 +123,8 @@ def reduced(convolution, norm, tokens):
 def test_class_attention_by_hand(build, randn, guided):
     attention = build(ClassAttention, text_guidance=guided)
     tokens, guidance = randn(BATCH, 6, CLASSES, WIDTH), randn(BATCH, CLASSES, WIDTH)
-    found = attention(tokens, guidance if guided else None)
+    query, key = attention.project(tokens, guidance if guided else None)
+    found = attention(tokens, query, key)
     for image, pixel in ((0, 0), (1, 5)):
         one = tokens[image, pixel]  # (P, C)
         seen = torch.cat([one, guidance[image]], dim=-1) if guided else one
@@ -164,7 +165,8 @@ def test_cfm_pools_attends_and_resizes_back(build, inputs, step):
         for dx in range(step):
             pooled += tokens[:, :, dy : height * step : step, dx : width * step : step] / step**2
     x = pooled.permute(0, 2, 3, 1, 4).flatten(1, 2)  # (B, h w, P, C)
-    x = x + cfm.attention(cfm.norm1(x), guidance)
+    normed = cfm.norm1(x)
+    x = x + cfm.attention(normed, *cfm.attention.project(normed, guidance))
     x = x + cfm.feed_forward(cfm.norm2(x)).clamp(0, 6)
     x = x.view(BATCH, height, width, CLASSES, WIDTH).permute(0, 3, 1, 2, 4)
     expected = tokens.clone()
