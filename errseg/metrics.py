@@ -79,16 +79,6 @@ class ConfusionMatrix:
         total = self.counts.sum()
         return float(np.trace(self.counts) / total) if total else float("nan")
 
-    def absent_share(self) -> float:
-        """Return the share of labelled pixels given to classes that occur in no label so far.
-
-        Call it on the matrix of one photo for the classes absent from that photo.
-        """
-        total = self.counts.sum()
-        absent = self.counts.sum(axis=1) == 0
-        wrong = self.counts[:, : self.num_classes].sum(axis=0)[absent].sum()
-        return float(wrong / total) if total else float("nan")
-
 
 @dataclass(frozen=True)
 class Reliability:

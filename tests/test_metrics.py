@@ -48,7 +48,6 @@ def test_a_class_that_never_occurs_costs_the_others_but_has_no_iou():
     matrix = ConfusionMatrix(3)
     matrix.update(np.array([[0, 2, 2, 1]]), np.array([[0, 0, 1, 1]]))
     assert matrix.miou() == pytest.approx(0.5)
-    assert matrix.absent_share() == pytest.approx(0.5)
 
 
 def test_nothing_counted_is_nan_not_zero():
@@ -56,7 +55,6 @@ def test_nothing_counted_is_nan_not_zero():
     matrix.update(np.zeros((2, 2), int), np.full((2, 2), -1))
     assert math.isnan(matrix.miou())
     assert math.isnan(matrix.pixel_accuracy())
-    assert math.isnan(matrix.absent_share())
     assert math.isnan(Calibration().expected_calibration_error())
 
 
