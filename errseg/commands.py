@@ -152,9 +152,7 @@ def models(args: argparse.Namespace) -> str:
 
 def evaluate_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``evaluate``."""
-    parser.add_argument(
-        "--data", type=Path, required=True, metavar="DIR", help="folder with one folder per set"
-    )
+    _add_data_option(parser)
     parser.add_argument("--sets", type=_names, metavar="A,B", help="only these sets")
     parser.add_argument("--limit", type=_positive, metavar="N", help="photos of each set")
     parser.add_argument(
@@ -270,9 +268,7 @@ def train_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``train``: one for each setting of `TrainConfig`."""
     from errseg.train import LITE, PUBLISHED, TrainConfig
 
-    parser.add_argument(
-        "--data", type=Path, required=True, metavar="DIR", help="folder with one folder per set"
-    )
+    _add_data_option(parser)
     parser.add_argument(
         "--out",
         type=Path,
@@ -312,9 +308,7 @@ def train(args: argparse.Namespace) -> str:
 
 def calibrate_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``calibrate``."""
-    parser.add_argument(
-        "--data", type=Path, required=True, metavar="DIR", help="folder with one folder per set"
-    )
+    _add_data_option(parser)
     parser.add_argument("--sets", type=_names, metavar="A,B", help="only these sets")
     parser.add_argument(
         "--photos", type=_positive, default=40, metavar="N", help="training photos of each set (40)"
@@ -427,6 +421,12 @@ COMMANDS = {
     ),
 }
 """Name -> command, as the help lists them."""
+
+
+def _add_data_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data", type=Path, required=True, metavar="DIR", help="folder with one folder per set"
+    )
 
 
 def _add_model_options(parser: argparse.ArgumentParser) -> None:

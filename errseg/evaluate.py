@@ -88,7 +88,7 @@ class _Output:
     def scores(self, unseen: np.ndarray, threshold: float) -> Scores:
         iou = self.confusion.iou()
         return Scores(
-            miou=_mean(iou),
+            miou=self.confusion.miou(),
             pixel_accuracy=self.confusion.pixel_accuracy(),
             absent_share=self._absent / max(self._labelled, 1),
             seen_iou=_mean(iou[~unseen]),

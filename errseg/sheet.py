@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 
 from errseg.export import legend, result_colors
 from errseg.predictor import Predictor
-from errseg.visualize import labelled_overlay
+from errseg.visualize import labelled_overlay, resize_labels
 from errseg.vocabulary import Vocabulary
 
 TILE = (360, 270)
@@ -40,12 +40,7 @@ def contact_sheet(
         small = np.array(ImageOps.contain(Image.fromarray(photo), TILE))
         result = predictor(photo, classes, **settings)
         # Labels are drawn at the tile's size, so that names and outlines stay readable.
-        height, width = small.shape[:2]
-        labels = np.array(
-            Image.fromarray(result.labels.astype(np.int32)).resize(
-                (width, height), Image.Resampling.NEAREST
-            )
-        )
+        labels = resize_labels(result.labels, small.shape[1::-1])
         entries = legend(result, result_colors(result))
         shown = [entry for entry in entries if (labels == entry.index).any()]
         masks = labelled_overlay(small, labels, shown, legend_below=False)

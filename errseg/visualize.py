@@ -297,6 +297,12 @@ def _plate_pad(font) -> int:
     return max(2, font.size // 4)
 
 
+def resize_labels(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize a label map (H, W) to a size (width, height) by taking the nearest pixel."""
+    picture = Image.fromarray(labels.astype(np.int32))
+    return np.asarray(picture.resize(size, Image.Resampling.NEAREST))
+
+
 def _window_means(values: np.ndarray, rows: int, columns: int, scale: int) -> np.ndarray:
     """Means over `scale` times as high and wide windows around every (rows, columns) window.
 

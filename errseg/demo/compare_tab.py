@@ -13,6 +13,7 @@ from errseg.demo import html
 from errseg.demo.events import COMPUTES, answered, checked
 from errseg.demo.question import MOST_KEPT, Question, slider
 from errseg.demo.service import MOST_VOTES, Answer, Request, Service, check_request
+from errseg.visualize import labelled_overlay, resize_labels, summarize
 
 FINAL, RAW = "masks", "raw cost maps"
 
@@ -63,8 +64,7 @@ def labels_of(answer: Answer, kind: str) -> np.ndarray:
     labels = answer.result.labels
     if kind != RAW:
         return labels
-    best = Image.fromarray(answer.result.ranking[0].astype(np.int32))
-    return np.asarray(best.resize(labels.shape[::-1], Image.Resampling.NEAREST)).astype(np.int64)
+    return resize_labels(answer.result.ranking[0], labels.shape[::-1]).astype(np.int64)
 
 
 def changed_share(first: Answer, a: np.ndarray, second: Answer, b: np.ndarray) -> float:
@@ -97,8 +97,6 @@ def _side_request(request: Request, classes: str, kept: object, votes: object) -
 
 
 def _drawn(answer: Answer, labels: np.ndarray) -> Image.Image:
-    from errseg.visualize import labelled_overlay, summarize
-
     colors, scores = answer.colors, answer.result.scores
     entries = summarize(labels, scores, answer.result.classes, colors)
     return labelled_overlay(answer.photo, labels, entries, legend_below=False)

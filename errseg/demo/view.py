@@ -19,7 +19,7 @@ from PIL import Image
 from errseg.colors import ink_color
 from errseg.demo.service import Answer, AttentionAnswer
 from errseg.export import crm_ranks
-from errseg.visualize import name_plates
+from errseg.visualize import name_plates, resize_labels
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from errseg.predictor import CostView
@@ -44,7 +44,7 @@ def masks(answer: Answer) -> dict:
     result = answer.result
     height, width = result.labels.shape
     shown = _shown_size(height, width)
-    labels = _resized(np.where(result.labels < 0, NO_CLASS, result.labels), shown)
+    labels = resize_labels(np.where(result.labels < 0, NO_CLASS, result.labels), shown)
     scores = {entry.index: entry for entry in answer.legend}
     return {
         "size": [width, height],
@@ -131,11 +131,6 @@ def _plates(answer: Answer) -> list[list]:
 def _shown_size(height: int, width: int) -> tuple[int, int]:
     scale = min(1.0, LONGEST_SHOWN / max(height, width))
     return max(1, round(width * scale)), max(1, round(height * scale))
-
-
-def _resized(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize a label map by taking the nearest pixel."""
-    return np.asarray(Image.fromarray(labels.astype(np.int32)).resize(size, Image.NEAREST))
 
 
 def _two_bytes(values: np.ndarray) -> Image.Image:
