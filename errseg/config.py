@@ -53,8 +53,8 @@ class ClipConfig:
 class LiteConfig:
     """The embedded model's towers: EfficientNet-Lite and MiniLM, aligned over ImageNet's names."""
 
-    trunk: str = "tf_efficientnet_lite0"
-    widths: tuple[int, int, int, int] = (24, 40, 112, 1280)  # channels at strides 4, 8, 16, 32
+    trunk: str = "tf_efficientnet_lite2"
+    widths: tuple[int, int, int, int] = (24, 48, 120, 1280)  # channels at strides 4, 8, 16, 32
     embedding: int = 384
     residual_hidden: int = 512  # width of the residual MLP behind ConSE
     imagenet_classes: int = 1000
@@ -134,7 +134,7 @@ class ModelConfig:
 MODELS = (
     ModelConfig(
         name="errseg-lite",
-        description="embedded: EfficientNet-Lite0 and MiniLM, ships with the code, for CPUs",
+        description="embedded: EfficientNet-Lite2 and MiniLM, ships with the code, for CPUs",
         towers=LiteConfig(),
         head=HeadConfig(
             width=64,

@@ -84,6 +84,10 @@ PASTE_SETS = frozenset(
 )
 NOT_PASTED = frozenset({"dining table", "tv monitor", "sofa", "train"})
 
+SET_STREAM = 1  # tells the random numbers that draw a set from those that draw a crop
+LOOK_STEP = 4  # a quarter of a mask's resolution finds all but the tiniest regions
+SHOWN_LEAST = 0.002  # least share of a photo that a class covers for the photo to show it
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -132,6 +136,8 @@ class CropDataset(Dataset[Sample]):
         weights: dict[str, float] | None = None,
         *,
         copy_paste: float = 0.0,
+        balance: float = 0.0,
+        same_set: int = 1,
         held_out: Iterable[str] = (),
         augmentation: Augmentation | None = None,
         length: int = 100_000_000,
@@ -146,6 +152,9 @@ class CropDataset(Dataset[Sample]):
                 None. Sets without an entry get 1.
             copy_paste: Probability of pasting an object of `PASTE_SETS` onto a crop of a set that
                 labels every pixel.
+            balance: Share of the crops for which a class of the set is drawn first, then a photo
+                that shows it, so that rare classes are seen.
+            same_set: Crops in a row (by index) that come from one set.
             held_out: Names to keep out of training: pixels labelled with one, or a synonym, are
                 ignored, and its absence isn't told.
             augmentation: How crops are varied.
@@ -158,6 +167,8 @@ class CropDataset(Dataset[Sample]):
         self.size = size
         self.seed = seed
         self.copy_paste = copy_paste
+        self.balance = balance
+        self.same_set = same_set
         self.augmentation = augmentation or Augmentation()
         self.length = length
         self.space = LabelSpace(self.sets)
@@ -181,7 +192,8 @@ class CropDataset(Dataset[Sample]):
         if not 0 <= index < self.length:
             raise IndexError(index)
         rng = np.random.default_rng((self.seed, index))
-        set_index = int(rng.choice(len(self.sets), p=self._probability))
+        row = np.random.default_rng((self.seed, index // self.same_set, SET_STREAM))
+        set_index = int(row.choice(len(self.sets), p=self._probability))
         sample_set = self.sets[set_index]
         image, label = self._crop(rng, set_index)
         if sample_set.exhaustive and self._paste_from and rng.random() < self.copy_paste:
@@ -205,10 +217,36 @@ class CropDataset(Dataset[Sample]):
             for stem in s.training
         ]
 
+    @cached_property
+    def _showing(self) -> list[dict[int, list[str]]]:
+        """Each set's labels, and the stems of the training photos that show enough of one."""
+        showing = []
+        for sample_set, table in zip(self.sets, self._lookup, strict=True):
+            stems: dict[int, list[str]] = {}
+            for stem in sample_set.training:
+                values = np.asarray(open_mask(sample_set, stem))[::LOOK_STEP, ::LOOK_STEP]
+                counts = np.bincount(values.ravel(), minlength=len(table))
+                for value in np.flatnonzero(counts >= SHOWN_LEAST * values.size):
+                    if table[value] >= 0:
+                        stems.setdefault(int(table[value]), []).append(stem)
+            showing.append(stems)
+        return showing
+
+    def _draw_photo(self, rng: np.random.Generator, set_index: int) -> tuple[str, int | None]:
+        """Return a photo's stem, and the label that it was drawn for if one was drawn first."""
+        training = self.sets[set_index].training
+        if self.balance and rng.random() < self.balance and self._showing[set_index]:
+            showing = self._showing[set_index]
+            # The square root: between as often as it occurs and as often as any other.
+            often = np.sqrt([len(stems) for stems in showing.values()])
+            label = list(showing)[rng.choice(len(often), p=often / often.sum())]
+            return showing[label][rng.integers(len(showing[label]))], label
+        return training[rng.integers(len(training))], None
+
     def _crop(self, rng: np.random.Generator, set_index: int) -> tuple[Image.Image, np.ndarray]:
         """Return one RGB crop and its label (S, S) int64."""
         sample_set, vary, size = self.sets[set_index], self.augmentation, self.size
-        stem = sample_set.training[rng.integers(len(sample_set.training))]
+        stem, wanted = self._draw_photo(rng, set_index)
         mask = open_mask(sample_set, stem)
         width, height = mask.size
         if rng.random() < vary.squeeze:
@@ -217,7 +255,7 @@ class CropDataset(Dataset[Sample]):
             side = min(width, height) / np.exp(rng.uniform(*np.log(vary.zoom)))
             x, y = rng.uniform(0, width - side), rng.uniform(0, height - side)
             if rng.random() < vary.around_class:
-                centre = self._labelled_pixel(rng, np.asarray(mask), set_index)
+                centre = self._labelled_pixel(rng, np.asarray(mask), set_index, wanted)
                 if centre is not None:
                     # Anywhere that keeps the pixel in the middle half of the crop.
                     offset = rng.uniform(0.25, 0.75, size=2) * side
@@ -232,17 +270,21 @@ class CropDataset(Dataset[Sample]):
         return image, self._lookup[set_index][np.asarray(values)]
 
     def _labelled_pixel(
-        self, rng: np.random.Generator, values: np.ndarray, set_index: int
+        self,
+        rng: np.random.Generator,
+        values: np.ndarray,
+        set_index: int,
+        wanted: int | None,
     ) -> tuple[int, int] | None:
-        """Return (x, y) of a random pixel of a random labelled class, or None."""
-        step = 4  # a quarter of the resolution finds all but the tiniest regions
-        label = self._lookup[set_index][values[::step, ::step]]
+        """Return (x, y) of a random pixel of a label, a random one if none is wanted, or None."""
+        label = self._lookup[set_index][values[::LOOK_STEP, ::LOOK_STEP]]
         present = np.unique(label[label >= 0])
         if not present.size:
             return None
-        places = np.flatnonzero(label == present[rng.integers(present.size)])
+        chosen = present[rng.integers(present.size)] if wanted is None else wanted
+        places = np.flatnonzero(label == chosen)
         row, column = divmod(int(places[rng.integers(places.size)]), label.shape[1])
-        return column * step, row * step
+        return column * LOOK_STEP, row * LOOK_STEP
 
     def _paste(
         self, rng: np.random.Generator, image: Image.Image, label: np.ndarray

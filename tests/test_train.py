@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from errseg.data import Sample, load_sets
 from errseg.errors import InputError
-from errseg.train import LOG, SETTINGS, WEIGHTS, TrainConfig, TrainingRun, ranking_loss, train
+from errseg.losses import pixel_weights, ranking_loss
+from errseg.train import LOG, SETTINGS, WEIGHTS, TrainConfig, TrainingRun, train
 from errseg.weights import load_model, save_model
 
 SETTING = TrainConfig(
@@ -179,11 +180,15 @@ def test_ranking_loss_equals_a_loop_over_pixels():
         known = valid[b, :, y, x]
         wanted = target[b, :, y, x][known].bool()
         if wanted.any() and not wanted.all():
-            shares = F.softmax(logits[b, :, y, x][known], dim=0)
-            losses.append(-shares[wanted].sum().log())
-    torch.testing.assert_close(ranking_loss(logits, target, valid), torch.stack(losses).mean())
+            right = logits[b, :, y, x][known][wanted]
+            wrong = logits[b, :, y, x][known][~wanted]
+            shares = [F.softmax(torch.cat([one[None], wrong]), dim=0)[0] for one in right]
+            losses.append(-torch.stack(shares).log().mean())
+    torch.testing.assert_close(
+        ranking_loss(logits, target, valid, torch.ones(2, 3, 3)), torch.stack(losses).mean()
+    )
     nothing = torch.zeros_like(valid)
-    assert ranking_loss(logits, target, nothing) == 0
+    assert ranking_loss(logits, target, nothing, torch.ones(2, 3, 3)) == 0
 
 
 def test_classes_present_are_kept_unless_they_are_more_than_p(make_run):

@@ -1,0 +1,70 @@
+"""Training's losses over the pixels whose label decides a class."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def pixel_weights(label: Tensor, even: float) -> Tensor:
+    """Weigh a crop's pixels so that small classes count.
+
+    Args:
+        label: (h, w) int64, one value per class, `BACKGROUND` and `IGNORE` included.
+        even: power; 0 weighs every pixel alike, 1 gives every value of the label the same sum.
+
+    Returns:
+        (h, w) float32, 1 on average.
+    """
+    _, places, counts = label.unique(return_inverse=True, return_counts=True)
+    weights = counts.float().pow(-even)[places]
+    return weights / weights.mean()
+
+
+def binary_loss(
+    logits: Tensor, target: Tensor, valid: Tensor, weights: Tensor, positive_weight: float
+) -> Tensor:
+    """Binary cross-entropy of every class a pixel's label decides.
+
+    Args:
+        logits: (B, P, h, w) float32.
+        target: the same shape, 0 or 1.
+        valid: the same shape, bool; undecided classes take no part.
+        weights: (B, h, w) of the pixels.
+        positive_weight: weight of the right classes.
+
+    Returns:
+        The weighted mean over what is valid; 0 if nothing is.
+    """
+    positive = torch.tensor(positive_weight, device=logits.device)
+    loss = F.binary_cross_entropy_with_logits(logits, target, reduction="none", pos_weight=positive)
+    counted = valid * weights[:, None]
+    return (loss * counted).sum() / counted.sum().clamp(min=1)
+
+
+def ranking_loss(logits: Tensor, target: Tensor, valid: Tensor, weights: Tensor) -> Tensor:
+    """Cross-entropy of each right class of a pixel against all its wrong ones.
+
+    Right classes don't compete: were it enough that any of them wins, a dog that is called an
+    animal would never have to be told from a cat.
+
+    Args:
+        logits: (B, P, h, w).
+        target: the same shape, 1 where the class is right; several can be (synonyms, wholes).
+        valid: the same shape, bool; undecided classes take no part.
+        weights: (B, h, w) of the pixels.
+
+    Returns:
+        The weighted mean over the pixels that have both a right and a wrong class, of the mean
+        over their right classes; 0 if none has.
+    """
+    right, wrong = valid & (target > 0), valid & (target == 0)
+    counted = right.any(dim=1) & wrong.any(dim=1)  # (B, h, w)
+    if not counted.any():
+        return logits.sum() * 0.0
+    pixels = counted.nonzero(as_tuple=True)
+    logits, right, wrong = (x.movedim(1, -1)[pixels] for x in (logits, right, wrong))  # (pixels, P)
+    against = logits.masked_fill(~wrong, -torch.inf).logsumexp(dim=-1, keepdim=True)
+    loss = (F.softplus(against - logits) * right).sum(dim=-1) / right.sum(dim=-1)
+    return (loss * weights[pixels]).sum() / weights[pixels].sum()
