@@ -18,6 +18,8 @@ VOTES_PER_PIXEL = 3
 """Default K, classes that vote at one pixel (paper, Table VII)."""
 BETA = 0.1
 """Default CRM score coefficient: rank r (from 0) votes with weight ``beta ** r``."""
+SMALLEST_INPUT, LARGEST_INPUT = 128, 1024
+"""Pixels of a side of the network's input that make sense for the models."""
 
 
 def _check_trunk(name: str) -> None:

@@ -25,7 +25,14 @@ from torch.nn import functional as F
 
 from errseg.attention import Attention, Recorder
 from errseg.cache import BoundedCache
-from errseg.config import BETA, KEPT_CLASSES, VOTES_PER_PIXEL, ModelConfig
+from errseg.config import (
+    BETA,
+    KEPT_CLASSES,
+    LARGEST_INPUT,
+    SMALLEST_INPUT,
+    VOTES_PER_PIXEL,
+    ModelConfig,
+)
 from errseg.disk_cache import DiskCache, cache_folder
 from errseg.errors import InputError
 from errseg.images import load_image
@@ -42,9 +49,6 @@ TEXT_CACHE = 32 * 2**20
 """Bytes of text embeddings that are kept: some 10,000 prompts of errseg-large."""
 IMAGE_CACHE = 128 * 2**20
 """Bytes of encoded photos that are kept: some 15 of errseg-base, 60 of errseg-lite."""
-SMALLEST_INPUT, LARGEST_INPUT = 128, 1024
-"""Pixels of a side of the network's input that make sense for the models."""
-
 
 EXPANSIONS_SAID = 5
 """Expanded words that are named one by one in a result's notices."""
@@ -84,10 +88,10 @@ class Result:
 
 @dataclass(frozen=True)
 class CostView:
-    """One class's cost maps on a photo: what HSM says, whether CRM keeps the class or not."""
+    """Some classes' cost maps on a photo: what HSM says, whether CRM keeps a class or not."""
 
-    stride16: np.ndarray  # (h16, w16) float32 cosines
-    stride32: np.ndarray  # (h32, w32)
+    stride16: np.ndarray  # (n, h16, w16) float32 cosines
+    stride32: np.ndarray  # (n, h32, w32)
 
 
 class Predictor:
@@ -264,20 +268,30 @@ class Predictor:
     def cost_view(
         self,
         image: Image.Image | np.ndarray | str | Path,
-        name: str,
+        classes: str | Sequence[str] | Vocabulary,
+        indices: Sequence[int] | None = None,
         input_size: int | None = None,
         expand: bool = True,
     ) -> CostView:
-        """Return the cost maps of one class, which CRM may drop or keep.
+        """Return the cost maps of some classes of a vocabulary, which CRM may drop or keep.
+
+        Args:
+            image: see `__call__`.
+            classes: see `__call__`.
+            indices: of the classes, in the maps' order; all of them by default.
+            input_size: see `__call__`.
+            expand: see `__call__`.
 
         Raises:
-            InputError: the photo or the name can't be used.
+            InputError: the photo or the classes can't be used.
         """
         photo = load_image(image)
-        text, _ = self.embed(parse_classes([name]), expand)
+        text, _ = self.embed(parse_classes(classes), expand)
+        if indices is not None:
+            text = text[list(indices)]
         features = self.encode(photo, network_size(photo.shape[:2], self.model.config, input_size))
         cost = self.model.cost_maps(features, text)
-        return CostView(*(maps[0, 0].float().cpu().numpy() for maps in dataclasses.astuple(cost)))
+        return CostView(*(m[0].float().cpu().numpy() for m in (cost.stride16, cost.stride32)))
 
     def encode(self, photo: np.ndarray, size: tuple[int, int]) -> ImageFeatures:
         """Resize a photo (H, W, 3) uint8 to the network's size and encode it, or remember it."""

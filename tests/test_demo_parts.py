@@ -19,11 +19,12 @@ from errseg.attention import Attention
 from errseg.demo import batch, html, opening, share, view, vocabulary_tools
 from errseg.demo.compare_tab import RAW, changed_share, labels_of
 from errseg.demo.examples import load_examples, opening_request
-from errseg.demo.service import Answer, AttentionAnswer, check_request, query_pixel
+from errseg.demo.request import check_request
+from errseg.demo.service import Answer, AttentionAnswer, query_pixel
 from errseg.demo.sweep import check_values
 from errseg.errors import InputError
 from errseg.export import legend, result_colors, run_lengths
-from errseg.predictor import Result, Settings
+from errseg.predictor import CostView, Result, Settings
 from errseg.vocabulary import load_vocabulary, parse_classes, suggested_kept_classes
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -64,7 +65,7 @@ def attention():
         return values / values.sum(dim=tuple(range(-ends, 0)), keepdim=True)
 
     maps = Attention(rows(2, 2, 2, 2, 4, ends=2), rows(2, 2, 2, 2), rows(2, 2, 2, 2))
-    costs = (np.random.rand(2, 4, 8), np.random.rand(2, 2, 4))  # noqa: NPY002
+    costs = CostView(np.random.rand(2, 4, 8), np.random.rand(2, 2, 4))  # noqa: NPY002
     return AttentionAnswer((30, 10), (20, 40), NASTY, (0, 1), 1, maps, costs, (1,), None)
 
 

@@ -6,7 +6,8 @@ import torch
 
 from errseg import hub, weights
 from errseg.demo.gpu import on_gpu
-from errseg.demo.service import Service, check_request
+from errseg.demo.request import check_request
+from errseg.demo.service import Service
 from errseg.errors import InputError
 from errseg.published import published_name
 

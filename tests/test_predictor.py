@@ -72,6 +72,15 @@ def test_attention_and_cost_maps_expand_as_a_call_does(predictor, photo):
     assert not np.array_equal(view.stride16, bare.stride16)
 
 
+def test_cost_maps_of_some_classes_are_those_of_each_alone(predictor, photo):
+    view = predictor.cost_view(photo, "sky, cat | dog, tree", (2, 1))
+    for place, words in enumerate(("tree", "cat | dog")):
+        alone = predictor.cost_view(photo, words)
+        np.testing.assert_allclose(view.stride16[place], alone.stride16[0], atol=1e-6)
+        np.testing.assert_allclose(view.stride32[place], alone.stride32[0], atol=1e-6)
+    assert len(predictor.cost_view(photo, "sky, cat | dog, tree").stride16) == 3
+
+
 def test_clip_reads_words_as_they_are(clip_model):
     words = parse_classes("capybara, alpaca")
     assert Predictor(clip_model)._expand(words) == {}

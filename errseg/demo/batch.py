@@ -9,7 +9,8 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from errseg.demo.service import Request, Service
+from errseg.demo.request import Request
+from errseg.demo.service import Service
 from errseg.errors import InputError
 from errseg.export import write_result
 

@@ -12,7 +12,8 @@ from errseg.config import KEPT_CLASSES, VOTES_PER_PIXEL
 from errseg.demo import html
 from errseg.demo.events import COMPUTES, answered, checked
 from errseg.demo.question import MOST_KEPT, Question, slider
-from errseg.demo.service import MOST_VOTES, Answer, Request, Service, check_request
+from errseg.demo.request import MOST_VOTES, Request, check_request
+from errseg.demo.service import Answer, Service
 from errseg.visualize import labelled_overlay, resize_labels, summarize
 
 FINAL, RAW = "masks", "raw cost maps"

@@ -155,8 +155,8 @@ def _attention_as_dict(answer: AttentionAnswer) -> dict:
     maps = {
         "spatial": answer.attention.spatial.numpy(),
         "class": answer.attention.classes.numpy(),
-        "cost16": answer.costs[0],
-        "cost32": answer.costs[1],
+        "cost16": answer.costs.stride16,
+        "cost32": answer.costs.stride32,
     }
     return {
         "size": list(answer.size),

@@ -13,7 +13,7 @@ from gradio.processing_utils import save_file_to_cache
 from gradio.utils import get_upload_folder
 
 from errseg.demo import html
-from errseg.demo.service import Request, check_request
+from errseg.demo.request import Request, check_request
 from errseg.errors import InputError
 
 logger = logging.getLogger(__name__)

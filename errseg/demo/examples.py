@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from errseg.demo.service import Request, check_request
+from errseg.demo.request import Request, check_request
 from errseg.vocabulary import parse_classes, suggested_kept_classes
 
 FOLDER = Path(__file__).resolve().parents[2] / "examples"

@@ -11,7 +11,8 @@ from errseg.config import BETA, VOTES_PER_PIXEL
 from errseg.demo import html, vocabulary_tools
 from errseg.demo.events import AT_ONCE, answered, sent_number, served
 from errseg.demo.examples import Example
-from errseg.demo.service import MOST_VOTES, Service
+from errseg.demo.request import MOST_VOTES
+from errseg.demo.service import Service
 from errseg.vocabulary import named_vocabularies, parse_classes, suggested_kept_classes
 
 MOST_KEPT = 100

@@ -16,7 +16,8 @@ from errseg.demo.examples import Example
 from errseg.demo.opening import Opening
 from errseg.demo.panels import panel
 from errseg.demo.question import Question, example_at, kept_slider
-from errseg.demo.service import Answer, Request, Service, check_request, check_settings, query_pixel
+from errseg.demo.request import Request, check_request, check_settings
+from errseg.demo.service import Answer, Service, query_pixel
 from errseg.demo.vocabulary_tools import follow_vocabulary
 from errseg.errors import InputError
 from errseg.vocabulary import MAX_CLASSES, parse_classes, suggested_kept_classes

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import math
 import threading
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -18,13 +17,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from errseg.config import BETA, KEPT_CLASSES, VOTES_PER_PIXEL, list_models, model_config
+from errseg.config import list_models, model_config
 from errseg.demo.gpu import on_gpu
+from errseg.demo.request import Request
 from errseg.device import AUTOMATIC, find_device
 from errseg.errors import InputError
 from errseg.hub import fetch_checkpoint, list_checkpoints
 from errseg.images import SMALLEST_PHOTO, load_image
-from errseg.vocabulary import MAX_CLASSES, Vocabulary, fill_templates, parse_classes
+from errseg.vocabulary import MAX_CLASSES, fill_templates, parse_classes
 
 if TYPE_CHECKING:  # torch takes seconds to import; the page paints before it is there
     from errseg.attention import Attention
@@ -34,30 +34,11 @@ if TYPE_CHECKING:  # torch takes seconds to import; the page paints before it is
 
 LONGEST_SIDE = 2048
 """Pixels: larger photos are shrunk to this, which keeps an answer quick and its pictures small."""
-MOST_VOTES = 10
-"""Bound of K here: the paper's best is 3, and each vote weighs a tenth of the one before it."""
-
-
 MOST_WITHOUT_CRM = 171
 """Classes up to which ESCF's attention without CRM is shown: COCO-Stuff's. Time and memory of CFM's
 maps grow with the square of the classes."""
-
 SHORT_ENOUGH = 30
 """Characters of a name that no text tower cuts: not even if each were a token."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """One question, checked."""
-
-    photo: str | Path
-    vocabulary: Vocabulary
-    kept_classes: int = KEPT_CLASSES
-    votes_per_pixel: int = VOTES_PER_PIXEL
-    threshold: float = 0.0
-    beta: float = BETA
-    input_size: int | None = None  # the model's own
-    model: str = ""  # a name of `Service.models`; the first one if empty
 
 
 @dataclass(frozen=True)
@@ -94,7 +75,7 @@ class AttentionAnswer:
     kept: tuple[int, ...]
     best: int  # the kept class with the highest score at the pixel
     attention: Attention  # of the kept classes
-    costs: tuple[np.ndarray, np.ndarray]  # (P, h, w) cosines at strides 16 and 32
+    costs: CostView  # of the kept classes
     present: tuple[int, ...]  # kept classes that win some pixel at stride 4
     everything: Attention | None  # the same with P = T, if asked for
 
@@ -233,7 +214,7 @@ class Service:
             kept=kept,
             best=kept[best],
             attention=attention,
-            costs=Service._costs(self, request, photo, kept),  # already on the GPU
+            costs=predictor.cost_view(photo, classes, kept, request.input_size),
             present=tuple(index for place, index in enumerate(kept) if place in found),
             everything=everything,
         )
@@ -244,28 +225,15 @@ class Service:
         Raises:
             InputError: as `answer`, or there is no such class.
         """
-        from errseg.predictor import CostView
-
         if not 0 <= index < len(request.vocabulary):
             raise InputError(f"There is no class number {index}.")
         photo, _ = self._photo(request)
-        return CostView(*(maps[0] for maps in self._costs(request, photo, (index,))))
+        return self._costs(request, photo, (index,))
 
-    def _costs(
-        self, request: Request, photo: np.ndarray, indices: tuple[int, ...]
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Cost maps (n, h, w) of some classes at strides 16 and 32."""
-        import torch
-
-        from errseg.predictor import network_size
-
-        predictor = self._predictor_for(request)
-        model = predictor.model
-        with torch.inference_mode():
-            text, _ = predictor.embed(request.vocabulary)
-            size = network_size(photo.shape[:2], model.config, request.input_size)
-            cost = model.cost_maps(predictor.encode(photo, size), text[list(indices)])
-        return tuple(maps[0].float().cpu().numpy() for maps in (cost.stride16, cost.stride32))
+    def _costs(self, request: Request, photo: np.ndarray, indices: tuple[int, ...]) -> CostView:
+        return self._predictor_for(request).cost_view(
+            photo, request.vocabulary, indices, request.input_size
+        )
 
     def _predictor_for(self, request: Request) -> Predictor:
         if request.model in ("", self.model_name):
@@ -355,48 +323,6 @@ def query_pixel(answer: Answer) -> tuple[int, int]:
     return int(x), int(y)
 
 
-def check_request(
-    photo: str | Path | None,
-    classes: str | None,
-    kept_classes: object = KEPT_CLASSES,
-    votes_per_pixel: object = VOTES_PER_PIXEL,
-    threshold: object = 0.0,
-    beta: object = BETA,
-    input_size: object = None,
-    model: object = "",
-) -> Request:
-    """Check what a visitor gave, whatever it is: a browser's word counts for nothing.
-
-    Raises:
-        InputError: something can't be used.
-    """
-    if not photo:
-        raise InputError("There is no photo yet; drop, paste or take one, or pick an example.")
-    return Request(
-        photo=photo,
-        vocabulary=parse_classes(classes, limit=MAX_CLASSES),
-        **check_settings(kept_classes, votes_per_pixel, threshold, beta),
-        input_size=_input_size(input_size),
-        model=model if isinstance(model, str) else "",
-    )
-
-
-def check_settings(
-    kept_classes: object, votes_per_pixel: object, threshold: object, beta: object
-) -> dict:
-    """Check the knobs that concern CRM and the decoder only, as fields of a `Request`.
-
-    Raises:
-        InputError: one of them can't be used.
-    """
-    return {
-        "kept_classes": _whole("Classes kept (P)", kept_classes, 1, MAX_CLASSES),
-        "votes_per_pixel": _whole("Votes per pixel (K)", votes_per_pixel, 1, MOST_VOTES),
-        "threshold": _number("The threshold", threshold, 0, 1),
-        "beta": _number("Beta", beta, 0, 1),
-    }
-
-
 def shrink(photo: np.ndarray) -> tuple[np.ndarray, list[str]]:
     """Bound a photo's longest side by `LONGEST_SIDE`, with a notice if that changed it."""
     height, width = photo.shape[:2]
@@ -423,27 +349,3 @@ def _check_model(model: str | Path) -> None:
             raise InputError(f"There is no weights file {model}.")
     else:
         model_config(str(model))
-
-
-def _input_size(value: object) -> int | None:
-    """None, nothing typed and 0 mean the model's own size; the predictor knows the range."""
-    return _whole("The input size", value, 0, LONGEST_SIDE) or None if value else None
-
-
-def _whole(name: str, value: object, least: int, most: int) -> int:
-    number = _number(name, value, least, most)
-    if number != int(number):
-        raise InputError(f"{name} must be a whole number, not {value}.")
-    return int(number)
-
-
-def _number(name: str, value: object, least: float, most: float) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if not least <= number <= most:
-        raise InputError(
-            f"{name} must be a number from {least:,} to {most:,}, not {str(value)[:30]}."
-        )
-    return number

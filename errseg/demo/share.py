@@ -11,7 +11,8 @@ from urllib.parse import urlencode
 
 from errseg.config import BETA
 from errseg.demo.examples import Example
-from errseg.demo.service import Answer, AttentionAnswer, Request, check_settings
+from errseg.demo.request import Request, check_settings
+from errseg.demo.service import Answer, AttentionAnswer
 from errseg.errors import InputError
 from errseg.export import MASK_FILE, OVERLAY_FILE, RESULT_FILE, as_dict
 
@@ -34,8 +35,8 @@ def write_files(answer: Answer, attention: AttentionAnswer, folder: Path) -> lis
     place = attention.kept.index(attention.best)
     name = attention.classes[attention.best]
     heats = [
-        (f"{name}: cost, stride 16", attention.costs[0][place]),
-        (f"{name}: cost, stride 32", attention.costs[1][place]),
+        (f"{name}: cost, stride 16", attention.costs.stride16[place]),
+        (f"{name}: cost, stride 32", attention.costs.stride32[place]),
     ]
     spatial = attention.attention.spatial
     if spatial.numel():  # (layers, P, heads, h, w)

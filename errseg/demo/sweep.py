@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from errseg.demo.service import MOST_VOTES, Answer, Request, Service
+from errseg.demo.request import MOST_VOTES, Request
+from errseg.demo.service import Answer, Service
 from errseg.errors import InputError
 from errseg.vocabulary import MAX_CLASSES
 

@@ -93,8 +93,8 @@ def ranking(answer: Answer) -> dict:
 
 
 def cost(name: str, view: CostView) -> dict:
-    """Describe one class's cost maps."""
-    return {"name": name, "maps": [_numbers(maps) for maps in (view.stride16, view.stride32)]}
+    """Describe the cost maps of one class, the only one in a view."""
+    return {"name": name, "maps": [_numbers(maps[0]) for maps in (view.stride16, view.stride32)]}
 
 
 def attention(answer: AttentionAnswer) -> dict:
@@ -106,7 +106,7 @@ def attention(answer: AttentionAnswer) -> dict:
         "kept": list(answer.kept),
         "best": answer.best,
         "present": list(answer.present),
-        "costs": [_numbers(maps) for maps in answer.costs],
+        "costs": [_numbers(maps) for maps in (answer.costs.stride16, answer.costs.stride32)],
         "spatial": _numbers(answer.attention.spatial.numpy()),
         "classes": _numbers(answer.attention.classes.numpy()),
         "share": _finite(answer.share),
