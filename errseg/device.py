@@ -41,6 +41,17 @@ def find_device(name: str = AUTOMATIC) -> torch.device:
     return device
 
 
+def check_precision(name: object) -> str:
+    """Return a precision's name as it is.
+
+    Raises:
+        InputError: there is no such precision.
+    """
+    if name not in PRECISIONS:
+        raise InputError(f"There is no precision {str(name)[:20]!r}; give {', '.join(PRECISIONS)}.")
+    return name
+
+
 def find_precision(name: str, device: torch.device) -> torch.dtype:
     """Turn a precision's name into the type of number that the network computes in.
 
@@ -54,8 +65,7 @@ def find_precision(name: str, device: torch.device) -> torch.dtype:
     """
     import torch
 
-    if name not in PRECISIONS:
-        raise InputError(f"There is no precision {name!r}; give {', '.join(PRECISIONS)}.")
+    check_precision(name)
     if name != AUTOMATIC:
         return getattr(torch, name)
     if device.type == "cpu":

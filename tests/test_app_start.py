@@ -43,6 +43,7 @@ def test_a_wrong_model_ends_the_app_with_a_sentence():
     ("arguments", "sentence"),
     [
         (["--model", "gone.pth"], "There is no weights file gone.pth."),
+        (["--precision", "double"], "There is no precision 'double'; give auto, float32, "),
         (["--port", "99999"], "A port lies between 1 and 65535, not 99999."),
         (["--host", "256.1.1.1"], "The page can't be served at 256.1.1.1 ("),
         (["--port", "many"], "invalid int value: 'many'"),

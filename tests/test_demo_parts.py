@@ -127,6 +127,16 @@ def test_attention_keeps_its_values(attention):
     assert data["without"] is None
 
 
+def test_the_line_below_a_result_says_what_computed_it(answer):
+    assert "on CPU, errseg-lite in float32; photo 40 x 20" in html.notes(answer, "cpu", 0.1)
+
+
+@pytest.mark.parametrize("precision", ["double", None, ["auto"], 7])
+def test_a_precision_that_is_none_gets_a_sentence(precision):
+    with pytest.raises(InputError, match="There is no precision .*; give auto, float32"):
+        check_request("photo.jpg", "cat", precision=precision)
+
+
 def test_a_large_photo_is_shown_smaller(answer):
     assert view._shown_size(3000, 4000) == (view.LONGEST_SHOWN, 960)
     assert view._shown_size(20, 40) == (40, 20)

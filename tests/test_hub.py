@@ -45,8 +45,8 @@ def photo(tmp_path, make_pixels):
 def test_a_released_model_is_found_chosen_and_used(released, photo, monkeypatch):
     monkeypatch.setenv(hub.REVISION_VARIABLE, "abc123")
     service = Service("errseg-lite")
-    assert service.models == ["errseg-lite"]
-    assert service.find_released() == ["errseg-lite", "tiny.pth"]
+    assert service.models.names == ["errseg-lite"]
+    assert service.models.find_released() == ["errseg-lite", "tiny.pth"]
     answer = service.answer(check_request(photo, "cat, dog", 1, input_size=128, model="tiny.pth"))
     assert answer.result.settings.model == "tiny-clip"
     assert answer.result.settings.weights_hash == weights.file_hash(photo.parent / "tiny.pth")
@@ -63,9 +63,9 @@ def test_without_network_the_page_says_so_and_keeps_its_model(monkeypatch, photo
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", offline)
     service = Service("errseg-lite")
     with pytest.raises(InputError, match=r"can't be asked .*ConnectionError.*go on") as refused:
-        service.find_released()
+        service.models.find_released()
     assert "secret" not in str(refused.value)
-    assert service.models == ["errseg-lite"]
+    assert service.models.names == ["errseg-lite"]
     with pytest.raises(InputError, match="can't be fetched"):
         hub.fetch_checkpoint("x.pth")
 
@@ -79,7 +79,7 @@ def test_an_empty_repository_is_said(monkeypatch):
 @pytest.mark.parametrize("name", ["/etc/passwd", "../errseg.pth", "unlisted.pth"])
 def test_only_listed_models_can_be_chosen(released, photo, name):
     service = Service("errseg-lite")
-    service.find_released()
+    service.models.find_released()
     with pytest.raises(InputError, match="no such model"):
         service.answer(check_request(photo, "cat", model=name))
 

@@ -9,7 +9,7 @@ import gradio as gr
 
 from errseg.demo import html
 from errseg.demo.batch import MOST_PHOTOS, run_batch
-from errseg.demo.events import COMPUTES, answered, check_words, served, uploaded
+from errseg.demo.events import COMPUTES, answered, served, uploaded
 from errseg.demo.question import Question
 from errseg.demo.service import Service
 
@@ -29,19 +29,9 @@ def build_batch_tab(question: Question, service: Service) -> None:
     outcomes = gr.HTML(elem_id="errseg-batch-outcomes")
 
     @answered(message)
-    def segment_all(
-        classes,
-        kept,
-        votes,
-        threshold,
-        beta,
-        input_size,
-        model,
-        files,
-        progress=gr.Progress(),  # noqa: B008  Gradio knows it by its default
-    ):
-        request = check_words(classes, kept, votes, threshold, beta, input_size, model)
-        paths = [uploaded(file) for file in files or []]
+    def segment_all(values, progress=gr.Progress()):  # noqa: B008  Gradio knows it by its default
+        request = question.request(values)
+        paths = [uploaded(file) for file in values[photos] or []]
         with tempfile.TemporaryDirectory() as folder:
             made, rows = run_batch(
                 service,
@@ -55,7 +45,7 @@ def build_batch_tab(question: Question, service: Service) -> None:
 
     run.click(
         segment_all,
-        [*question.inputs[1:], photos],
+        {photos, *question.inputs} - {question.photo},
         [packed, outcomes, message],
         **COMPUTES,
         show_progress_on=packed,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 
 import gradio as gr
 import numpy as np
@@ -10,20 +11,48 @@ from PIL import Image
 
 from errseg.config import KEPT_CLASSES, VOTES_PER_PIXEL
 from errseg.demo import html
-from errseg.demo.events import COMPUTES, answered, checked
+from errseg.demo.events import COMPUTES, answered
 from errseg.demo.question import MOST_KEPT, Question, slider
-from errseg.demo.request import MOST_VOTES, Request, check_request
+from errseg.demo.request import MOST_VOTES, Request, check_settings
 from errseg.demo.service import Answer, Service
 from errseg.visualize import labelled_overlay, resize_labels, summarize
+from errseg.vocabulary import MAX_CLASSES, parse_classes
 
 FINAL, RAW = "masks", "raw cost maps"
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side's components; what they leave open is as the question has it."""
+
+    classes: gr.Textbox
+    kept: gr.Slider
+    votes: gr.Slider
+    show: gr.Radio
+
+    @property
+    def inputs(self) -> list:
+        """All of them."""
+        return [getattr(self, field.name) for field in dataclasses.fields(self)]
+
+    def request(self, request: Request, values: dict) -> Request:
+        """Ask the question with this side's settings.
+
+        Raises:
+            InputError: one of them can't be used.
+        """
+        kept, votes, words = values[self.kept], values[self.votes], values[self.classes]
+        changes = check_settings(kept, votes, request.threshold, request.beta)
+        if (words or "").strip():
+            changes["vocabulary"] = parse_classes(words, limit=MAX_CLASSES)
+        return dataclasses.replace(request, **changes)
 
 
 def build_compare_tab(question: Question, service: Service) -> None:
     """Lay out the tab and its event."""
     with gr.Row():
-        left = _side("A", KEPT_CLASSES, FINAL)
-        right = _side("B", KEPT_CLASSES, RAW)
+        left = _build_side("A", KEPT_CLASSES, FINAL)
+        right = _build_side("B", KEPT_CLASSES, RAW)
     run = gr.Button("Compare", variant="primary", elem_id="errseg-compare-run")
     message = gr.HTML()
     pictures = gr.ImageSlider(
@@ -37,23 +66,23 @@ def build_compare_tab(question: Question, service: Service) -> None:
     outcome = gr.HTML(elem_id="errseg-compare-outcome")
 
     @answered(message)
-    def compare(*values):
-        asked, sides = values[: len(question.inputs)], values[len(question.inputs) :]
-        request = checked(*asked)
-        half = len(sides) // 2
-        first = service.answer(_side_request(request, *sides[: half - 1]))
-        second = service.answer(_side_request(request, *sides[half:-1]))
-        a, b = labels_of(first, sides[half - 1]), labels_of(second, sides[-1])
-        share = changed_share(first, a, second, b)
+    def compare(values):
+        request = question.request(values)
+        answers = [service.answer(side.request(request, values)) for side in (left, right)]
+        labels = [
+            labels_of(answer, values[side.show])
+            for answer, side in zip(answers, (left, right), strict=True)
+        ]
+        share = changed_share(answers[0], labels[0], answers[1], labels[1])
         return {
-            pictures: (_drawn(first, a), _drawn(second, b)),
+            pictures: tuple(map(_drawn, answers, labels)),
             outcome: html.sentence(f"{share:.1%} of the pixels have another class in A and B."),
             message: "",
         }
 
     run.click(
         compare,
-        [*question.inputs, *left, *right],
+        {*question.inputs, *left.inputs, *right.inputs},
         [pictures, outcome, message],
         **COMPUTES,
         show_progress_on=pictures,
@@ -75,26 +104,19 @@ def changed_share(first: Answer, a: np.ndarray, second: Answer, b: np.ndarray) -
     return float((np.append(table, -1)[b] != a).mean())  # index -1: no class
 
 
-def _side(name: str, kept: int, kind: str) -> list:
+def _build_side(name: str, kept: int, kind: str) -> Side:
     with gr.Column(min_width=280), gr.Group():
-        return [
-            gr.Textbox(
+        return Side(
+            classes=gr.Textbox(
                 label=f"{name}: classes",
                 placeholder="as above",
                 lines=1,
                 elem_id=f"errseg-compare-classes-{name.lower()}",
             ),
-            slider(1, MOST_KEPT, kept, 1, f"{name}: P", "classes kept"),
-            slider(1, MOST_VOTES, VOTES_PER_PIXEL, 1, f"{name}: K", "votes per pixel"),
-            gr.Radio([FINAL, RAW], value=kind, label=f"{name}: show"),
-        ]
-
-
-def _side_request(request: Request, classes: str, kept: object, votes: object) -> Request:
-    """The question with one side's settings."""
-    words = classes if (classes or "").strip() else request.vocabulary
-    side = check_request(request.photo, words, kept, votes, request.threshold, request.beta)
-    return dataclasses.replace(side, input_size=request.input_size, model=request.model)
+            kept=slider(1, MOST_KEPT, kept, 1, f"{name}: P", "classes kept"),
+            votes=slider(1, MOST_VOTES, VOTES_PER_PIXEL, 1, f"{name}: K", "votes per pixel"),
+            show=gr.Radio([FINAL, RAW], value=kind, label=f"{name}: show"),
+        )
 
 
 def _drawn(answer: Answer, labels: np.ndarray) -> Image.Image:

@@ -82,11 +82,6 @@ def checked(image: dict | None, *values: object) -> Request:
     return check_request(uploaded(image), *values)
 
 
-def check_words(*values: object) -> Request:
-    """Check a question whose photo comes later."""
-    return check_request("later", *values)
-
-
 def uploaded(image: dict | None) -> str | None:
     """Return the path of an upload.
 

@@ -79,7 +79,7 @@ def timing(answer: Answer, device: str, drawing: float = 0.0) -> str:
     photo_height, photo_width = result.labels.shape
     return (
         f"{sum(timings.values()):.2f} s ({stages} ms) on {device.upper()}, "
-        f"{result.settings.model}; "
+        f"{result.settings.model} in {result.settings.precision}; "
         f"photo {photo_width} x {photo_height}, network input {width} x {height}"
     )
 

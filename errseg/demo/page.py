@@ -23,27 +23,30 @@ from errseg.device import AUTOMATIC
 SECONDS_TO_KEEP_FILES = 3600
 
 
-def create_demo(model: str | Path = "errseg-lite", device: str = AUTOMATIC) -> gr.Blocks:
+def create_demo(
+    model: str | Path = "errseg-lite", device: str = AUTOMATIC, precision: str = AUTOMATIC
+) -> gr.Blocks:
     """Build the page. Its model is loaded by `serve`, or when it is first asked.
 
     Args:
         model: a name of `list_models` or a path, see `load_model`.
         device: "auto" or a name of torch's, see `find_device`.
+        precision: "auto" or one of `PRECISIONS`: what the model computes in.
 
     Raises:
-        InputError: there is no such model or file.
+        InputError: there is no such model, file or precision.
     """
     examples = load_examples()
     first = examples[0]
     request = opening_request(first)
-    service = Service(model, device, request)
-    stored = load_opening(first, service.model_name)
+    service = Service(model, device, request, precision)
+    stored = load_opening(first, service.models.first)
     with gr.Blocks(
         title="ERR-Seg: open-vocabulary segmentation",
         analytics_enabled=False,
         delete_cache=(SECONDS_TO_KEEP_FILES, SECONDS_TO_KEEP_FILES),
     ) as demo:
-        gr.HTML(html.header(service.model_name), elem_id="errseg-header")
+        gr.HTML(html.header(service.models.first), elem_id="errseg-header")
         question = build_question(examples, service)
         with gr.Tabs(selected=SEGMENT, elem_id="errseg-tabs") as tabs:
             with gr.Tab("Segment", id=SEGMENT):

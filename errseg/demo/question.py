@@ -9,14 +9,17 @@ import gradio as gr
 
 from errseg.config import BETA, VOTES_PER_PIXEL
 from errseg.demo import html, vocabulary_tools
-from errseg.demo.events import AT_ONCE, answered, sent_number, served
+from errseg.demo.events import AT_ONCE, answered, checked, sent_number, served
 from errseg.demo.examples import Example
-from errseg.demo.request import MOST_VOTES
+from errseg.demo.request import MOST_VOTES, Request, check_request
 from errseg.demo.service import Service
+from errseg.device import AUTOMATIC, FLOAT32
 from errseg.vocabulary import named_vocabularies, parse_classes, suggested_kept_classes
 
 MOST_KEPT = 100
 """End of the P slider; the paper's best lies between 16 and 48."""
+PHOTO_LATER = "later"
+"""Photo of a question that is asked of many."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,9 @@ class Question:
     beta: gr.Slider
     input_size: gr.Number
     model: gr.Dropdown
+    precision: gr.Dropdown
+    expand: gr.Checkbox
+    find: gr.Button
     run: gr.Button
     message: gr.HTML
 
@@ -47,7 +53,24 @@ class Question:
             self.beta,
             self.input_size,
             self.model,
+            self.precision,
+            self.expand,
         ]
+
+    def request(self, values: dict) -> Request:
+        """Check what a visitor filled in.
+
+        Args:
+            values: of `inputs`, as Gradio gives them for a set of components. Without the photo
+                the request's photo comes later.
+
+        Raises:
+            InputError: something can't be used.
+        """
+        settings = [values[component] for component in self.inputs if component != self.photo]
+        if self.photo not in values:
+            return check_request(PHOTO_LATER, *settings)
+        return checked(values[self.photo], *settings)
 
 
 def build_question(examples: tuple[Example, ...], service: Service) -> Question:
@@ -140,19 +163,47 @@ def build_question(examples: tuple[Example, ...], service: Service) -> Question:
                     elem_id="errseg-input-size",
                 )
                 model = gr.Dropdown(
-                    service.models,
-                    value=service.models[0],
+                    service.models.names,
+                    value=service.models.first,
                     label="Model",
                     min_width=150,
                     elem_id="errseg-model",
+                )
+                precision = gr.Dropdown(
+                    list(dict.fromkeys((AUTOMATIC, FLOAT32, service.models.precision))),
+                    value=service.models.precision,
+                    label="Precision",
+                    info="auto is the fastest here",
+                    min_width=150,
+                    elem_id="errseg-precision",
+                )
+                expand = gr.Checkbox(
+                    True,
+                    label="Look up rare words",
+                    info="capybara is read as capybara, rodent, animal",
+                    min_width=220,
+                    elem_id="errseg-expand",
                 )
                 find = gr.Button("Look for released models", size="sm", elem_id="errseg-find")
             run = gr.Button("Segment", variant="primary", elem_id="errseg-run")
             message = gr.HTML(elem_id="errseg-message")
     question = Question(
-        photo, strip, classes, kept, votes, threshold, beta, input_size, model, run, message
+        photo=photo,
+        strip=strip,
+        classes=classes,
+        kept=kept,
+        votes=votes,
+        threshold=threshold,
+        beta=beta,
+        input_size=input_size,
+        model=model,
+        precision=precision,
+        expand=expand,
+        find=find,
+        run=run,
+        message=message,
     )
-    _add_model_event(question, find, service)
+    _add_model_event(question, service)
     _add_word_events(question, named, load, append, background, lint, service)
     return question
 
@@ -229,9 +280,10 @@ def _add_word_events(
     classes.change(look_at_words, classes, [lint, message], trigger_mode="always_last", **AT_ONCE)
 
 
-def _add_model_event(question: Question, find: gr.Button, service: Service) -> None:
+def _add_model_event(question: Question, service: Service) -> None:
     @answered(question.message)
     def find_models():
-        return {question.model: gr.update(choices=service.find_released()), question.message: ""}
+        names = service.models.find_released()
+        return {question.model: gr.update(choices=names), question.message: ""}
 
-    find.click(find_models, None, [question.model, question.message], **AT_ONCE)
+    question.find.click(find_models, None, [question.model, question.message], **AT_ONCE)

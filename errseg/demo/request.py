@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from errseg.config import BETA, KEPT_CLASSES, LARGEST_INPUT, SMALLEST_INPUT, VOTES_PER_PIXEL
+from errseg.device import AUTOMATIC, check_precision
 from errseg.errors import InputError
 from errseg.vocabulary import MAX_CLASSES, Vocabulary, parse_classes
 
@@ -25,7 +26,9 @@ class Request:
     threshold: float = 0.0
     beta: float = BETA
     input_size: int | None = None  # the model's own
-    model: str = ""  # a name of `Service.models`; the first one if empty
+    model: str = ""  # a name of `Models.names`; the first one if empty
+    precision: str = AUTOMATIC  # the page's own, see `Models.named`
+    expand: bool = True  # whether unknown words are read with their hypernyms
 
 
 def check_request(
@@ -37,6 +40,8 @@ def check_request(
     beta: object = BETA,
     input_size: object = None,
     model: object = "",
+    precision: object = AUTOMATIC,
+    expand: object = True,
 ) -> Request:
     """Check what a visitor gave, whatever it is: a browser's word counts for nothing.
 
@@ -51,6 +56,8 @@ def check_request(
         **check_settings(kept_classes, votes_per_pixel, threshold, beta),
         input_size=_input_size(input_size),
         model=model if isinstance(model, str) else "",
+        precision=check_precision(precision),
+        expand=expand is not False,
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import gradio as gr
 
 from errseg.demo import html, share, view
-from errseg.demo.events import AT_ONCE, COMPUTES, answered, checked, sent_flag, sent_number, served
+from errseg.demo.events import AT_ONCE, COMPUTES, answered, sent_flag, sent_number, served
 from errseg.demo.examples import Example
 from errseg.demo.opening import Opening
 from errseg.demo.panels import panel
@@ -94,8 +94,8 @@ def add_segment_events(
     show = functools.partial(_show, service, tab, question)
 
     @answered(message)
-    def segment_page(photo, classes, kept, votes, threshold, beta, input_size, model, shown):
-        request = checked(photo, classes, kept, votes, threshold, beta, input_size, model)
+    def segment_page(values):
+        request, shown = question.request(values), values[tab.shown]
         before, now = len(shown.request.vocabulary), len(request.vocabulary)
         if before != now:
             kept = follow_vocabulary(request.kept_classes, before, now)
@@ -164,7 +164,7 @@ def add_segment_events(
         example = example_at(examples, event)
         return served(example.path), example.classes
 
-    inputs = [*question.inputs, tab.shown]
+    inputs = {*question.inputs, tab.shown}
     runs = {**COMPUTES, "show_progress_on": tab.masks}
     gr.on([question.run.click, question.classes.submit], segment_page, inputs, outputs, **runs)
     knobs = [question.kept, question.votes, question.threshold, question.beta]

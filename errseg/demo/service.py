@@ -1,7 +1,6 @@
 """What the page and its endpoints ask for, without Gradio: checked inputs in, pictures out.
 
-The model is loaded in the background, so that the page paints at once. Nothing of one visitor is
-kept for another; the predictor's cache of text embeddings holds words only.
+Nothing of one visitor is kept for another; a predictor's caches are keyed by content.
 """
 
 from __future__ import annotations
@@ -17,19 +16,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from errseg.config import list_models, model_config
 from errseg.demo.gpu import on_gpu
+from errseg.demo.models import Models
 from errseg.demo.request import Request
-from errseg.device import AUTOMATIC, find_device
+from errseg.device import AUTOMATIC
 from errseg.errors import InputError
-from errseg.hub import fetch_checkpoint, list_checkpoints
 from errseg.images import SMALLEST_PHOTO, load_image
 from errseg.vocabulary import MAX_CLASSES, fill_templates, parse_classes
 
 if TYPE_CHECKING:  # torch takes seconds to import; the page paints before it is there
     from errseg.attention import Attention
     from errseg.colors import Color
-    from errseg.predictor import CostView, Predictor, Result
+    from errseg.predictor import CostView, Result
     from errseg.visualize import LegendEntry
 
 LONGEST_SIDE = 2048
@@ -93,54 +91,39 @@ class AttentionAnswer:
 
 
 class Service:
-    """Models, for any number of visitors at a time.
-
-    The first model is there from the start. Released ones are found on the Hub when somebody asks
-    for them and fetched when somebody chooses them; one of them is kept at a time.
+    """Answers questions, for any number of visitors at a time.
 
     Args:
         model: a name of `list_models` or a path, see `load_model`.
         device: see `find_device`.
         opening: a question to answer as soon as the model is there; it also warms the model up.
+        precision: see `Models`.
 
     Raises:
-        InputError: there is no such model or file.
+        InputError: there is no such model, file or precision.
     """
 
-    def __init__(self, model: str | Path, device: str = AUTOMATIC, opening: Request | None = None):
-        _check_model(model)
-        self.model_name = str(model) if str(model) in list_models() else Path(model).name
-        self._device = device
-        self._predictor: Future[Predictor] = Future()
+    def __init__(
+        self,
+        model: str | Path,
+        device: str = AUTOMATIC,
+        opening: Request | None = None,
+        precision: str = AUTOMATIC,
+    ):
+        self.models = Models(model, device, precision)
+        self._question = opening
         self._opening: Future[tuple[Answer, AttentionAnswer]] = Future()
         self._started = threading.Lock()
-        self._load = functools.partial(self._start, model, device, opening)
-        self._released: tuple[str, ...] = ()
-        self._other: tuple[str, Predictor] | None = None
-        self._fetching = threading.Lock()
         # Around the network only: reading, drawing and hovering need no GPU.
         self._segment, self._attend, self._costs = map(
             on_gpu, (self._segment, self._attend, self._costs)
         )
 
     def start(self) -> None:
-        """Begin to load the first model in the background; once."""
-        if self._started.acquire(blocking=False):
-            threading.Thread(target=self._load, name="load model", daemon=True).start()
-
-    @property
-    def models(self) -> list[str]:
-        """The models that can be chosen, the first one first."""
-        return [self.model_name, *self._released]
-
-    def find_released(self) -> list[str]:
-        """Ask the Hub which released checkpoints there are, and return `models` with them.
-
-        Raises:
-            InputError: the Hub doesn't answer.
-        """
-        self._released = tuple(list_checkpoints())
-        return self.models
+        """Begin to load the first model and to answer the opening question; once."""
+        self.models.start()
+        if self._question is not None and self._started.acquire(blocking=False):
+            threading.Thread(target=self._open, name="opening", daemon=True).start()
 
     def answer(self, request: Request) -> Answer:
         """Segment a photo; waits for the model if it is still being loaded.
@@ -157,7 +140,7 @@ class Service:
         return Answer(photo, result, colors, legend(result, colors))
 
     def _segment(self, request: Request, photo: np.ndarray) -> Result:
-        return self._predictor_for(request)(
+        return self.models.predictor_for(request)(
             photo,
             request.vocabulary,
             kept_classes=request.kept_classes,
@@ -165,6 +148,7 @@ class Service:
             threshold=request.threshold,
             beta=request.beta,
             input_size=request.input_size,
+            expand=request.expand,
         )
 
     def attention(
@@ -193,8 +177,8 @@ class Service:
     def _attend(
         self, request: Request, photo: np.ndarray, pixel: tuple[int, int], without_crm: bool
     ) -> AttentionAnswer:
-        predictor, size = self._predictor_for(request), len(request.vocabulary)
-        settings = (request.votes_per_pixel, request.beta, request.input_size)
+        predictor, size = self.models.predictor_for(request), len(request.vocabulary)
+        settings = (request.votes_per_pixel, request.beta, request.input_size, request.expand)
         classes = request.vocabulary
         attention, out = predictor.attention(photo, classes, pixel, request.kept_classes, *settings)
         kept = tuple(out.kept[0].tolist())
@@ -214,7 +198,7 @@ class Service:
             kept=kept,
             best=kept[best],
             attention=attention,
-            costs=predictor.cost_view(photo, classes, kept, request.input_size),
+            costs=predictor.cost_view(photo, classes, kept, request.input_size, request.expand),
             present=tuple(index for place, index in enumerate(kept) if place in found),
             everything=everything,
         )
@@ -231,25 +215,9 @@ class Service:
         return self._costs(request, photo, (index,))
 
     def _costs(self, request: Request, photo: np.ndarray, indices: tuple[int, ...]) -> CostView:
-        return self._predictor_for(request).cost_view(
-            photo, request.vocabulary, indices, request.input_size
+        return self.models.predictor_for(request).cost_view(
+            photo, request.vocabulary, indices, request.input_size, request.expand
         )
-
-    def _predictor_for(self, request: Request) -> Predictor:
-        if request.model in ("", self.model_name):
-            return self.predictor
-        if request.model not in self._released:
-            raise InputError("There is no such model here; choose another one.")
-        with self._fetching:
-            if self._other is None or self._other[0] != request.model:
-                from errseg.predictor import Predictor
-                from errseg.weights import load_model
-
-                self._other = None  # room for the next one
-                path = fetch_checkpoint(request.model)
-                model = load_model(path, find_device(self._device))
-                self._other = (request.model, Predictor(model))
-            return self._other[1]
 
     @staticmethod
     def _photo(request: Request) -> tuple[np.ndarray, list[str]]:
@@ -262,9 +230,9 @@ class Service:
 
     def too_long(self, text: str | None) -> tuple[str, ...]:
         """Name the classes whose prompts the text tower would cut; none while it isn't there."""
-        if not self._predictor.done() or self._predictor.exception():
+        if not self.models.loaded:
             return ()
-        towers = self.predictor.model.towers
+        towers = self.models.predictor.model.towers
         try:
             classes = parse_classes(text, limit=MAX_CLASSES).classes
         except InputError:
@@ -282,35 +250,17 @@ class Service:
         )
 
     @property
-    def predictor(self) -> Predictor:
-        """The loaded model; waits for it.
-
-        Raises:
-            InputError: the model could not be loaded.
-        """
-        self.start()
-        return self._predictor.result()
-
-    @property
     def device(self) -> str:
         """Where the network runs, once it is loaded."""
-        return self.predictor.model.device.type
+        return self.models.predictor.model.device.type
 
-    def _start(self, model: str | Path, device: str, opening: Request | None) -> None:
+    def _open(self) -> None:
         try:
-            from errseg.predictor import Predictor
-            from errseg.weights import load_model
-
-            self._predictor.set_result(Predictor(load_model(model, find_device(device), AUTOMATIC)))
+            answer = self.answer(self._question)
+            attention = self.attention(self._question, query_pixel(answer))
+            self._opening.set_result((answer, attention))
         except Exception as error:  # told to whoever waits
-            self._predictor.set_exception(error)
-        if opening is not None:
-            try:
-                answer = self.answer(opening)
-                attention = self.attention(opening, query_pixel(answer))
-                self._opening.set_result((answer, attention))
-            except Exception as error:
-                self._opening.set_exception(error)
+            self._opening.set_exception(error)
 
 
 def query_pixel(answer: Answer) -> tuple[int, int]:
@@ -340,12 +290,3 @@ def _share(attention: Attention, indices: tuple[int, ...], present: tuple[int, .
     import torch
 
     return attention.share_on(torch.tensor([index in present for index in indices]))
-
-
-def _check_model(model: str | Path) -> None:
-    """Refuse at once what can be told without loading it."""
-    if Path(model).suffix:
-        if not Path(model).is_file():
-            raise InputError(f"There is no weights file {model}.")
-    else:
-        model_config(str(model))

@@ -56,7 +56,7 @@ def add_share(
         return {
             files: kept,
             link: share.query_string(shown.request, names.get(photo)),
-            command: share.command(shown.request, service.model_name, _file_name(photo)),
+            command: share.command(shown.request, service.models.first, _file_name(photo)),
             question.message: "",
         }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gradio as gr
 
 from errseg.demo import html
-from errseg.demo.events import AT_ONCE, COMPUTES, answered, checked
+from errseg.demo.events import AT_ONCE, COMPUTES, answered
 from errseg.demo.question import Question
 from errseg.demo.service import Service
 from errseg.demo.sweep import DEFAULT_VALUES, KNOBS, P, check_values, sweep
@@ -36,21 +36,9 @@ def build_sweep_tab(question: Question, service: Service) -> None:
     table = gr.HTML(elem_id="errseg-sweep-table")
 
     @answered(message)
-    def run_sweep(
-        photo,
-        classes,
-        kept,
-        votes,
-        threshold,
-        beta,
-        input_size,
-        model,
-        over,
-        text,
-        progress=gr.Progress(),  # noqa: B008  Gradio knows it by its default
-    ):
-        request = checked(photo, classes, kept, votes, threshold, beta, input_size, model)
-        over, numbers = check_values(over, text, len(request.vocabulary))
+    def run_sweep(given, progress=gr.Progress()):  # noqa: B008  Gradio knows it by its default
+        request = question.request(given)
+        over, numbers = check_values(given[knob], given[values], len(request.vocabulary))
         pictures, steps = [], []
         for step in progress.tqdm(
             sweep(service, request, over, numbers), desc="Sweep", total=len(numbers)
@@ -65,7 +53,7 @@ def build_sweep_tab(question: Question, service: Service) -> None:
     knob.input(lambda name: DEFAULT_VALUES.get(name, ""), knob, values, **AT_ONCE)
     run.click(
         run_sweep,
-        [*question.inputs, knob, values],
+        {*question.inputs, knob, values},
         [strip, table, message],
         **COMPUTES,
         show_progress_on=strip,

@@ -1,0 +1,68 @@
+"""Which model answers: by name and precision, with or without looking up rare words."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from errseg.demo.request import check_request
+from errseg.demo.service import Service
+from errseg.weights import save_model
+
+
+@pytest.fixture
+def photo(tmp_path, make_pixels):
+    path = tmp_path / "photo.png"
+    Image.fromarray(make_pixels(1, 64, 96)[0].permute(1, 2, 0).numpy()).save(path)
+    return path
+
+
+@pytest.fixture
+def weights(tmp_path, lite_model):
+    save_model(lite_model, tmp_path / "tiny.safetensors")
+    return tmp_path / "tiny.safetensors"
+
+
+def test_a_precision_is_chosen_and_one_other_model_is_kept(weights, photo):
+    service = Service(weights, "cpu", precision="float32")
+
+    def answers(**settings):
+        request = check_request(photo, "cat, dog", input_size=128, **settings)
+        return service.models.predictor_for(request)
+
+    first = answers()
+    assert first.model.precision == "float32"  # "auto" on the page is what the app started with
+    assert answers(precision="float32") is first
+    half = answers(precision="bfloat16", model="tiny.safetensors")
+    assert half.model.precision == "bfloat16"
+    assert answers(precision="bfloat16") is half
+    assert answers(precision="float16").model.precision == "float16"
+    assert answers(precision="bfloat16") is not half
+    assert answers() is first
+
+
+def test_auto_and_its_own_name_are_one_model(weights, photo):
+    service = Service(weights, "cpu")
+    automatic = service.models.predictor
+    request = check_request(photo, "cat", precision=automatic.model.precision)
+    assert service.models.predictor_for(request) is automatic
+
+
+def test_rare_words_are_looked_up_unless_told_not_to(weights, photo):
+    service = Service(weights, "cpu", precision="float32")
+    looked_up, as_typed = (
+        check_request(photo, "catfish, sky", input_size=128, expand=expand)
+        for expand in (True, False)
+    )
+    assert service.answer(looked_up).result.notices == (
+        "'catfish' was read as 'catfish, fish, animal'.",
+    )
+    assert service.answer(as_typed).result.notices == ()
+    attention = [service.attention(r, (5, 5), without_crm=True) for r in (looked_up, as_typed)]
+    views = [service.cost_view(r, 0) for r in (looked_up, as_typed)]
+    for one, other in (
+        [a.costs.stride16 for a in attention],
+        [a.attention.classes.numpy() for a in attention],
+        [v.stride16 for v in views],
+    ):
+        assert one.shape == other.shape
+        assert not np.array_equal(one, other)
