@@ -367,7 +367,8 @@ def test_a_result_is_taken_away(page):
 
 
 def test_a_link_restores_the_view(page):
-    page.open("?example=coffee&classes=cup,+spoon,+table&kept=2&votes=1&threshold=0.5").finished()
+    given = "classes=cup,+spoon,+table&kept=2&votes=1&threshold=0.5&expand=0&model=errseg-lite"
+    page.open(f"?example=coffee&{given}").finished()
     field = page.find("#errseg-classes textarea")[0]
     assert field.get_property("value") == "cup, spoon, table"
     assert "CRM kept 2 of 3" in page.text("#errseg-ranking h2")
@@ -376,6 +377,9 @@ def test_a_link_restores_the_view(page):
         for name in ("kept", "votes", "threshold")
     ]
     assert values == ["2", "1", "0.5"]
+    assert not page.find("#errseg-expand input")[0].get_property("checked")
+    page.open("?model=errseg-huge")
+    page.wait(lambda: "The Hub can't be asked" in page.text("#errseg-message"))
     page.open("?example=nowhere")
     page.wait(lambda: "no such example" in page.text("#errseg-message"))
     page.finished()

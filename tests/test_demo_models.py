@@ -47,6 +47,14 @@ def test_auto_and_its_own_name_are_one_model(weights, photo):
     assert service.models.predictor_for(request) is automatic
 
 
+def test_a_shared_result_names_what_made_it(weights, photo):
+    service = Service(weights, "cpu", precision="bfloat16")
+    named = service.models.named(check_request(photo, "cat"))
+    assert (named.model, named.precision) == ("tiny.safetensors", "bfloat16")
+    chosen = check_request(photo, "cat", model="other.pth", precision="float32")
+    assert service.models.named(chosen) == chosen
+
+
 def test_rare_words_are_looked_up_unless_told_not_to(weights, photo):
     service = Service(weights, "cpu", precision="float32")
     looked_up, as_typed = (

@@ -191,8 +191,10 @@ def test_p_follows_the_vocabulary_unless_it_was_chosen():
 
 def test_a_link_restores_the_view():
     examples = load_examples()
-    request = check_request(examples[1].path, "cat | kitten, dog & co", 2, 4, 0.25, 0.5)
-    query = share.query_string(request, examples[1].name)
+    request = check_request(
+        examples[1].path, "cat | kitten, dog & co", 2, 4, 0.25, 0.5, model="b.pth", expand=False
+    )
+    query = share.query_string(request, examples[1].name, "errseg-lite")
     from urllib.parse import parse_qsl
 
     link = share.read_link(dict(parse_qsl(query[1:])), examples)
@@ -203,12 +205,25 @@ def test_a_link_restores_the_view():
         "votes_per_pixel": 4,
         "threshold": 0.25,
         "beta": 0.5,
+        "expand": False,
+        "model": "b.pth",
     }
+    plain = check_request(examples[1].path, "cat", model="errseg-lite")
+    query = share.query_string(plain, None, "errseg-lite")
+    assert query == "?classes=cat&kept=32&votes=3"
+    assert share.read_link({"expand": "1"}, examples).settings == {"expand": True}
     assert share.read_link({"__theme": "dark"}, examples) is None
 
 
 @pytest.mark.parametrize(
-    "query", [{"example": "../secret"}, {"kept": "many"}, {"votes": "0"}, {"threshold": "7"}]
+    "query",
+    [
+        {"example": "../secret"},
+        {"kept": "many"},
+        {"votes": "0"},
+        {"threshold": "7"},
+        {"expand": "maybe"},
+    ],
 )
 def test_a_broken_link_gets_a_sentence(query):
     with pytest.raises(InputError):
@@ -216,17 +231,32 @@ def test_a_broken_link_gets_a_sentence(query):
 
 
 def test_the_command_gives_the_same_settings():
-    request = check_request("photo.jpg", "a 'cat', $HOME | sky", 2, 4, 0.25)
-    line = share.command(request, "errseg-lite", "photo.jpg")
+    request = check_request(
+        "photo.jpg",
+        "a 'cat', $HOME | sky",
+        2,
+        4,
+        0.25,
+        model="errseg_b.pth",
+        precision="float32",
+        expand=False,
+    )
+    line = share.command(request, "photo.jpg")
     import shlex
 
     words = shlex.split(line)
     assert words[:5] == ["python", "-m", "errseg", "segment", "photo.jpg"]
     assert words[words.index("--classes") + 1] == request.vocabulary.text
+    assert words[words.index("--model") + 1] == "errseg_b.pth"
+    assert words[words.index("--precision") + 1] == "float32"
+    assert "--no-expand" in words
     done = subprocess.run(
         [sys.executable, *words[1:]], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.stderr == "There is no photo 'photo.jpg'.\n"  # every option was understood
+    plain = share.command(check_request("photo.jpg", "cat", model="errseg-lite"), "photo.jpg")
+    assert "--precision" not in plain
+    assert "expand" not in plain
 
 
 def test_shared_files_hold_what_they_should(answer, attention, tmp_path):

@@ -55,6 +55,15 @@ def test_a_released_model_is_found_chosen_and_used(released, photo, monkeypatch)
     assert released == [(repository, "abc123"), (repository, "tiny.pth", "abc123")]  # once each
 
 
+def test_a_link_to_a_released_model_finds_it(released):
+    models = Service("errseg-lite").models
+    assert models.look_up("errseg-lite") == "errseg-lite"
+    assert released == []
+    assert models.look_up("tiny.pth") == "tiny.pth"
+    with pytest.raises(InputError, match=r"no such model; there are errseg-lite, tiny\.pth"):
+        models.look_up("../errseg.pth")
+
+
 def test_without_network_the_page_says_so_and_keeps_its_model(monkeypatch, photo):
     def offline(*arguments, **settings):
         raise ConnectionError("a secret of the network")

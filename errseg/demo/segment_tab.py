@@ -119,11 +119,14 @@ def add_segment_events(
         words = example.classes if link.classes is None else link.classes
         settings = {"kept_classes": _advice(words), **link.settings}
         asked = dataclasses.replace(check_request(served(example.path), words), **settings)
+        named = service.models.look_up(service.models.named(asked).model)
         knobs = {
             question.kept: kept_slider(asked.kept_classes, len(asked.vocabulary)),
             question.votes: asked.votes_per_pixel,
             question.threshold: asked.threshold,
             question.beta: asked.beta,
+            question.model: gr.update(value=named, choices=service.models.names),
+            question.expand: asked.expand,
         }
         return {linked: asked, question.photo: asked.photo, question.classes: words, **knobs}
 
@@ -172,6 +175,7 @@ def add_segment_events(
         knob.release(turn_knob, [*knobs, tab.shown], outputs, trigger_mode="always_last", **runs)
     linked = gr.State(None, time_to_live=SECONDS_TO_REMEMBER)
     filled = [linked, question.photo, question.classes, *knobs, message]
+    filled += [question.model, question.expand]
     demo.load(follow_link, None, filled, **AT_ONCE).then(
         open_page, [linked, tab.shown], outputs, **runs
     )

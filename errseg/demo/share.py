@@ -13,6 +13,7 @@ from errseg.config import BETA
 from errseg.demo.examples import Example
 from errseg.demo.request import Request, check_settings
 from errseg.demo.service import Answer, AttentionAnswer
+from errseg.device import AUTOMATIC
 from errseg.errors import InputError
 from errseg.export import MASK_FILE, OVERLAY_FILE, RESULT_FILE, as_dict
 
@@ -55,20 +56,30 @@ def write_files(answer: Answer, attention: AttentionAnswer, folder: Path) -> lis
     return [folder / name for name in (FIGURE_FILE, OVERLAY_FILE, MASK_FILE, RESULT_FILE)]
 
 
-def command(request: Request, model: str, photo_name: str) -> str:
-    """Write the command line that gives the same result."""
+def command(request: Request, photo_name: str) -> str:
+    """Write the command line that gives the same result as a question to a named model."""
     words = ["python", "-m", "errseg", "segment", photo_name]
-    words += ["--classes", request.vocabulary.text, "--model", model]
+    words += ["--classes", request.vocabulary.text, "--model", request.model]
     words += ["--kept-classes", str(request.kept_classes)]
     words += ["--votes-per-pixel", str(request.votes_per_pixel)]
     words += ["--beta", f"{request.beta:g}", "--threshold", f"{request.threshold:g}"]
     if request.input_size:
         words += ["--input-size", str(request.input_size)]
+    if request.precision != AUTOMATIC:
+        words += ["--precision", request.precision]
+    if not request.expand:
+        words += ["--no-expand"]
     return shlex.join([*words, "--out", "result"])
 
 
-def query_string(request: Request, example: str | None) -> str:
-    """Write the part of a link that restores a view; a visitor's own photo is never in it."""
+def query_string(request: Request, example: str | None, first_model: str) -> str:
+    """Write the part of a link that restores a view; a visitor's own photo is never in it.
+
+    Args:
+        request: to a named model.
+        example: the name of the photo, if it is one of ours.
+        first_model: the page's own, which a link need not name.
+    """
     fields = {"example": example} if example else {}
     fields |= {
         "classes": request.vocabulary.text,
@@ -79,6 +90,10 @@ def query_string(request: Request, example: str | None) -> str:
         fields["threshold"] = f"{request.threshold:g}"
     if request.beta != BETA:
         fields["beta"] = f"{request.beta:g}"
+    if not request.expand:
+        fields["expand"] = "0"
+    if request.model != first_model:
+        fields["model"] = request.model
     return "?" + urlencode(fields)
 
 
@@ -86,12 +101,13 @@ def read_link(query: Mapping[str, str], examples: tuple[Example, ...]) -> Link |
     """Read a link's query; other parameters than ours are left alone.
 
     Returns:
-        What it says, or None if it has none of our parameters.
+        What it says, or None if it has none of our parameters. Whether there is the model that it
+        names, `Models.look_up` tells.
 
     Raises:
         InputError: a parameter can't be used.
     """
-    names = ("example", "classes", "kept", "votes", "threshold", "beta")
+    names = ("example", "classes", "kept", "votes", "threshold", "beta", "expand", "model")
     given = {name: query[name] for name in names if name in query}
     if not given:
         return None
@@ -110,4 +126,10 @@ def read_link(query: Mapping[str, str], examples: tuple[Example, ...]) -> Link |
         )
         if name in given
     }
+    if "expand" in given:
+        if given["expand"] not in ("0", "1"):
+            raise InputError(f"In a link expand is 0 or 1, not {given['expand'][:20]!r}.")
+        settings["expand"] = given["expand"] == "1"
+    if "model" in given:
+        settings["model"] = given["model"]
     return Link(example, given.get("classes"), settings)

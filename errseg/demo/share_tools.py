@@ -49,14 +49,14 @@ def add_share(
     def make_files(shown):
         answer = service.answer(shown.request)
         attention = service.attention(shown.request, shown.pixel or query_pixel(answer))
-        photo = str(shown.request.photo)
+        request, photo = service.models.named(shown.request), str(shown.request.photo)
         with tempfile.TemporaryDirectory() as folder:
             paths = share.write_files(answer, attention, Path(folder))
             kept = [served(path) for path in paths]
         return {
             files: kept,
-            link: share.query_string(shown.request, names.get(photo)),
-            command: share.command(shown.request, service.models.first, _file_name(photo)),
+            link: share.query_string(request, names.get(photo), service.models.first),
+            command: share.command(request, _file_name(photo)),
             question.message: "",
         }
 
