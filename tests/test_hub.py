@@ -1,10 +1,13 @@
 """Released checkpoints through a local stand-in for the Hub's functions."""
 
+import dataclasses
+
 import huggingface_hub
 import pytest
 import torch
 
 from errseg import hub, weights
+from errseg.demo.compare_tab import AS_ABOVE, RAW, Side, model_choices
 from errseg.demo.gpu import on_gpu
 from errseg.demo.request import check_request
 from errseg.demo.service import Service
@@ -53,6 +56,25 @@ def test_a_released_model_is_found_chosen_and_used(released, photo, monkeypatch)
     service.answer(check_request(photo, "cat", 1, input_size=128, model="tiny.pth"))
     repository = hub.REPOSITORY
     assert released == [(repository, "abc123"), (repository, "tiny.pth", "abc123")]  # once each
+
+
+def test_the_compare_tab_offers_released_models_to_each_side(released):
+    service = Service("errseg-lite")
+    assert model_choices(service) == [("as above", ""), ("errseg-lite", "errseg-lite")]
+    service.models.find_released()
+    assert model_choices(service)[2:] == [("tiny.pth", "tiny.pth")]
+
+
+def test_a_side_without_words_or_model_asks_as_above():
+    side = Side("words", "kept", "votes", "show", "model")  # any keys do
+    asked = check_request("photo.jpg", "cat, dog", 2, 3, 0.5, model="a.pth", expand=False)
+    values = {"words": " ", "kept": 1, "votes": 2, "show": RAW, "model": AS_ABOVE}
+    same = side.request(asked, values)
+    assert same == dataclasses.replace(asked, kept_classes=1, votes_per_pixel=2)
+    other = side.request(asked, {**values, "words": "sky", "model": "b.pth"})
+    assert (other.vocabulary.names, other.model, other.expand) == (("sky",), "b.pth", False)
+    with pytest.raises(InputError, match="from 1 to"):
+        side.request(asked, {**values, "kept": 0})
 
 
 def test_a_link_to_a_released_model_finds_it(released):

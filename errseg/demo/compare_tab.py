@@ -11,7 +11,7 @@ from PIL import Image
 
 from errseg.config import KEPT_CLASSES, VOTES_PER_PIXEL
 from errseg.demo import html
-from errseg.demo.events import COMPUTES, answered
+from errseg.demo.events import AT_ONCE, COMPUTES, answered
 from errseg.demo.question import MOST_KEPT, Question, slider
 from errseg.demo.request import MOST_VOTES, Request, check_settings
 from errseg.demo.service import Answer, Service
@@ -19,6 +19,8 @@ from errseg.visualize import labelled_overlay, resize_labels, summarize
 from errseg.vocabulary import MAX_CLASSES, parse_classes
 
 FINAL, RAW = "masks", "raw cost maps"
+AS_ABOVE = ""
+"""A side's model that is the question's."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Side:
     kept: gr.Slider
     votes: gr.Slider
     show: gr.Radio
+    model: gr.Dropdown
 
     @property
     def inputs(self) -> list:
@@ -45,14 +48,16 @@ class Side:
         changes = check_settings(kept, votes, request.threshold, request.beta)
         if (words or "").strip():
             changes["vocabulary"] = parse_classes(words, limit=MAX_CLASSES)
+        if values[self.model]:
+            changes["model"] = str(values[self.model])
         return dataclasses.replace(request, **changes)
 
 
 def build_compare_tab(question: Question, service: Service) -> None:
-    """Lay out the tab and its event."""
+    """Lay out the tab and its events."""
     with gr.Row():
-        left = _build_side("A", KEPT_CLASSES, FINAL)
-        right = _build_side("B", KEPT_CLASSES, RAW)
+        left = _build_side(service, "A", KEPT_CLASSES, FINAL)
+        right = _build_side(service, "B", KEPT_CLASSES, RAW)
     run = gr.Button("Compare", variant="primary", elem_id="errseg-compare-run")
     message = gr.HTML()
     pictures = gr.ImageSlider(
@@ -80,6 +85,11 @@ def build_compare_tab(question: Question, service: Service) -> None:
             message: "",
         }
 
+    def follow_models():
+        choices = gr.update(choices=model_choices(service))
+        return choices, choices
+
+    question.found.then(follow_models, None, [left.model, right.model], **AT_ONCE)
     run.click(
         compare,
         {*question.inputs, *left.inputs, *right.inputs},
@@ -104,7 +114,12 @@ def changed_share(first: Answer, a: np.ndarray, second: Answer, b: np.ndarray) -
     return float((np.append(table, -1)[b] != a).mean())  # index -1: no class
 
 
-def _build_side(name: str, kept: int, kind: str) -> Side:
+def model_choices(service: Service) -> list[tuple[str, str]]:
+    """The models that a side can have: what it is called, and its name."""
+    return [("as above", AS_ABOVE), *((name, name) for name in service.models.names)]
+
+
+def _build_side(service: Service, name: str, kept: int, kind: str) -> Side:
     with gr.Column(min_width=280), gr.Group():
         return Side(
             classes=gr.Textbox(
@@ -116,6 +131,12 @@ def _build_side(name: str, kept: int, kind: str) -> Side:
             kept=slider(1, MOST_KEPT, kept, 1, f"{name}: P", "classes kept"),
             votes=slider(1, MOST_VOTES, VOTES_PER_PIXEL, 1, f"{name}: K", "votes per pixel"),
             show=gr.Radio([FINAL, RAW], value=kind, label=f"{name}: show"),
+            model=gr.Dropdown(
+                model_choices(service),
+                value=AS_ABOVE,
+                label=f"{name}: model",
+                elem_id=f"errseg-compare-model-{name.lower()}",
+            ),
         )
 
 

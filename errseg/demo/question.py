@@ -37,9 +37,9 @@ class Question:
     model: gr.Dropdown
     precision: gr.Dropdown
     expand: gr.Checkbox
-    find: gr.Button
     run: gr.Button
     message: gr.HTML
+    found: gr.events.Dependency  # the Hub was asked for models: what lists them follows
 
     @property
     def inputs(self) -> list:
@@ -199,11 +199,10 @@ def build_question(examples: tuple[Example, ...], service: Service) -> Question:
         model=model,
         precision=precision,
         expand=expand,
-        find=find,
         run=run,
         message=message,
+        found=_add_model_event(find, model, message, service),
     )
-    _add_model_event(question, service)
     _add_word_events(question, named, load, append, background, lint, service)
     return question
 
@@ -280,10 +279,11 @@ def _add_word_events(
     classes.change(look_at_words, classes, [lint, message], trigger_mode="always_last", **AT_ONCE)
 
 
-def _add_model_event(question: Question, service: Service) -> None:
-    @answered(question.message)
+def _add_model_event(
+    find: gr.Button, model: gr.Dropdown, message: gr.HTML, service: Service
+) -> gr.events.Dependency:
+    @answered(message)
     def find_models():
-        names = service.models.find_released()
-        return {question.model: gr.update(choices=names), question.message: ""}
+        return {model: gr.update(choices=service.models.find_released()), message: ""}
 
-    question.find.click(find_models, None, [question.model, question.message], **AT_ONCE)
+    return find.click(find_models, None, [model, message], **AT_ONCE)
