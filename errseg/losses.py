@@ -6,6 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+SURE = 0.85
+"""Cosine of ConSE's embedding to the nearest ImageNet name above which the classifier is sure."""
+
 
 def pixel_weights(label: Tensor, even: float) -> Tensor:
     """Weigh a crop's pixels so that small classes count.
@@ -68,3 +71,28 @@ def ranking_loss(logits: Tensor, target: Tensor, valid: Tensor, weights: Tensor)
     against = logits.masked_fill(~wrong, -torch.inf).logsumexp(dim=-1, keepdim=True)
     loss = (F.softplus(against - logits) * right).sum(dim=-1) / right.sum(dim=-1)
     return (loss * weights[pixels]).sum() / weights[pixels].sum()
+
+
+def anchor_loss(dense16: Tensor, dense32: Tensor, names: Tensor, unknown: Tensor) -> Tensor:
+    """Hold lite's pixel embeddings at ConSE's where no label says otherwise and ImageNet is sure.
+
+    Else the residual, which only ever sees labelled things, calls a zebra what it has seen most.
+
+    Args:
+        dense16: pixel embeddings (B, C, h, w), L2-normalised.
+        dense32: ConSE's own (B, C, h / 2, w / 2), L2-normalised.
+        names: ImageNet's name embeddings (1000, C), L2-normalised.
+        unknown: (B, h, w) bool, pixels without a label.
+
+    Returns:
+        The mean of 1 - cosine over those pixels; 0 if there are none.
+    """
+    taught = dense32.detach()
+    sure = torch.einsum("bchw,nc->bnhw", taught, names).amax(dim=1) > SURE
+    taught, sure = (
+        F.interpolate(maps, size=dense16.shape[-2:], mode="nearest")
+        for maps in (taught, sure[:, None].float())
+    )
+    counted = unknown & (sure[:, 0] > 0)
+    away = 1 - (dense16 * taught).sum(dim=1)
+    return (away * counted).sum() / counted.sum().clamp(min=1)

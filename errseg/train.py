@@ -24,7 +24,7 @@ from tqdm import tqdm
 from errseg.config import VOTES_PER_PIXEL, LiteConfig, uncalibrated
 from errseg.data import CropDataset, Sample, SegmentationSet, collate, load_sets
 from errseg.errors import InputError
-from errseg.losses import binary_loss, pixel_weights, ranking_loss
+from errseg.losses import anchor_loss, binary_loss, pixel_weights, ranking_loss
 from errseg.model import ERRSeg, build_model
 from errseg.pretrained import load_pretrained_towers
 from errseg.training_vocabulary import TrainingVocabulary
@@ -66,6 +66,7 @@ class TrainConfig:
     warm_up: int = 1000  # steps
     positive_weight: float = 1.0
     cost_loss: float = 0.0  # weight of the loss on the stride-16 cost maps
+    anchor: float = 0.0  # weight of the pull to ConSE where no label says otherwise (lite)
     ranking: float = 0.0  # weight of the cross-entropy between classes, beside the binary one
     ranking_scale: float = 24.0  # logit of a cosine in that cross-entropy
     even: float = 0.0  # power: 0 counts every pixel of a crop alike, 1 every class of it
@@ -241,6 +242,12 @@ class TrainingRun:
             losses["cost"] = config.cost_loss * self._loss(
                 logits, ranking, samples, vocabulary, COST_STRIDE
             )
+        if config.anchor:
+            label = torch.stack([s.label for s in samples]).to(device)
+            unknown = label[:, COST_STRIDE // 2 :: COST_STRIDE, COST_STRIDE // 2 :: COST_STRIDE] < 0
+            names = self.model.towers.imagenet_names
+            loss = anchor_loss(features.dense16, features.dense32, names, unknown)
+            losses["anchor"] = config.anchor * loss
         if self.step >= config.cost_steps:
             out = self.model.decode(
                 features, text, config.kept_classes, VOTES_PER_PIXEL, always=always.to(device)
