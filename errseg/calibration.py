@@ -1,9 +1,9 @@
-"""Scores that mean something: a scale and a bias for the logits, and a threshold for "none".
+"""Scores that mean something: how logits become scores, and a threshold for "none of these".
 
-Both are fitted on photos that training saw, so that the validation figures stay honest. Platt
-scaling: the probability that the winning class is right is taken to be
-``sigmoid(scale * logit + bias)`` of its logit. Every class's logit gets the same two numbers and
-the scale is positive, so that the winners stay what they were.
+Training knows its own photos by heart and is surer of them than of any other, so four numbers
+(`errseg.scores`, and the threshold) are fitted on every second validation photo. The probability
+that the winning class is right is taken to be the sigmoid of its calibrated logit (Platt 1999, with
+one number more). All classes get the same numbers, so that the winners stay what they were.
 """
 
 from __future__ import annotations
@@ -18,46 +18,62 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from errseg.config import uncalibrated
+from errseg.config import KEPT_CLASSES, uncalibrated
 from errseg.data import SegmentationSet
 from errseg.label_sets import samples
 from errseg.metrics import Rejection
 from errseg.model import ERRSeg
-from errseg.predictor import Predictor, label_pixels, network_size
+from errseg.predictor import Predictor, network_size
+from errseg.scores import calibrate_logits
 from errseg.vocabulary import parse_classes
 
+EVERY = 2
+"""Of the validation photos every second one is fitted on, the others are left to measure with."""
 LARGEST_LOSS = 0.08
 """Share of rightly labelled pixels that the threshold may refuse, the mean over the sets."""
 PIXELS_PER_PHOTO = 400
 """Neighbouring pixels say the same; these are drawn at random."""
 LEAST_SCALE = 0.05
-SMALLEST_LOGIT = 1e-6  # keeps logit(score) finite
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The numbers of `calibrate_logits`."""
+
+    scale: float = 1.0
+    bias: float = 0.0
+    competition: float = 0.0
+
+    def scores(self, logits: Tensor) -> Tensor:
+        """Score the winners of pixels (N, P), padded with minus infinity -> (N,) in [0, 1]."""
+        calibrated = calibrate_logits(logits, self.scale, self.bias, self.competition)
+        return calibrated.amax(dim=1).sigmoid()
 
 
 @dataclass(frozen=True)
 class Observations:
-    """Winning logits of one set's pixels."""
+    """Logits of one set's pixels, uncalibrated, P kept classes each; padded with minus infinity."""
 
-    logits: Tensor  # (N,) of the winning class under the whole vocabulary
-    right: Tensor  # (N,) 1 where that class is the label, else 0
-    left_out: Tensor  # (M,) of the winning class where the label's class is not in the vocabulary
+    logits: Tensor  # (N, P) under the whole vocabulary
+    right: Tensor  # (N,) 1 where the greatest is the label's, else 0
+    left_out: Tensor  # (M, P) where the label's class is not in the vocabulary
 
 
 @torch.inference_mode()
 def observe(
     model: ERRSeg, sample_set: SegmentationSet, photos: int, rng: np.random.Generator
 ) -> Observations:
-    """Segment training photos with the whole vocabulary, and with one class left out.
+    """Segment validation photos with the whole vocabulary, and with one class left out.
 
     Args:
         model: uncalibrated, or its logits come out calibrated.
-        sample_set: its training photos are drawn from.
-        photos: how many.
-        rng: draws photos, pixels and the classes that are left out.
+        sample_set: every second of its validation photos is taken.
+        photos: how many at most.
+        rng: draws pixels and the classes that are left out.
     """
     predictor, names = Predictor(model), sample_set.class_names
     text, _ = predictor.embed(parse_classes(list(names)))
-    stems = rng.permutation(sample_set.training)[:photos].tolist()
+    stems = sample_set.validation[::EVERY][:photos]
     logits, right, left_out = [], [], []
     for photo, label in tqdm(
         samples(sample_set, stems), sample_set.name, len(stems), unit="photo", leave=False
@@ -65,63 +81,71 @@ def observe(
         present = np.unique(label[label >= 0])
         if not len(present):
             continue
-        size = network_size(photo.shape[:2], model.config)
-        features = predictor.encode(photo, size)
-        labels, scores = label_pixels(model.decode(features, text), label.shape)
-        pixels = _draw(label >= 0, rng)
-        logits.append(_logit(scores[pixels]))
-        right.append(torch.from_numpy(labels[pixels] == label[pixels]).float())
+        features = predictor.encode(photo, network_size(photo.shape[:2], model.config))
+        seen, winners = _logits_at(model.decode(features, text), label >= 0, rng)
+        logits.append(seen)
+        right.append(torch.from_numpy(winners[0] == label[winners[1]]).float())
         if len(names) > 1:
             missing = rng.choice(present)
             rest = text[torch.arange(len(names)) != missing]
-            _, scores = label_pixels(model.decode(features, rest), label.shape)
-            left_out.append(_logit(scores[_draw(label == missing, rng)]))
-    empty = torch.zeros(0)
-    return Observations(*(torch.cat(part or [empty]) for part in (logits, right, left_out)))
+            seen, _ = _logits_at(model.decode(features, rest), label == missing, rng)
+            left_out.append(seen)
+    none = torch.zeros(0, KEPT_CLASSES)
+    return Observations(
+        torch.cat(logits or [none]), torch.cat(right or [none[:, 0]]), torch.cat(left_out or [none])
+    )
 
 
-def fit(observations: Sequence[Observations]) -> tuple[float, float]:
-    """Fit scale and bias by maximum likelihood (Platt 1999); every set counts the same.
-
-    Returns:
-        the scale, at least `LEAST_SCALE`, and the bias.
-    """
+def fit(observations: Sequence[Observations]) -> Fit:
+    """Fit the numbers by maximum likelihood; every set counts the same."""
     kept = [o for o in observations if len(o.logits)]
     logits = torch.cat([o.logits for o in kept]).double()
     right = torch.cat([o.right for o in kept]).double()
     weights = torch.cat([torch.full((len(o.logits),), 1 / len(o.logits)) for o in kept]).double()
-    parameters = torch.tensor([1.0, 0.0], dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.LBFGS([parameters], max_iter=100, line_search_fn="strong_wolfe")
+    # Unbounded parameters: the scale's logarithm, the bias, the competition's logit.
+    parameters = torch.zeros(3, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([parameters], max_iter=200, line_search_fn="strong_wolfe")
+
+    def numbers() -> tuple[Tensor, Tensor, Tensor]:
+        return parameters[0].exp(), parameters[1], parameters[2].sigmoid()
 
     def loss() -> Tensor:
         optimizer.zero_grad()
-        scale, bias = parameters
+        # The winner is picked before: infinities have no gradient.
+        scale, bias, competition = numbers()
+        winner, place = logits.max(dim=1, keepdim=True)
+        others = (scale * logits.masked_fill(logits.isinf(), 0) + bias).masked_fill(
+            logits.isinf() | F.one_hot(place[:, 0], logits.shape[1]).bool(), -1e9
+        )
+        claimed = F.softplus(others.logsumexp(dim=1))
         loss = F.binary_cross_entropy_with_logits(
-            scale * logits + bias, right, weights / len(kept), reduction="sum"
+            scale * winner[:, 0] + bias - competition * claimed,
+            right,
+            weights / len(kept),
+            reduction="sum",
         )
         loss.backward()
         return loss
 
     optimizer.step(loss)
-    scale, bias = parameters.tolist()
-    return max(scale, LEAST_SCALE), bias
+    scale, bias, competition = (number.item() for number in numbers())
+    return Fit(max(scale, LEAST_SCALE), bias, competition)
 
 
 def advise_threshold(
-    observations: Iterable[Observations], scale: float, bias: float, lost: float = LARGEST_LOSS
+    observations: Iterable[Observations], fitted: Fit, lost: float = LARGEST_LOSS
 ) -> float:
     """Choose the highest threshold on calibrated scores that loses few right pixels.
 
     Args:
         observations: of some sets, which count the same.
-        scale: from `fit`.
-        bias: from `fit`.
+        fitted: from `fit`.
         lost: the share of rightly labelled pixels that may become "none of these".
     """
     rejections = []
     for one in observations:
         rejection = Rejection()
-        rejection.add_right((scale * one.logits + bias).sigmoid()[one.right > 0].numpy())
+        rejection.add_right(fitted.scores(one.logits)[one.right > 0].numpy())
         rejections.append(rejection)
     candidates = np.linspace(0, 1, 101)
     means = [np.nanmean([r.lost(t) for r in rejections]) for t in candidates]
@@ -129,11 +153,11 @@ def advise_threshold(
 
 
 def calibrate(model: ERRSeg, sets: Iterable[SegmentationSet], photos: int, seed: int = 0) -> ERRSeg:
-    """Fit a model's scale, bias and threshold on training photos, and put them in its config.
+    """Fit a model's scores and threshold, and put them in its config.
 
     Args:
         model: from `load_model`; it is changed. An earlier calibration is forgotten.
-        sets: from `load_sets`.
+        sets: from `load_sets`; those of a single class have nothing to say.
         photos: of each set.
         seed: of what is drawn.
 
@@ -142,23 +166,33 @@ def calibrate(model: ERRSeg, sets: Iterable[SegmentationSet], photos: int, seed:
     """
     model.config = uncalibrated(model.config)
     rng = np.random.default_rng(seed)
-    observations = [observe(model, s, photos, rng) for s in sets if s.training]
-    scale, bias = fit(observations)
+    observations = [
+        observe(model, s, photos, rng) for s in sets if s.validation and len(s.class_names) > 1
+    ]
+    fitted = fit(observations)
     model.config = dataclasses.replace(
         model.config,
-        score_scale=scale,
-        score_bias=bias,
-        threshold=advise_threshold(observations, scale, bias),
+        score_scale=fitted.scale,
+        score_bias=fitted.bias,
+        score_competition=fitted.competition,
+        threshold=advise_threshold(observations, fitted),
     )
     return model
 
 
-def _draw(mask: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Draw pixels (rows, columns) of a mask."""
+def _logits_at(out, mask: np.ndarray, rng: np.random.Generator) -> tuple[Tensor, tuple]:
+    """Draw pixels of a mask (H, W).
+
+    Returns:
+        their kept logits (n, P), padded to `KEPT_CLASSES`; and their winning classes (n,) with
+        their (rows, columns).
+    """
     rows, columns = np.nonzero(mask)
     chosen = rng.permutation(len(rows))[:PIXELS_PER_PHOTO]
-    return rows[chosen], columns[chosen]
-
-
-def _logit(scores: np.ndarray) -> Tensor:
-    return torch.logit(torch.from_numpy(scores).double(), eps=SMALLEST_LOGIT).float()
+    rows, columns = rows[chosen], columns[chosen]
+    maps = out.kept_logits[0].float().cpu()  # (P, h, w)
+    height, width = maps.shape[-2:]
+    seen = maps[:, rows * height // mask.shape[0], columns * width // mask.shape[1]].T
+    winners = out.kept[0].cpu()[seen.argmax(dim=1)].numpy()
+    padding = (0, KEPT_CLASSES - seen.shape[1])
+    return F.pad(seen, padding, value=-torch.inf), (winners, (rows, columns))

@@ -127,9 +127,10 @@ class ModelConfig:
     input_size: int = 640  # pixels of a side of the square input, or of its square root of the area
     keep_aspect: bool = False  # the published evaluation squeezes the photo into a square
     clip_weights: str = ""  # the CLIP weights that training starts from (open_clip's tag)
-    # Calibration, see `errseg.calibration`: score = sigmoid(score_scale * logit + score_bias).
+    # Calibration, see `errseg.scores`.
     score_scale: float = 1.0
     score_bias: float = 0.0
+    score_competition: float = 0.0
     threshold: float = 0.0  # advised: a score below it means "none of these"
 
 
@@ -188,7 +189,7 @@ MODELS = (
 
 def uncalibrated(config: ModelConfig) -> ModelConfig:
     """Return a configuration whose scores are the plain sigmoid of the logits."""
-    return replace(config, score_scale=1.0, score_bias=0.0, threshold=0.0)
+    return replace(config, score_scale=1.0, score_bias=0.0, score_competition=0.0, threshold=0.0)
 
 
 def list_models() -> dict[str, str]:

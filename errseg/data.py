@@ -46,13 +46,13 @@ __all__ = [
 # How often each set is drawn, relative to the others: sets with many names and whole scenes most,
 # sets with one object a photo little.
 SET_WEIGHTS: dict[str, float] = {
-    "coco_stuff": 4.0,
-    "coco_panoptic": 4.0,
+    "coco_stuff": 6.0,
+    "coco_panoptic": 5.0,
     "voc2012": 4.0,
-    "msrc": 3.0,
+    "msrc": 2.5,
     "coco_things": 2.5,
     "ccp": 1.2,
-    "camvid": 1.0,
+    "camvid": 2.5,
     "animals4": 0.6,
     "animals6": 0.6,
     "animals7": 0.6,

@@ -40,6 +40,7 @@ from errseg.layers import resize
 from errseg.lite import LiteTowers
 from errseg.published import load_published
 from errseg.reduction import count_votes, rank_vocabulary, score_votes, select_classes
+from errseg.scores import calibrate_logits
 
 DROPPED_LOGIT = -100.0
 """Logit of a class that CRM dropped: its sigmoid is 0 in every precision (published code)."""
@@ -249,8 +250,9 @@ class ERRSeg(nn.Module):
         logits = logits.float()
         if self.config.head.cost_shortcut:
             logits = logits + self.shortcut_scale * resize(cost.stride16, grid) + self.shortcut_bias
-        # Calibrated: a class's sigmoid is how often such a pixel is right.
-        logits = self.config.score_scale * logits + self.config.score_bias
+        logits = calibrate_logits(
+            logits, self.config.score_scale, self.config.score_bias, self.config.score_competition
+        )
         stages = None
         if keep_stages:
             stages = Stages(

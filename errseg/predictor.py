@@ -118,7 +118,7 @@ class Predictor:
         classes: str | Sequence[str] | Vocabulary,
         kept_classes: int = KEPT_CLASSES,
         votes_per_pixel: int = VOTES_PER_PIXEL,
-        threshold: float = 0.0,
+        threshold: float | None = None,
         beta: float = BETA,
         input_size: int | None = None,
         expand: bool = True,
@@ -130,7 +130,8 @@ class Predictor:
             classes: names as a person types them, or a list; see `parse_classes`.
             kept_classes: P, classes that CRM keeps.
             votes_per_pixel: K, classes that vote at one pixel.
-            threshold: in [0, 1]; pixels whose best class scores less are labelled -1.
+            threshold: in [0, 1]; pixels whose best class scores less are labelled -1. The model's
+                own by default, 0 for a model without one.
             beta: CRM's score coefficient, in [0, 1].
             input_size: pixels of a side of the network's input; the model's own by default.
             expand: whether errseg-lite reads words that it doesn't know with what WordNet says
@@ -142,6 +143,7 @@ class Predictor:
         clock = _Clock()
         vocabulary = parse_classes(classes)
         photo = load_image(image)
+        threshold = self.model.config.threshold if threshold is None else threshold
         check_threshold(threshold)
         size = network_size(photo.shape[:2], self.model.config, input_size)
         clock.lap("read")

@@ -8,50 +8,79 @@ import pytest
 import torch
 from PIL import Image
 
-from errseg.calibration import Observations, advise_threshold, calibrate, fit
+from errseg.calibration import Fit, Observations, advise_threshold, calibrate, fit
 from errseg.data import load_sets
 from errseg.metrics import Calibration
+from errseg.scores import calibrate_logits
 from errseg.weights import load_model, save_model
 
 
-def observations(randn, scale, bias, count=20_000):
-    """Pixels that are right as often as ``sigmoid(scale * logit + bias)`` says."""
-    logits = 3 * randn(count)
-    chance = (scale * logits + bias).sigmoid()
+def observations(randn, truth, count=20_000, classes=3):
+    """Pixels that are right as often as calibrated logits say."""
+    logits = 3 * randn(count, classes)
+    chance = truth.scores(logits)
     generator = torch.Generator().manual_seed(1)
     right = (torch.rand(count, generator=generator) < chance).float()
     return Observations(logits, right, left_out=logits - 2)
 
 
-@pytest.mark.parametrize(("scale", "bias"), [(1.0, 0.0), (0.4, 0.7), (1.8, -1.0)])
-def test_the_fit_finds_what_made_the_pixels(randn, scale, bias):
-    seen = observations(randn, scale, bias)
+@pytest.mark.parametrize(
+    "truth", [Fit(1.0, 0.0, 0.5), Fit(0.4, 0.7, 0.9), Fit(1.8, -1.0, 0.2)], ids=str
+)
+def test_the_fit_finds_what_made_the_pixels(randn, truth):
+    seen = observations(randn, truth, 100_000)
     fitted = fit([seen])
-    assert fitted == pytest.approx((scale, bias), abs=0.08)
+    assert dataclasses.astuple(fitted) == pytest.approx(dataclasses.astuple(truth), abs=0.12)
     calibration = Calibration()
-    scores = (fitted[0] * seen.logits + fitted[1]).sigmoid().numpy()[None]
+    scores = fitted.scores(seen.logits).numpy()[None]
     right = seen.right.numpy()[None].astype(int)
     calibration.update(scores, right, np.ones_like(right))
     assert calibration.expected_calibration_error() < 0.02
 
 
 def test_every_set_counts_the_same(randn):
-    many, few = observations(randn, 1.0, 0.0, 20_000), observations(randn, 1.0, 2.0, 2_000)
-    alone = [fit([one])[1] for one in (many, few)]
-    assert sum(alone) / 2 == pytest.approx(fit([many, few])[1], abs=0.2)
+    many, few = (
+        observations(randn, Fit(bias=bias), count, classes=1)
+        for bias, count in ((0.0, 20_000), (2.0, 2_000))
+    )
+    alone = [fit([one]).bias for one in (many, few)]
+    assert sum(alone) / 2 == pytest.approx(fit([many, few]).bias, abs=0.2)
+
+
+def test_padding_changes_nothing(randn):
+    seen = observations(randn, Fit(0.5, -0.5, 0.6))
+    padded = torch.cat([seen.logits, torch.full((len(seen.logits), 5), -torch.inf)], dim=1)
+    wide = dataclasses.replace(seen, logits=padded)
+    assert dataclasses.astuple(fit([wide])) == pytest.approx(dataclasses.astuple(fit([seen])))
+    torch.testing.assert_close(fit([seen]).scores(padded), fit([seen]).scores(seen.logits))
 
 
 def test_scores_never_turn_around(randn):
-    seen = observations(randn, -1.0, 0.0)
-    assert fit([seen])[0] > 0
+    seen = observations(randn, Fit(), classes=1)
+    turned = dataclasses.replace(seen, right=1 - seen.right)
+    assert fit([turned]).scale > 0
 
 
 def test_the_threshold_loses_few_right_pixels(randn):
-    seen = observations(randn, 1.0, 0.0)
-    threshold = advise_threshold([seen], 1.0, 0.0, lost=0.1)
-    scores = seen.logits.sigmoid()[seen.right > 0]
+    seen = observations(randn, Fit())
+    threshold = advise_threshold([seen], Fit(), lost=0.1)
+    scores = Fit().scores(seen.logits)[seen.right > 0]
     assert (scores < threshold).float().mean() <= 0.1
     assert (scores < threshold + 0.02).float().mean() > 0.1
+
+
+def test_full_competition_is_a_softmax_with_none(randn):
+    logits = 4 * randn(2, 5, 3, 3)
+    scores = calibrate_logits(logits, 1.0, 0.0, 1.0).sigmoid()
+    with_none = torch.cat([logits, torch.zeros(2, 1, 3, 3)], dim=1).softmax(dim=1)
+    torch.testing.assert_close(scores, with_none[:, :-1], rtol=1e-4, atol=1e-6)
+
+
+def test_competition_stays_finite_where_one_class_is_certain():
+    logits = torch.tensor([200.0, -200.0, 0.0, 199.0])[None, :, None]
+    out = calibrate_logits(logits, 1.0, 0.0, 0.7)
+    assert out.isfinite().all()
+    assert torch.equal(out.argsort(dim=1), logits.argsort(dim=1))
 
 
 def test_a_calibrated_model_travels_with_its_numbers(tmp_path, make_model, halves):
@@ -73,9 +102,11 @@ def test_calibration_moves_scores_not_winners(make_model, make_pixels):
     text = model.encode_text(["cat", "dog", "sky"])
     features = model.encode_image(make_pixels(1, 64, 64))
     before = model.decode(features, text).kept_logits
-    model.config = dataclasses.replace(model.config, score_scale=0.5, score_bias=-1.0)
+    model.config = dataclasses.replace(
+        model.config, score_scale=0.5, score_bias=-1.0, score_competition=0.5
+    )
     after = model.decode(features, text).kept_logits
-    torch.testing.assert_close(after, 0.5 * before - 1.0)
+    assert (after < 0.5 * before - 1.0).all()
     assert torch.equal(after.argmax(dim=1), before.argmax(dim=1))
 
 

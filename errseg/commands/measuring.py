@@ -1,0 +1,164 @@
+"""Commands that measure a model: ``evaluate``, ``calibrate`` and ``benchmark``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from errseg.commands.options import (
+    add_data_option,
+    add_model_options,
+    add_network_options,
+    add_precision_option,
+    names,
+    positive,
+)
+from errseg.config import KEPT_CLASSES
+from errseg.device import FLOAT32
+
+BENCHMARKED = "errseg-base"
+"""The model of the paper's tables; the benchmark needs no weights."""
+
+
+def evaluate_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``evaluate``."""
+    add_data_option(parser)
+    parser.add_argument("--sets", type=names, metavar="A,B", help="only these sets")
+    parser.add_argument("--limit", type=positive, metavar="N", help="photos of each set")
+    parser.add_argument(
+        "--threshold",
+        type=float,
+        help="0 to 1; for the shares of pixels that become -1 (the model's own)",
+    )
+    parser.add_argument(
+        "--without-crm",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="measure without CRM too (yes)",
+    )
+    parser.add_argument(
+        "--expand",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="read unknown words with their hypernyms, as segment does (yes)",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    add_model_options(parser)
+    add_precision_option(parser, FLOAT32)
+    add_network_options(parser)
+
+
+def evaluate(args: argparse.Namespace) -> str:
+    """Measure a model on the validation photos of sets."""
+    from errseg.data import load_sets
+
+    sets = load_sets(args.data, args.sets)
+
+    from errseg.device import find_device
+    from errseg.evaluate import Protocol, as_dict, as_table
+    from errseg.evaluate import evaluate as measure
+    from errseg.predictor import check_threshold
+    from errseg.train import HELD_OUT
+    from errseg.weights import load_model
+
+    if args.threshold is not None:
+        check_threshold(args.threshold)
+    protocol = Protocol(
+        kept_classes=args.kept_classes,
+        votes_per_pixel=args.votes_per_pixel,
+        input_size=args.input_size,
+        limit=args.limit,
+        threshold=args.threshold,
+        all_classes=args.without_crm,
+        expand=args.expand,
+        held_out=HELD_OUT,
+    )
+    model = load_model(args.model, find_device(args.device), args.precision)
+    scores = measure(model, sets, protocol)
+    if args.json:
+        args.json.write_text(json.dumps(as_dict(scores), indent=1) + "\n", encoding="utf-8")
+    return as_table(scores)
+
+
+def calibrate_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``calibrate``."""
+    add_data_option(parser)
+    parser.add_argument("--sets", type=names, metavar="A,B", help="only these sets")
+    parser.add_argument(
+        "--photos",
+        type=positive,
+        default=40,
+        metavar="N",
+        help="validation photos of each set, every second one, at most (40)",
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help="the calibrated .safetensors file"
+    )
+    add_model_options(parser)
+
+
+def calibrate(args: argparse.Namespace) -> str:
+    """Fit a model's scores to how often they are right, and advise a threshold."""
+    from errseg.data import load_sets
+
+    sets = load_sets(args.data, args.sets)
+
+    from errseg.calibration import calibrate as fit
+    from errseg.device import find_device
+    from errseg.weights import load_model, save_model
+
+    model = fit(load_model(args.model, find_device(args.device)), sets, args.photos)
+    save_model(model, args.out)
+    config = model.config
+    return (
+        f"Wrote {args.out}: scale {config.score_scale:.3f}, bias {config.score_bias:+.3f}, "
+        f"competition {config.score_competition:.3f}, threshold {config.threshold}."
+    )
+
+
+def benchmark_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``benchmark``."""
+    parser.add_argument("--model", default=BENCHMARKED, help=f"a model's name ({BENCHMARKED})")
+    parser.add_argument(
+        "--size", type=positive, metavar="PIXELS", help="side of the photo (the model's own)"
+    )
+    parser.add_argument(
+        "--classes", type=positive, default=150, metavar="T", help="in the vocabulary (150)"
+    )
+    parser.add_argument(
+        "--kept-classes",
+        type=positive,
+        default=KEPT_CLASSES,
+        metavar="P",
+        help=f"classes that CRM keeps ({KEPT_CLASSES})",
+    )
+    parser.add_argument(
+        "--runs", type=positive, default=3, metavar="N", help="of which the median is told (3)"
+    )
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="for a picture, such as b.png")
+    parser.add_argument(
+        "--json", metavar="FILE", help="for all figures; - prints them instead of the tables"
+    )
+
+
+def benchmark(args: argparse.Namespace) -> str:
+    """Measure how fast a model is beside the network as drawn."""
+    from errseg.benchmark import Setting
+    from errseg.benchmark import benchmark as measure
+    from errseg.benchmark_report import as_text, check_plot, plot
+
+    if args.plot is not None:
+        check_plot(args.plot)
+    setting = Setting(args.model, args.size, args.classes, args.kept_classes, args.runs)
+    report = measure(setting, tell=lambda line: sys.stderr.write(f"{line}\n"))
+    if args.plot is not None:
+        plot(report, args.plot)
+    if args.json is None:
+        return as_text(report)
+    text = json.dumps(report.as_json(), indent=2)
+    if args.json == "-":
+        return text
+    Path(args.json).write_text(text + "\n", encoding="utf-8")
+    return as_text(report)

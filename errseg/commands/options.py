@@ -1,0 +1,118 @@
+"""Options that several commands share, and how their values are read."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from errseg.config import KEPT_CLASSES, VOTES_PER_PIXEL
+from errseg.device import AUTOMATIC, PRECISIONS
+
+DEFAULT_MODEL = "errseg-lite"
+
+
+def add_data_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--data``."""
+    parser.add_argument(
+        "--data", type=Path, required=True, metavar="DIR", help="folder with one folder per set"
+    )
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--model`` and ``--device``."""
+    parser.add_argument(
+        "--model",
+        default=DEFAULT_MODEL,
+        metavar="NAME|PATH",
+        help=f"a model's name, a .safetensors file or a released .pth ({DEFAULT_MODEL})",
+    )
+    parser.add_argument(
+        "--device", default=AUTOMATIC, help=f"{AUTOMATIC}, cpu, cuda, ... ({AUTOMATIC})"
+    )
+
+
+def add_precision_option(parser: argparse.ArgumentParser, default: str) -> None:
+    """Add ``--precision``."""
+    parser.add_argument(
+        "--precision",
+        default=default,
+        choices=PRECISIONS,
+        help=f"what the network computes in; {AUTOMATIC} is the fastest here ({default})",
+    )
+
+
+def add_network_options(parser: argparse.ArgumentParser) -> None:
+    """Add P, K and the input size."""
+    parser.add_argument(
+        "--kept-classes",
+        type=int,
+        default=KEPT_CLASSES,
+        metavar="P",
+        help=f"classes that CRM keeps for this photo ({KEPT_CLASSES})",
+    )
+    parser.add_argument(
+        "--votes-per-pixel",
+        type=int,
+        default=VOTES_PER_PIXEL,
+        metavar="K",
+        help=f"classes that vote at one pixel ({VOTES_PER_PIXEL})",
+    )
+    parser.add_argument(
+        "--input-size",
+        type=int,
+        metavar="PIXELS",
+        help="side of the network's input (the model's own)",
+    )
+
+
+def option_kind(kind: type, zero: bool) -> dict:
+    """Say to argparse how an option for a dataclass field of this type is read.
+
+    Args:
+        kind: the field's type.
+        zero: whether a number may be 0: some preset turns something off with it.
+    """
+    if kind is bool:
+        return {"action": argparse.BooleanOptionalAction}
+    if kind is int:
+        return {"type": count if zero else positive, "metavar": "N"}
+    if kind is float:
+        return {"type": amount, "metavar": "X"}
+    if kind is str:
+        return {"metavar": "FILE"}
+    return {"type": names, "metavar": "A,B"}
+
+
+def shown(value: object) -> str:
+    """Write a setting as the command line takes it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return ",".join(value) or "none"
+    return str(value)
+
+
+def count(text: str) -> int:
+    """Read a whole number from 0."""
+    if (number := int(text)) < 0:
+        raise argparse.ArgumentTypeError(f"must be 0 or more, not {number}")
+    return number
+
+
+def positive(text: str) -> int:
+    """Read a whole number from 1."""
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"must be 1 or more, not {number}")
+    return number
+
+
+def amount(text: str) -> float:
+    """Read a number from 0."""
+    if not 0 <= (number := float(text)) < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be 0 or more, not {text}")
+    return number
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Read names parted by commas."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
