@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import open_clip
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -41,6 +40,8 @@ class ClipTowers(nn.Module):
     def __init__(self, config: ClipConfig):
         super().__init__()
         self.config = config
+        import open_clip  # takes a second, and errseg-lite has no use for it
+
         self.clip = open_clip.model.CLIP(
             embed_dim=config.embedding,
             vision_cfg={
@@ -93,7 +94,9 @@ class ClipTowers(nn.Module):
         Attention is causal, so what follows the end of the longest prompt can't change it: the
         tower runs at that length instead of the full context.
         """
-        tokens = open_clip.tokenize(prompts, self.config.context_length)
+        from open_clip import tokenize
+
+        tokens = tokenize(prompts, self.config.context_length)
         lengths = tokens.argmax(dim=1) + 1  # the end-of-text token has the highest number
         by_length = lengths.argsort(stable=True)
         embeddings = torch.empty(len(prompts), self.config.embedding, device=self.device)
@@ -111,7 +114,9 @@ class ClipTowers(nn.Module):
 
     def prompt_lengths(self, prompts: list[str]) -> list[int]:
         """Count the tokens of each prompt, so that those that will be cut can be named."""
-        tokens = open_clip.tokenize(prompts, LONGEST_COUNTED)
+        from open_clip import tokenize
+
+        tokens = tokenize(prompts, LONGEST_COUNTED)
         return (tokens.argmax(dim=1) + 1).tolist()  # the end-of-text token has the highest number
 
     @property

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from timm.layers import DropPath
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -25,6 +24,12 @@ def class_groups(tokens: Tensor) -> Iterator[Tensor]:
     """Split (B, P, ...) into groups of kept classes where nothing needs a gradient."""
     group = tokens.shape[1] if torch.is_grad_enabled() else CLASSES_AT_ONCE
     return iter(tokens.split(group, dim=1))
+
+
+def _drop_path(share: float) -> nn.Module:
+    from timm.layers import DropPath  # takes a second, when a network is built and not before
+
+    return DropPath(share)
 
 
 class SpatialAttention(nn.Module):
@@ -109,7 +114,7 @@ class SFM(nn.Module):
         self.norm2 = nn.LayerNorm(width)
         self.feed_forward = StarFeedForward(width, config.feed_forward, config.star)
         self.mix = nn.Conv2d(width, width, kernel, padding=kernel // 2, groups=width)
-        self.drop_path = DropPath(drop_path)
+        self.drop_path = _drop_path(drop_path)
 
     def forward(
         self, tokens: Tensor, guidance: Tensor | None, recorder: Recorder | None = None
@@ -172,7 +177,7 @@ class CFM(nn.Module):
         self.attention = ClassAttention(config)
         self.norm2 = nn.LayerNorm(config.width)
         self.feed_forward = StarFeedForward(config.width, config.feed_forward, config.star)
-        self.drop_path = DropPath(drop_path)
+        self.drop_path = _drop_path(drop_path)
 
     def forward(
         self, tokens: Tensor, guidance: Tensor | None, recorder: Recorder | None = None

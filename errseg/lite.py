@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 
-import timm
 import torch
 from safetensors import safe_open
 from tokenizers import Tokenizer
@@ -108,6 +107,8 @@ class LiteTowers(nn.Module):
     def __init__(self, config: LiteConfig):
         super().__init__()
         self.config = config
+        import timm  # takes a second, when a network is built and not before
+
         self.trunk = timm.create_model(config.trunk, pretrained=False)
         self.text = TextTower(config)
         width = config.embedding

@@ -10,7 +10,6 @@ import hashlib
 import json
 from pathlib import Path
 
-import timm
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -117,6 +116,8 @@ def _load_safetensors(path: Path) -> ERRSeg:
             f"{path.name} holds no ERR-Seg configuration; give a file that save_model wrote."
         )
     config = _config_from_json(metadata["config"], path)
+    import timm  # takes a second
+
     if not timm.is_model(config.towers.trunk):
         raise InputError(
             f"{path.name} asks for an image tower unknown here: {config.towers.trunk}."

@@ -31,6 +31,19 @@ def test_importing_the_demo_starts_nothing_and_loads_no_network():
     assert not list((ROOT / "errseg").rglob("*.pyi"))
 
 
+def test_the_package_takes_little_beside_torch():
+    done = run(
+        "-c",
+        "import sys, time, torch\n"
+        "started = time.process_time()\n"
+        "import errseg\n"
+        "errseg.Predictor, errseg.load_model\n"
+        "slow = {'timm', 'open_clip', 'gradio', 'matplotlib'} & set(sys.modules)\n"
+        "print(time.process_time() - started < 0.5, slow)",
+    )
+    assert done.stdout == "True set()\n"
+
+
 def test_a_wrong_model_ends_the_app_with_a_sentence():
     done = run(ROOT / "app.py", "--model", "errseg-huge")
     assert done.returncode == 2

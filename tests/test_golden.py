@@ -9,11 +9,13 @@ import torch
 from golden_weights import GOLDEN, rule_state_dict
 from torch import Tensor
 
+from errseg import naive
 from errseg.cost import CostMaps
 from errseg.model import ERRSeg, ImageFeatures, Segmentation, build_model
 
 CASES = ("golden_b_voc20", "golden_b_ade150")
 PROMPT = "A photo of a {} in the scene"
+LARGEST_DIFFERENCE = 1e-3  # of a logit, between ours and the network as drawn
 
 
 @dataclass(frozen=True)
@@ -124,3 +126,15 @@ def test_every_golden_array_is_compared(case):
     golden, _ = case
     inputs = {"image", "classes", "P", "seed"}
     assert set(golden) - inputs == {stage.array for stage in STAGES} | {"selected", "argmax"}
+
+
+@pytest.mark.slow
+@torch.inference_mode()
+def test_every_saving_is_exact(model, case):
+    """The network as the paper draws it, all stages in one, from the photo and the words."""
+    golden, ours = case
+    prompts = [PROMPT.format(name) for name in golden["classes"]]
+    pixels = torch.from_numpy(golden["image"])
+    drawn = naive.segment(model, pixels, prompts, kept_classes=int(golden["P"]))
+    assert torch.equal(drawn.kept, ours.out.kept)
+    assert (drawn.logits - ours.out.logits).abs().max() < LARGEST_DIFFERENCE

@@ -215,9 +215,7 @@ def test_the_anchor_holds_unlabelled_pixels_that_imagenet_is_sure_of():
     dense16 = names[1].view(1, 3, 1, 1).expand(1, 3, 2, 4).clone().requires_grad_()
     unknown = torch.tensor([[[True] * 4, [False] * 4]])
     loss = anchor_loss(dense16, dense32, names, unknown)
-    assert loss.item() == pytest.approx(
-        1.0
-    )  # a right angle at the two
+    assert loss.item() == pytest.approx(1.0)  # a right angle at the two
     loss.backward()
     moved = dense16.grad.abs().sum(dim=1)[0] > 0
     assert moved.tolist() == [[True, True, False, False], [False] * 4]
