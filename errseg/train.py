@@ -12,7 +12,6 @@ import dataclasses
 import json
 import math
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +26,7 @@ from errseg.errors import InputError
 from errseg.losses import anchor_loss, binary_loss, pixel_weights, ranking_loss
 from errseg.model import ERRSeg, build_model
 from errseg.pretrained import load_pretrained_towers
+from errseg.train_config import TrainConfig
 from errseg.training_vocabulary import TrainingVocabulary
 from errseg.weights import load_model, save_model
 
@@ -42,84 +42,6 @@ LITE_TUNED_STAGES = tuple(
 )
 """EfficientNet's stages at strides 16 and 32: few pixels, so fine-tuning them costs little. The
 classifier stays ImageNet's."""
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """Settings of one training run; saved beside its weights."""
-
-    steps: int = 80_000
-    cost_steps: int = 0  # first steps that train the cost maps only: cheap, no decoder runs
-    batch: int = 4
-    crop: int = 640  # pixels of a side
-    kept_classes: int = 32  # P
-    vocabulary: int = 0  # classes of a step's vocabulary, present ones included; 0 is all of them
-    whole_lists: bool = False  # with them every class of the sets that the crops are from
-    same_set: int = 1  # crops of a batch in a row that come from one set
-    balance: float = 0.0  # share of crops for which a class is drawn first, then its photo
-    imagenet_share: float = 0.0  # share of the vocabulary's absent classes that ImageNet gives
-    similar: float = 0.45  # cosine of text embeddings above which an ImageNet name is no negative
-    rate: float = 2e-4
-    clip_rate: float = 0.01  # of the towers' fine-tuned parameters, relative to `rate`
-    trunk_rate: float = 0.0  # of lite's stages at strides 16 and 32, relative to `rate`
-    weight_decay: float = 1e-4
-    warm_up: int = 1000  # steps
-    positive_weight: float = 1.0
-    cost_loss: float = 0.0  # weight of the loss on the stride-16 cost maps
-    anchor: float = 0.0  # weight of the pull to ConSE where no label says otherwise (lite)
-    ranking: float = 0.0  # weight of the cross-entropy between classes, beside the binary one
-    ranking_scale: float = 24.0  # logit of a cosine in that cross-entropy
-    even: float = 0.0  # power: 0 counts every pixel of a crop alike, 1 every class of it
-    cost_scale: float = 12.0  # logit of a cosine: scale * cosine - offset
-    cost_offset: float = 4.0
-    ignored_is_negative: bool = True  # published: ignored pixels have all-zero targets
-    average: float = 0.0  # decay of the exponential moving average of the weights; 0 is none
-    clip_gradient: float = 1.0
-    copy_paste: float = 0.0
-    held_out: tuple[str, ...] = ()  # class names kept out of training
-    broader: int = 0  # broader names of present classes in a step's vocabulary (a lion: animal)
-    expanded: float = 0.0  # share of prompts with hypernyms behind the name: lion, big cat, animal
-    bfloat16: bool = False  # compute in bfloat16 (autocast); the weights stay float32
-    start: str = ""  # a weights file to go on from; the towers' public weights if empty
-    seed: int = 0
-    save_every: int = 500  # steps
-
-
-PUBLISHED = TrainConfig()
-"""The paper's training of errseg-base and errseg-large."""
-
-HELD_OUT = (
-    *("rhinoceros", "flamingo", "otter", "hyena", "deer", "rhesus monkey", "zebra", "giraffe"),
-    *("pizza", "donut", "banana", "egg", "rice", "noodles"),
-    *("umbrella", "kite", "fire hydrant", "toilet", "refrigerator", "toaster", "teddy bear"),
-    *("hat", "boots", "scarf", "sandals", "cage"),
-    *("sand", "leaves", "playingfield", "clouds"),
-)
-"""Names that errseg-lite never sees a mask of: animals, food, objects, clothing and stuff, to
-measure unseen words with."""
-
-LITE = TrainConfig(
-    steps=1700,
-    batch=8,
-    crop=256,
-    kept_classes=12,
-    vocabulary=96,
-    imagenet_share=0.25,
-    rate=6e-4,  # at 2e-3 ESCF's tokens grow without bound
-    weight_decay=0.02,
-    warm_up=150,
-    positive_weight=2.0,
-    cost_loss=0.5,
-    ignored_is_negative=False,
-    average=0.998,
-    copy_paste=0.2,
-    ranking=0.5,
-    held_out=HELD_OUT,
-    broader=3,
-    bfloat16=True,
-)
-"""Training of errseg-lite on two CPU cores, once its cost maps are trained: see the commands in
-assets/errseg-lite/TRAINING.md."""
 
 
 def train(model_name: str, data: Path, out: Path, config: TrainConfig, workers: int = 1) -> ERRSeg:

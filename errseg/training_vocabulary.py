@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -14,9 +12,7 @@ from errseg.data import LabelSpace, Sample, SegmentationSet
 from errseg.model import ERRSeg
 from errseg.pretrained import imagenet_names
 from errseg.relations import broader_names, prompt_names, synonyms
-
-if TYPE_CHECKING:
-    from errseg.train import TrainConfig
+from errseg.train_config import TrainConfig
 
 LEAST_PIXELS = 16
 """Pixels of a class from which on a crop shows it: those of one logit, at stride 4."""

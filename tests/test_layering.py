@@ -14,7 +14,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # of the package.
 GROUPS = (
     ("config", "errors"),
-    ("vocabulary", "wordnet", "layers", "attention", "cache", "disk_cache", "device"),
+    ("vocabulary", "wordnet", "layers", "attention", "scores", "cache", "disk_cache", "device"),
     ("encoder", "lite", "cost", "reduction", "fusion", "decoder", "published"),
     ("model",),
     ("weights",),

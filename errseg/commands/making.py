@@ -12,7 +12,7 @@ from errseg.commands.options import DEFAULT_MODEL, add_data_option, count, optio
 
 def train_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``train``: one for each setting of `TrainConfig`."""
-    from errseg.train import LITE, PUBLISHED, TrainConfig
+    from errseg.train_config import LITE, PUBLISHED, TrainConfig
 
     add_data_option(parser)
     parser.add_argument(
@@ -41,8 +41,9 @@ def train_options(parser: argparse.ArgumentParser) -> None:
 def train(args: argparse.Namespace) -> str:
     """Train a model, or go on training."""
     from errseg.config import model_config
-    from errseg.train import LITE, PUBLISHED, WEIGHTS, TrainConfig
+    from errseg.train import WEIGHTS
     from errseg.train import train as run
+    from errseg.train_config import LITE, PUBLISHED, TrainConfig
 
     name = model_config(args.model).name
     settings = {field.name for field in dataclasses.fields(TrainConfig)}
