@@ -60,24 +60,30 @@ HELD_OUT = (
 measure unseen words with."""
 
 LITE = TrainConfig(
-    steps=1700,
+    steps=2000,
     batch=8,
     crop=256,
     kept_classes=12,
-    vocabulary=96,
+    vocabulary=128,
+    whole_lists=True,
+    same_set=4,
+    balance=0.7,
     imagenet_share=0.25,
     rate=6e-4,  # at 2e-3 ESCF's tokens grow without bound
+    trunk_rate=0.1,
     weight_decay=0.02,
     warm_up=150,
     positive_weight=2.0,
     cost_loss=0.5,
+    anchor=1.0,
+    ranking=1.0,
+    even=0.5,
     ignored_is_negative=False,
     average=0.998,
     copy_paste=0.2,
-    ranking=0.5,
     held_out=HELD_OUT,
     broader=3,
-    bfloat16=True,
+    expanded=0.2,
 )
 """Training of errseg-lite on two CPU cores, once its cost maps are trained: see the commands in
 assets/errseg-lite/TRAINING.md."""
