@@ -133,7 +133,7 @@ def test_the_line_below_a_result_says_what_computed_it(answer):
 
 @pytest.mark.parametrize("precision", ["double", None, ["auto"], 7])
 def test_a_precision_that_is_none_gets_a_sentence(precision):
-    with pytest.raises(InputError, match="There is no precision .*; give auto, float32"):
+    with pytest.raises(InputError, match=r"There is no precision .*; give auto, float32"):
         check_request("photo.jpg", "cat", precision=precision)
 
 
