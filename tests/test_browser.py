@@ -368,16 +368,20 @@ def test_a_result_is_taken_away(page):
 
 def test_a_link_restores_the_view(page):
     given = "classes=cup,+spoon,+table&kept=2&votes=1&threshold=0.5&expand=0&model=errseg-lite"
-    page.open(f"?example=coffee&{given}").finished()
+    page.open(f"?example=coffee&{given}")
+    # The stored opening stands there first.
+    page.wait(lambda: "CRM kept 2 of 3" in page.text("#errseg-ranking h2"))
+    page.finished()
     field = page.find("#errseg-classes textarea")[0]
     assert field.get_property("value") == "cup, spoon, table"
-    assert "CRM kept 2 of 3" in page.text("#errseg-ranking h2")
     values = [
         page.find(f"#errseg-{name} input[type=number]")[0].get_property("value")
         for name in ("kept", "votes", "threshold")
     ]
     assert values == ["2", "1", "0.5"]
-    assert not page.find("#errseg-expand input")[0].get_property("checked")
+    page.find("#errseg-advanced button")[0].click()
+    expand = page.wait(lambda: page.find("#errseg-expand input"))[0]
+    assert not expand.get_property("checked")
     page.open("?model=errseg-huge")
     page.wait(lambda: "The Hub can't be asked" in page.text("#errseg-message"))
     page.open("?example=nowhere")

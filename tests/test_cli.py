@@ -289,7 +289,7 @@ def test_evaluate_refuses_sets_that_are_not_there(tiny_set, tmp_path, capsys):
 
 @pytest.mark.parametrize("model", ["errseg-lite", "errseg-base"])
 def test_train_takes_the_preset_and_what_is_given(monkeypatch, capsys, tmp_path, model):
-    from errseg import train
+    from errseg import train, train_config
 
     calls = []
     monkeypatch.setattr(train, "train", lambda *arguments: calls.append(arguments))
@@ -297,7 +297,7 @@ def test_train_takes_the_preset_and_what_is_given(monkeypatch, capsys, tmp_path,
     assert main(arguments) == 0
     given = ["--steps", "7", "--rate", "0.5", "--held-out", "cat, dog", "--ignored-is-negative"]
     assert main([*arguments, *given, "--workers", "2"]) == 0
-    preset = train.LITE if model == "errseg-lite" else train.PUBLISHED
+    preset = train_config.LITE if model == "errseg-lite" else train_config.PUBLISHED
     assert calls[0] == (model, Path("photos"), tmp_path, preset, 1)
     changed = calls[1][3]
     assert (changed.steps, changed.rate, changed.held_out) == (7, 0.5, ("cat", "dog"))

@@ -195,7 +195,7 @@ def test_labels_lie_on_what_they_label(root, augmentation):
             name = dataset.space.names[label]
             got = sample.image[:, sample.label == label].float().median(dim=1).values
             wanted = torch.tensor(COLOURS[colour_of[name]]).float()
-            assert (got - wanted).abs().max() < 60, name
+            assert (got - wanted).abs().max() < 80, name
     assert seen == set(range(5))
 
 
@@ -241,15 +241,22 @@ def test_crops_in_a_row_can_come_from_one_set(root):
 
 
 def test_rare_classes_are_drawn_first_if_asked(root):
-    """Every crop then shows the class that it was drawn for, and the rare one comes up more."""
+    """The sky, which one photo of the two shows, comes up in more than half of the crops."""
+    path = root / "camvid" / "masks" / "p1.png"
+    mask = np.array(Image.open(path))
+    mask[mask == 3] = 1
+    Image.fromarray(mask).save(path)
     sets = load_sets(root, ["camvid"])
 
     def share(balance):
-        dataset = CropDataset(sets, 32, 0, balance=balance, augmentation=PLAIN)
-        rare = min(dataset._showing[0], key=lambda label: len(dataset._showing[0][label]))
-        return np.mean([rare in dataset[i].present() for i in range(100)])
+        whole = Augmentation(squeeze=1, flip=0, jitter=0)
+        dataset = CropDataset(sets, 32, 0, balance=balance, augmentation=whole)
+        sky = dataset.space.index["sky"]
+        return np.mean([sky in dataset[i].present() for i in range(300)])
 
-    assert share(1.0) > share(0.0)
+    assert share(0.0) == pytest.approx(0.5, abs=0.08)
+    # Each class as often as the square root of its photos: 1 of 1 + 2 sqrt(2), and half the rest.
+    assert share(1.0) == pytest.approx(0.63, abs=0.08)
 
 
 def test_pasted_objects_bring_their_name_to_sets_without_it(root):
