@@ -60,6 +60,16 @@ class ImageFeatures:
 
 
 @dataclass(frozen=True)
+class Fusion:
+    """What GUD decodes, and what it came from: tokens are channels-last."""
+
+    cost: CostMaps  # (B, P, h, w) at strides 16 and 32
+    embedding: Tensor  # (B, P, h16, w16, C)
+    text_guidance: Tensor | None  # (B, P, C)
+    layers: list[Tensor]  # after each layer of ESCF, (B, P, h16, w16, C)
+
+
+@dataclass(frozen=True)
 class Stages:
     """The decoder's inside, kept classes only, as the paper's figure draws it."""
 
@@ -234,35 +244,50 @@ class ERRSeg(nn.Module):
         count = kept_classes if self.config.head.crm else len(text)
         kept = select_classes(scores, count, always)
 
-        kept_text = text[kept]  # (B, P, C)
-        cost = cost_maps(features.dense16, features.dense32, kept_text)
-        embedding = self.cost_embedding(cost).to(self.dtype)  # (B, P, h16, w16, C)
-        text_guidance = None
-        if self.text_guidance is not None:
-            text_guidance = F.gelu(self.text_guidance(kept_text.to(self.dtype)))  # (B, P, C)
-            # Hiding whole classes' guidance keeps the decoder from learning names by heart.
-            text_guidance = F.dropout1d(
-                text_guidance, self.config.head.text_guidance_dropout, self.training
-            )
-        fused = self.escf(embedding, features.guidance.spatial, text_guidance, recorder)
+        fusion = self.fuse(features, text[kept], recorder)
         grid = (features.size[0] // 4, features.size[1] // 4)
-        logits, upsampled = self.decoder(fused[-1], features.guidance.decoder, grid, keep_stages)
+        logits, upsampled = self.decoder(
+            fusion.layers[-1], features.guidance.decoder, grid, keep_stages
+        )
         logits = logits.float()
         if self.config.head.cost_shortcut:
-            logits = logits + self.shortcut_scale * resize(cost.stride16, grid) + self.shortcut_bias
+            shortcut = resize(fusion.cost.stride16, grid)
+            logits = logits + self.shortcut_scale * shortcut + self.shortcut_bias
         logits = calibrate_logits(
             logits, self.config.score_scale, self.config.score_bias, self.config.score_competition
         )
         stages = None
         if keep_stages:
             stages = Stages(
-                cost=cost,
-                cost_embedding=embedding.permute(0, 1, 4, 2, 3),
-                text_guidance=text_guidance,
-                escf=tuple(tokens.permute(0, 1, 4, 2, 3) for tokens in fused),
+                cost=fusion.cost,
+                cost_embedding=fusion.embedding.permute(0, 1, 4, 2, 3),
+                text_guidance=fusion.text_guidance,
+                escf=tuple(tokens.permute(0, 1, 4, 2, 3) for tokens in fusion.layers),
                 gud=tuple(upsampled),
             )
         return Segmentation(logits, kept, scores, ranking, votes, stages)
+
+    def fuse(
+        self, features: ImageFeatures, text: Tensor, recorder: Recorder | None = None
+    ) -> Fusion:
+        """Embed some classes' cost maps and fuse them: all that lies between CRM and GUD.
+
+        Args:
+            features: from `encode_image`.
+            text: L2-normalised text embeddings of the classes (B, P, C).
+            recorder: see `decode`.
+        """
+        cost = cost_maps(features.dense16, features.dense32, text)
+        embedding = self.cost_embedding(cost).to(self.dtype)
+        text_guidance = None
+        if self.text_guidance is not None:
+            text_guidance = F.gelu(self.text_guidance(text.to(self.dtype)))
+            # Hiding whole classes' guidance keeps the decoder from learning names by heart.
+            text_guidance = F.dropout1d(
+                text_guidance, self.config.head.text_guidance_dropout, self.training
+            )
+        layers = self.escf(embedding, features.guidance.spatial, text_guidance, recorder)
+        return Fusion(cost, embedding, text_guidance, layers)
 
     def load_published(self, state_dict: dict[str, Tensor]) -> ERRSeg:
         """Load tensors under the released checkpoints' names (``sem_seg_head....``), strictly.

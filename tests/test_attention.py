@@ -93,8 +93,18 @@ def test_the_predictor_finds_the_cell_under_a_pixel(make_model, make_pixels):
     corner, _ = predictor.attention(photo, PROMPTS, (127, 0), kept_classes=5, input_size=128)
     expected, _ = record_text(predictor, photo, row=0, column=7)
     torch.testing.assert_close(corner.spatial, expected.spatial)
-    with pytest.raises(InputError, match="outside the photo of 128 x 128"):
-        predictor.attention(photo, PROMPTS, (128, 0))
+    for ask in (predictor.attention, predictor.attention_without_crm):
+        with pytest.raises(InputError, match="outside the photo of 128 x 128"):
+            ask(photo, PROMPTS, (128, 0))
+
+
+def test_without_crm_every_class_is_attended_to(make_model, make_pixels):
+    predictor = Predictor(make_model(lite=True, cost_shortcut=True))
+    photo = make_pixels(1, 128, 128)[0].permute(1, 2, 0).numpy()
+    everything = predictor.attention_without_crm(photo, PROMPTS, (40, 70), input_size=128)
+    expected, _ = predictor.attention(photo, PROMPTS, (40, 70), len(PROMPTS), input_size=128)
+    for maps in ("spatial", "classes", "classes_mean"):
+        torch.testing.assert_close(getattr(everything, maps), getattr(expected, maps))
 
 
 @torch.inference_mode()

@@ -190,7 +190,9 @@ class Service:
         if without_crm:
             everything = attention
             if size > len(kept):
-                everything, _ = predictor.attention(photo, classes, pixel, size, *settings)
+                everything = predictor.attention_without_crm(
+                    photo, classes, pixel, request.input_size, request.expand
+                )
         return AttentionAnswer(
             pixel=pixel,
             size=photo.shape[:2],
