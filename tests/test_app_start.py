@@ -82,3 +82,15 @@ def test_a_port_that_is_taken_gets_a_sentence(monkeypatch, capsys):
     assert (
         f"can't be served at 127.0.0.1:{port} (Address already in use)" in capsys.readouterr().err
     )
+
+
+def test_the_readme_starts_with_what_a_space_needs():
+    head, _ = (ROOT / "README.md").read_text(encoding="utf-8").removeprefix("---\n").split("---", 1)
+    fields = dict(line.split(": ", 1) for line in head.splitlines() if ": " in line)
+    assert fields["sdk"] == "gradio"
+    assert (ROOT / fields["app_file"]).is_file()
+    major, minor = map(int, fields["sdk_version"].split(".")[:2])
+    assert "gradio>=6.16,<7" in (ROOT / "requirements.txt").read_text()
+    assert major == 6
+    assert minor >= 16
+    assert len(fields["short_description"]) <= 60
