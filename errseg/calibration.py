@@ -22,7 +22,7 @@ from errseg.config import KEPT_CLASSES, uncalibrated
 from errseg.data import SegmentationSet
 from errseg.label_sets import samples
 from errseg.metrics import Rejection
-from errseg.model import ERRSeg
+from errseg.model import ERRSeg, Segmentation
 from errseg.predictor import Predictor, network_size
 from errseg.scores import calibrate_logits
 from errseg.vocabulary import parse_classes
@@ -34,6 +34,8 @@ LARGEST_LOSS = 0.08
 PIXELS_PER_PHOTO = 400
 """Neighbouring pixels say the same; these are drawn at random."""
 LEAST_SCALE = 0.05
+NO_CLASS = -1e4
+"""Logit of a padded place while fitting: minus infinity has no gradient."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,8 @@ def observe(
 def fit(observations: Sequence[Observations]) -> Fit:
     """Fit the numbers by maximum likelihood; every set counts the same."""
     kept = [o for o in observations if len(o.logits)]
-    logits = torch.cat([o.logits for o in kept]).double()
+    logits = torch.cat([o.logits for o in kept]).double().clamp(min=NO_CLASS)
+    winners = logits.argmax(dim=1, keepdim=True)
     right = torch.cat([o.right for o in kept]).double()
     weights = torch.cat([torch.full((len(o.logits),), 1 / len(o.logits)) for o in kept]).double()
     # Unbounded parameters: the scale's logarithm, the bias, the competition's logit.
@@ -111,18 +114,9 @@ def fit(observations: Sequence[Observations]) -> Fit:
 
     def loss() -> Tensor:
         optimizer.zero_grad()
-        # The winner is picked before: infinities have no gradient.
-        scale, bias, competition = numbers()
-        winner, place = logits.max(dim=1, keepdim=True)
-        others = (scale * logits.masked_fill(logits.isinf(), 0) + bias).masked_fill(
-            logits.isinf() | F.one_hot(place[:, 0], logits.shape[1]).bool(), -1e9
-        )
-        claimed = F.softplus(others.logsumexp(dim=1))
+        calibrated = calibrate_logits(logits, *numbers()).gather(1, winners)[:, 0]
         loss = F.binary_cross_entropy_with_logits(
-            scale * winner[:, 0] + bias - competition * claimed,
-            right,
-            weights / len(kept),
-            reduction="sum",
+            calibrated, right, weights / len(kept), reduction="sum"
         )
         loss.backward()
         return loss
@@ -180,7 +174,9 @@ def calibrate(model: ERRSeg, sets: Iterable[SegmentationSet], photos: int, seed:
     return model
 
 
-def _logits_at(out, mask: np.ndarray, rng: np.random.Generator) -> tuple[Tensor, tuple]:
+def _logits_at(
+    out: Segmentation, mask: np.ndarray, rng: np.random.Generator
+) -> tuple[Tensor, tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]]:
     """Draw pixels of a mask (H, W).
 
     Returns:

@@ -94,9 +94,7 @@ class ClipTowers(nn.Module):
         Attention is causal, so what follows the end of the longest prompt can't change it: the
         tower runs at that length instead of the full context.
         """
-        from open_clip import tokenize
-
-        tokens = tokenize(prompts, self.config.context_length)
+        tokens = _tokenize(prompts, self.config.context_length)
         lengths = tokens.argmax(dim=1) + 1  # the end-of-text token has the highest number
         by_length = lengths.argsort(stable=True)
         embeddings = torch.empty(len(prompts), self.config.embedding, device=self.device)
@@ -114,9 +112,7 @@ class ClipTowers(nn.Module):
 
     def prompt_lengths(self, prompts: list[str]) -> list[int]:
         """Count the tokens of each prompt, so that those that will be cut can be named."""
-        from open_clip import tokenize
-
-        tokens = tokenize(prompts, LONGEST_COUNTED)
+        tokens = _tokenize(prompts, LONGEST_COUNTED)
         return (tokens.argmax(dim=1) + 1).tolist()  # the end-of-text token has the highest number
 
     @property
@@ -132,3 +128,9 @@ class ClipTowers(nn.Module):
     def cast(self, dtype: torch.dtype) -> None:
         """Compute in another precision from now on."""
         self.to(dtype)
+
+
+def _tokenize(prompts: list[str], length: int) -> Tensor:
+    from open_clip import tokenize
+
+    return tokenize(prompts, length)

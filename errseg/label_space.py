@@ -54,7 +54,7 @@ class LabelSpace:
         self.index: dict[str, int] = {name: i for i, name in enumerate(self.names)}
         self._columns: dict[tuple[str, bool, bool], Tensor] = {}
         self._spread: dict[str, tuple[Tensor, Tensor]] = {}
-        self._rows: dict[tuple[str, bool, bytes], Tensor] = {}
+        self._rows: dict[tuple[bytes, bool], dict[str, Tensor]] = {}  # by listed and exclusive
 
     def listed(self, sample_set: SegmentationSet) -> Tensor:
         """Return which names a set lists, (N,) bool."""
@@ -85,10 +85,12 @@ class LabelSpace:
             (P, N + 2) int8 of `Relation` values: a column per name, then one each for
             `BACKGROUND` and `IGNORE`, so that a label is a valid (negative) index.
         """
-        rows = [
-            self._row(plain_name(c) if isinstance(c, str) else self.names[c], listed, exclusive)
-            for c in classes
-        ]
+        names = [plain_name(c) if isinstance(c, str) else self.names[c] for c in classes]
+        known = self._rows.setdefault((listed.numpy().tobytes(), exclusive), {})
+        for name in names:
+            if name not in known:
+                known[name] = self._row(name, listed, exclusive)
+        rows = [known[name] for name in names]
         if not rows:
             return torch.empty(0, len(self.names) + 2, dtype=torch.int8)
         return torch.stack(rows)
@@ -132,16 +134,13 @@ class LabelSpace:
 
     def _row(self, name: str, listed: Tensor, exclusive: bool) -> Tensor:
         """Return what every label of a set means for `name`, (N + 2,) int8."""
-        key = (name, exclusive, listed.numpy().tobytes())
-        if key not in self._rows:
-            same, kinds_of = self._spread_of(name)
-            row = self._column(name, False, False)
-            if bool((listed & same).any()):
-                row = torch.where(listed, self._column(name, True, exclusive), row)
-            absent = bool((listed & kinds_of).any())
-            ends = (Relation.NEGATIVE if absent else Relation.UNKNOWN, Relation.UNKNOWN)
-            self._rows[key] = torch.cat((row, torch.tensor(ends, dtype=torch.int8)))
-        return self._rows[key]
+        same, kinds_of = self._spread_of(name)
+        row = self._column(name, False, False)
+        if bool((listed & same).any()):
+            row = torch.where(listed, self._column(name, True, exclusive), row)
+        absent = bool((listed & kinds_of).any())
+        ends = (Relation.NEGATIVE if absent else Relation.UNKNOWN, Relation.UNKNOWN)
+        return torch.cat((row, torch.tensor(ends, dtype=torch.int8)))
 
     def _column(self, name: str, same_set: bool, exclusive: bool) -> Tensor:
         """Return what each name as a label says about `name`, (N,) int8."""

@@ -165,8 +165,8 @@ class TrainingRun:
                 logits, ranking, samples, vocabulary, COST_STRIDE
             )
         if config.anchor:
-            label = torch.stack([s.label for s in samples]).to(device)
-            unknown = label[:, COST_STRIDE // 2 :: COST_STRIDE, COST_STRIDE // 2 :: COST_STRIDE] < 0
+            label = torch.stack([_at_stride(s.label, COST_STRIDE) for s in samples])
+            unknown = label.to(device) < 0
             names = self.model.towers.imagenet_names
             loss = anchor_loss(features.dense16, features.dense32, names, unknown)
             losses["anchor"] = config.anchor * loss
@@ -205,7 +205,7 @@ class TrainingRun:
         targets, valids, weights = [], [], []
         for row, sample in enumerate(samples):
             indices = list(range(len(vocabulary))) if kept is None else kept[row].tolist()
-            label = sample.label[stride // 2 :: stride, stride // 2 :: stride]
+            label = _at_stride(sample.label, stride)
             target, valid = self.data.space.targets(
                 label,
                 [vocabulary[i] for i in indices],
@@ -319,6 +319,11 @@ def _rate_factor(name: str, config: TrainConfig) -> float:
     if name.startswith(LITE_TUNED_STAGES):
         return config.trunk_rate
     return 0.0 if name.startswith(("towers.trunk.", "towers.text.")) else 1.0
+
+
+def _at_stride(label: Tensor, stride: int) -> Tensor:
+    """Thin a label map (S, S) out to the middles of a grid's cells."""
+    return label[stride // 2 :: stride, stride // 2 :: stride]
 
 
 def _freeze_statistics(model: ERRSeg) -> None:

@@ -78,7 +78,7 @@ class TrainingVocabulary:
         if self.config.whole_lists:
             listed = torch.stack([sample.listed for sample in samples]).any(dim=0)
             others = [self.space.names[i] for i in listed.nonzero().flatten().tolist()]
-            vocabulary += [name for name in others if name not in set(vocabulary)]
+            vocabulary = list(dict.fromkeys([*vocabulary, *others]))
         taken = set(vocabulary)
         rest = [name for name in self.names if name not in taken]
         if self.config.vocabulary:

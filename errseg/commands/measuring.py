@@ -9,10 +9,11 @@ from pathlib import Path
 
 from errseg.commands.options import (
     add_data_option,
+    add_expand_option,
     add_model_options,
     add_network_options,
     add_precision_option,
-    names,
+    add_sets_option,
     positive,
 )
 from errseg.config import KEPT_CLASSES
@@ -25,7 +26,7 @@ BENCHMARKED = "errseg-base"
 def evaluate_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``evaluate``."""
     add_data_option(parser)
-    parser.add_argument("--sets", type=names, metavar="A,B", help="only these sets")
+    add_sets_option(parser)
     parser.add_argument("--limit", type=positive, metavar="N", help="photos of each set")
     parser.add_argument(
         "--threshold",
@@ -38,12 +39,7 @@ def evaluate_options(parser: argparse.ArgumentParser) -> None:
         default=True,
         help="measure without CRM too (yes)",
     )
-    parser.add_argument(
-        "--expand",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="read unknown words with their hypernyms, as segment does (yes)",
-    )
+    add_expand_option(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     add_model_options(parser)
     add_precision_option(parser, FLOAT32)
@@ -85,7 +81,7 @@ def evaluate(args: argparse.Namespace) -> str:
 def calibrate_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``calibrate``."""
     add_data_option(parser)
-    parser.add_argument("--sets", type=names, metavar="A,B", help="only these sets")
+    add_sets_option(parser)
     parser.add_argument(
         "--photos",
         type=positive,

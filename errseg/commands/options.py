@@ -18,6 +18,22 @@ def add_data_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_sets_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--sets``."""
+    parser.add_argument("--sets", type=names, metavar="A,B", help="only these sets")
+
+
+def add_expand_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--expand`` and ``--no-expand``."""
+    parser.add_argument(
+        "--expand",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="read words that errseg-lite doesn't know with what they are: capybara, rodent, "
+        "animal (yes)",
+    )
+
+
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Add ``--model`` and ``--device``."""
     parser.add_argument(

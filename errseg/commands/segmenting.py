@@ -7,10 +7,11 @@ import json
 from pathlib import Path
 
 from errseg.commands.options import (
+    add_expand_option,
     add_model_options,
     add_network_options,
     add_precision_option,
-    names,
+    add_sets_option,
     positive,
 )
 from errseg.config import BETA, list_models
@@ -51,13 +52,7 @@ def segment_options(parser: argparse.ArgumentParser) -> None:
         type=float,
         help="0 to 1; pixels whose best score is lower get no class (the model's own)",
     )
-    parser.add_argument(
-        "--expand",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="read words that errseg-lite doesn't know with what they are: capybara, rodent, "
-        "animal (yes)",
-    )
+    add_expand_option(parser)
     parser.add_argument(
         "--opacity",
         type=float,
@@ -148,7 +143,7 @@ def sheet_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", type=Path, metavar="DIR", help="show validation photos of these sets instead"
     )
-    parser.add_argument("--sets", type=names, metavar="A,B", help="only these sets")
+    add_sets_option(parser)
     parser.add_argument(
         "--limit", type=positive, default=6, metavar="N", help="photos of each set (6)"
     )
