@@ -26,8 +26,9 @@ from errseg import naive
 from errseg.config import KEPT_CLASSES, model_config
 from errseg.device import AUTOMATIC, find_precision
 from errseg.errors import InputError
+from errseg.labelling import label_pixels
 from errseg.model import SMALLEST_SIDE, ERRSeg, ImageFeatures, build_model
-from errseg.predictor import GRID, label_pixels
+from errseg.network_input import GRID
 from errseg.vocabulary import fill_templates, load_vocabulary
 
 KINDS = ("naive", "float32", "auto")

@@ -23,7 +23,8 @@ from errseg.data import SegmentationSet
 from errseg.label_sets import samples
 from errseg.metrics import Rejection
 from errseg.model import ERRSeg, Segmentation
-from errseg.predictor import Predictor, network_size
+from errseg.network_input import network_size
+from errseg.predictor import Predictor
 from errseg.scores import calibrate_logits
 from errseg.vocabulary import parse_classes
 

@@ -13,9 +13,11 @@ from tqdm import tqdm
 
 from errseg.config import KEPT_CLASSES, VOTES_PER_PIXEL
 from errseg.data import SegmentationSet, validation_samples
+from errseg.labelling import label_pixels
 from errseg.metrics import Calibration, ConfusionMatrix, Rejection
 from errseg.model import ERRSeg, ImageFeatures, Segmentation
-from errseg.predictor import Predictor, label_pixels, network_size
+from errseg.network_input import network_size
+from errseg.predictor import Predictor
 from errseg.reduction import rank_classes
 from errseg.relations import synonyms
 from errseg.vocabulary import parse_classes

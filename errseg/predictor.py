@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,26 +24,15 @@ from torch.nn import functional as F
 
 from errseg.attention import Attention, Recorder
 from errseg.cache import BoundedCache
-from errseg.config import (
-    BETA,
-    KEPT_CLASSES,
-    LARGEST_INPUT,
-    SMALLEST_INPUT,
-    VOTES_PER_PIXEL,
-    ModelConfig,
-)
+from errseg.config import BETA, KEPT_CLASSES, VOTES_PER_PIXEL
 from errseg.disk_cache import DiskCache, cache_folder
 from errseg.errors import InputError
 from errseg.images import load_image
+from errseg.labelling import check_threshold, label_pixels
 from errseg.model import ERRSeg, ImageFeatures, Segmentation
+from errseg.network_input import network_size, resize_photo
 from errseg.vocabulary import Vocabulary, fill_templates, parse_classes
 
-GRID = 32
-"""Network sizes are multiples of the coarsest stride, so that all grids fit."""
-WIDEST_ASPECT = 8.0
-"""Photos longer than 8 : 1 are squeezed to it; the shorter side would vanish otherwise."""
-LOADER_SHORT, LOADER_LONG = 800, 1333
-"""The published evaluation's loader resizes photos to these sides before the network's size."""
 TEXT_CACHE = 32 * 2**20
 """Bytes of text embeddings that are kept: some 10,000 prompts of errseg-large."""
 IMAGE_CACHE = 128 * 2**20
@@ -376,80 +364,6 @@ class Predictor:
         }
 
 
-def network_size(
-    photo: tuple[int, int], config: ModelConfig, input_size: int | None = None
-) -> tuple[int, int]:
-    """Choose the network's input (H, W) for a photo (H, W).
-
-    The published models see a square, whatever the aspect; errseg-lite sees the photo's aspect at
-    the area of that square.
-
-    Raises:
-        InputError: the input size is out of range.
-    """
-    side = config.input_size if input_size is None else input_size
-    if not SMALLEST_INPUT <= side <= LARGEST_INPUT:
-        raise InputError(
-            f"The input size must lie between {SMALLEST_INPUT} and {LARGEST_INPUT} pixels, "
-            f"not {side}."
-        )
-    aspect = 1.0
-    if config.keep_aspect:
-        aspect = min(max(photo[1] / photo[0], 1 / WIDEST_ASPECT), WIDEST_ASPECT)
-    height, width = side / math.sqrt(aspect), side * math.sqrt(aspect)
-    return _to_grid(height), _to_grid(width)
-
-
-def _to_grid(side: float) -> int:
-    return max(2, round(side / GRID)) * GRID
-
-
-def resize_photo(photo: np.ndarray, size: tuple[int, int], config: ModelConfig) -> np.ndarray:
-    """Resize a photo (H, W, 3) uint8 as the model's training and evaluation did."""
-    image = Image.fromarray(photo)
-    if config.keep_aspect:
-        return np.array(image.resize(size[::-1], Image.Resampling.BILINEAR))
-    scale = min(LOADER_SHORT / min(image.size), LOADER_LONG / max(image.size))
-    loaded = image.resize(
-        tuple(round(side * scale) for side in image.size), Image.Resampling.BILINEAR
-    )
-    pixels = torch.from_numpy(np.array(loaded)).permute(2, 0, 1)[None].float()
-    squeezed = F.interpolate(pixels, size=size, mode="bilinear", align_corners=False)
-    return squeezed[0].round().byte().permute(1, 2, 0).numpy()
-
-
-def label_pixels(
-    out: Segmentation, size: tuple[int, int], threshold: float = 0.0
-) -> tuple[np.ndarray, np.ndarray]:
-    """Label every pixel of the first photo of a batch with its best class.
-
-    The scores are resized (bilinear) to the photo, then compared, as the published evaluation
-    does. Classes that can't win anywhere are left out first, which changes nothing: a resized
-    score lies between the least and the greatest of the grid's cells around it.
-
-    Args:
-        out: from `ERRSeg.decode`.
-        size: the photo's H, W.
-        threshold: in [0, 1].
-
-    Returns:
-        labels (H, W) int64 and scores (H, W) float32.
-    """
-    scores = out.kept_logits[0].float().sigmoid()  # (P, h, w)
-    least = -F.max_pool2d(-scores[None], 3, stride=1, padding=1)[0]
-    greatest = F.max_pool2d(scores[None], 3, stride=1, padding=1)[0]
-    can_win = (greatest >= least.amax(dim=0)).flatten(1).any(dim=1)
-    best = torch.full(size, -1.0, device=scores.device)
-    labels = torch.full(size, -1, dtype=torch.int64, device=scores.device)
-    for place in can_win.nonzero()[:, 0].tolist():
-        resized = F.interpolate(scores[place][None, None], size=size, mode="bilinear")[0, 0]
-        better = resized > best  # strict: ties stay with the lower index
-        best = torch.where(better, resized, best)
-        labels.masked_fill_(better, int(out.kept[0, place]))
-    labels.masked_fill_(best < threshold, -1)
-    return labels.cpu().numpy(), best.cpu().numpy()
-
-
 def expansion_notices(expanded: dict[str, str]) -> list[str]:
     """Say which words were read with their hypernyms; of many only the first."""
     said = [f"{word!r} was read as {prompt!r}." for word, prompt in expanded.items()]
@@ -457,12 +371,6 @@ def expansion_notices(expanded: dict[str, str]) -> list[str]:
     if more > 0:
         said[EXPANSIONS_SAID:] = [f"So were {more:,} more words that the text tower spells out."]
     return said
-
-
-def check_threshold(threshold: float) -> None:
-    """Refuse a threshold outside [0, 1] with an `InputError`."""
-    if not 0 <= threshold <= 1:
-        raise InputError(f"The threshold must lie between 0 and 1, not {threshold}.")
 
 
 class _Clock:

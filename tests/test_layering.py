@@ -18,7 +18,7 @@ GROUPS = (
     ("encoder", "lite", "cost", "reduction", "fusion", "decoder", "published"),
     ("model",),
     ("weights",),
-    ("images", "predictor"),
+    ("images", "labelling", "network_input", "predictor"),
 )
 WITHOUT_TORCH = ("config", "errors", "vocabulary", "wordnet", "cache", "disk_cache")
 DEMO_ONLY = ("gradio", "gradio_client")

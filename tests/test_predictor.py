@@ -11,14 +11,10 @@ from torch.nn import functional as F
 
 from errseg.config import model_config
 from errseg.errors import InputError
+from errseg.labelling import label_pixels
 from errseg.model import Segmentation
-from errseg.predictor import (
-    Predictor,
-    expansion_notices,
-    label_pixels,
-    network_size,
-    resize_photo,
-)
+from errseg.network_input import network_size, resize_photo
+from errseg.predictor import Predictor, expansion_notices
 from errseg.vocabulary import parse_classes
 
 WORDS = "cat, dog, sky, grass, tree, road, sofa"

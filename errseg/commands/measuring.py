@@ -55,7 +55,7 @@ def evaluate(args: argparse.Namespace) -> str:
     from errseg.device import find_device
     from errseg.evaluate import Protocol, as_dict, as_table
     from errseg.evaluate import evaluate as measure
-    from errseg.predictor import check_threshold
+    from errseg.labelling import check_threshold
     from errseg.train_config import HELD_OUT
     from errseg.weights import load_model
 

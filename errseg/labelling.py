@@ -1,0 +1,48 @@
+"""From logits to a label for every pixel of the photo."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from errseg.errors import InputError
+from errseg.model import Segmentation
+
+
+def label_pixels(
+    out: Segmentation, size: tuple[int, int], threshold: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Label every pixel of the first photo of a batch with its best class.
+
+    The scores are resized (bilinear) to the photo, then compared, as the published evaluation
+    does. Classes that can't win anywhere are left out first, which changes nothing: a resized
+    score lies between the least and the greatest of the grid's cells around it.
+
+    Args:
+        out: from `ERRSeg.decode`.
+        size: the photo's H, W.
+        threshold: in [0, 1].
+
+    Returns:
+        labels (H, W) int64 and scores (H, W) float32.
+    """
+    scores = out.kept_logits[0].float().sigmoid()  # (P, h, w)
+    least = -F.max_pool2d(-scores[None], 3, stride=1, padding=1)[0]
+    greatest = F.max_pool2d(scores[None], 3, stride=1, padding=1)[0]
+    can_win = (greatest >= least.amax(dim=0)).flatten(1).any(dim=1)
+    best = torch.full(size, -1.0, device=scores.device)
+    labels = torch.full(size, -1, dtype=torch.int64, device=scores.device)
+    for place in can_win.nonzero()[:, 0].tolist():
+        resized = F.interpolate(scores[place][None, None], size=size, mode="bilinear")[0, 0]
+        better = resized > best  # strict: ties stay with the lower index
+        best = torch.where(better, resized, best)
+        labels.masked_fill_(better, int(out.kept[0, place]))
+    labels.masked_fill_(best < threshold, -1)
+    return labels.cpu().numpy(), best.cpu().numpy()
+
+
+def check_threshold(threshold: float) -> None:
+    """Refuse a threshold outside [0, 1] with an `InputError`."""
+    if not 0 <= threshold <= 1:
+        raise InputError(f"The threshold must lie between 0 and 1, not {threshold}.")
