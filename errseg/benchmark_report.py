@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from errseg.benchmark import DECODER, KINDS, PROMPTS, STAGES, Report
+from errseg.benchmark import KINDS, PROMPTS, STAGES, Report
 from errseg.errors import InputError
 
 STAGE_NAMES = {
@@ -40,23 +40,16 @@ def as_text(report: Report) -> str:
         f"{'':8}{'G multiply-adds':>18}",
     ]
     rows = [(STAGE_NAMES[stage], (stage,)) for stage in STAGES]
-    rows += [("whole photo", STAGES[1:]), ("new P or K", (*DECODER, "render"))]
-    for name, stages in rows:
-        drawn, ours, auto = (report.photo(kind, stages) for kind in KINDS)
+    for name, stages in [*rows, ("whole photo", STAGES[1:])]:
         counts = [
             sum(report.multiply_adds[stage][kind] for stage in stages) / 1e9
             for kind in ("naive", "ours")
         ]
-        lines.append(
-            f"{name:24}{drawn:12.3f}{ours:12.3f}{ours / drawn:7.2f}x{auto:16.3f}"
-            f"{auto / drawn:7.2f}x{counts[0]:9.1f} ->{counts[1]:6.1f}"
-        )
+        seconds = {kind: report.photo(kind, stages) for kind in KINDS}
+        lines.append(_row(name, seconds, 3) + f"{counts[0]:9.1f} ->{counts[1]:6.1f}")
+    lines.append(_row("new P or K", report.knob, 3))
     if report.memory["naive"] is not None:
-        drawn, ours, auto = (report.memory[kind] / MEBIBYTE for kind in KINDS)
-        lines.append(
-            f"{'peak memory, MiB':24}{drawn:12.0f}{ours:12.0f}{ours / drawn:7.2f}x{auto:16.0f}"
-            f"{auto / drawn:7.2f}x"
-        )
+        lines.append(_row("peak memory, MiB", {k: report.memory[k] / MEBIBYTE for k in KINDS}, 0))
     lines += ["", "whole photo with cached text, auto, seconds"]
     for symbol, growth in (("T", report.by_classes), ("P", report.by_kept_classes)):
         lines.append("  ".join(f"{symbol} = {n}: {seconds:.2f}" for n, seconds in growth.items()))
@@ -65,6 +58,14 @@ def as_text(report: Report) -> str:
         shown = "not known here" if ratio is None else f"{ratio:.2f}"
         lines.append(f"{RATIO_NAMES[name]:54}{shown}")
     return "\n".join(lines)
+
+
+def _row(name: str, figures: dict[str, float], digits: int) -> str:
+    drawn, ours, auto = (figures[kind] for kind in KINDS)
+    return (
+        f"{name:24}{drawn:12.{digits}f}{ours:12.{digits}f}{ours / drawn:7.2f}x"
+        f"{auto:16.{digits}f}{auto / drawn:7.2f}x"
+    )
 
 
 def kind_labels(report: Report) -> dict[str, str]:

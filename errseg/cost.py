@@ -40,7 +40,8 @@ class CostEmbedding(nn.Module):
 
     As the paper draws it: a 7x7 convolution per stride, stride 32 resized to stride 16, the mean
     of the two, a 1x1 convolution. No nonlinearity stands between them and a bilinear resize
-    commutes with a 1x1 convolution, so they are applied folded into one 7x7 convolution a stride.
+    commutes with what works on single pixels, so they are applied as one matrix product over
+    every pixel's 7x7 windows, whose output has the layout of ESCF's tokens.
     """
 
     def __init__(self, config: HeadConfig):
@@ -56,20 +57,23 @@ class CostEmbedding(nn.Module):
         """Embed the kept classes' cost maps: (B, P, h, w) at each stride -> (B, P, h16, w16, C)."""
         maps = (cost.stride16, cost.stride32)[: len(self.embed)]
         batch, classes, *grid = cost.stride16.shape
-        total = None
+        windows = []
         for convolution, stride_maps in zip(self.embed, maps, strict=True):
-            weight, bias = self._folded(convolution)
-            embedded = F.conv2d(
-                stride_maps.flatten(0, 1)[:, None], weight, bias, padding=convolution.padding
-            )  # (B P, C, h, w)
-            embedded = resize(embedded, tuple(grid))
-            total = embedded if total is None else total + embedded
-        total = total + self.fuse.bias[:, None, None]
-        # (B P, C, h, w) -> (B, P, h, w, C): ESCF works on channels-last tokens
-        return total.unflatten(0, (batch, classes)).permute(0, 1, 3, 4, 2).contiguous()
+            around = _windows(stride_maps.flatten(0, 1), convolution.kernel_size[0])
+            resized = resize(around.permute(0, 3, 1, 2), tuple(grid))
+            windows.append(resized.permute(0, 2, 3, 1))  # (B P, h16, w16, 49)
+        embedded = F.linear(torch.cat(windows, dim=-1), *self._folded())
+        return embedded.unflatten(0, (batch, classes))
 
-    def _folded(self, convolution: nn.Conv2d) -> tuple[Tensor, Tensor]:
-        """Fold the 1x1 fusion and the mean over strides into one stride's convolution."""
+    def _folded(self) -> tuple[Tensor, Tensor]:
+        """Fold the strides' convolutions, their mean and the 1x1 convolution into one matrix."""
         fuse = self.fuse.weight[:, :, 0, 0] / len(self.embed)
-        weight = torch.einsum("oc,cihw->oihw", fuse, convolution.weight)
-        return weight, fuse @ convolution.bias
+        kernels = [convolution.weight.flatten(1) for convolution in self.embed]  # (C', 49) each
+        bias = sum(convolution.bias for convolution in self.embed)
+        return fuse @ torch.cat(kernels, dim=1), fuse @ bias + self.fuse.bias
+
+
+def _windows(maps: Tensor, size: int) -> Tensor:
+    """Gather the ``size`` x ``size`` window around every pixel: (N, h, w) -> (N, h, w, size^2)."""
+    around = F.pad(maps, (size // 2,) * 4)
+    return around.unfold(1, size, 1).unfold(2, size, 1).flatten(3)

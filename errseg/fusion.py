@@ -197,10 +197,11 @@ class CFM(nn.Module):
             )
         pixels = pixels + self._drop(self.attention(normed, query, key))
         pixels = pixels + self._drop(F.relu6(self.feed_forward(self.norm2(pixels))))
-        # (B, h' w', P, C) -> (B P, C, h', w')
-        fused = pixels.permute(0, 2, 3, 1).flatten(0, 1).unflatten(2, reduced_grid)
+        # (B, h' w', P, C) -> (B, P, h' w', C) -> (B P, C, h', w'), channels last in memory
+        fused = pixels.transpose(1, 2).flatten(0, 1).contiguous()
+        fused = fused.unflatten(1, reduced_grid).permute(0, 3, 1, 2)
         fused = resize(fused, tuple(grid), align_corners=True)
-        return tokens + fused.permute(0, 2, 3, 1).view(tokens.shape)
+        return fused.permute(0, 2, 3, 1).view(tokens.shape).add_(tokens)
 
     def _drop(self, branch: Tensor) -> Tensor:
         """Drop the branch per pixel, as the published code's (B h w, ...) layout does."""
@@ -215,25 +216,26 @@ class ESCFLayer(nn.Module):
         self.sfm = SFM(config, drop_path) if config.sfm else None
         self.cfm = CFM(config, drop_path) if config.cfm else None
 
-    def forward(
-        self,
-        tokens: Tensor,
-        image_guidance: Tensor | None,
-        text_guidance: Tensor | None,
-        recorder: Recorder | None = None,
+    def over_space(
+        self, tokens: Tensor, guidance: Tensor | None, recorder: Recorder | None = None
     ) -> Tensor:
-        """Fuse tokens (B, P, h, w, C) with (B, h, w, C) and (B, P, C) guidance."""
+        """Fuse tokens (B, P, h, w, C) with image guidance (B, h, w, C), every class by itself."""
         if recorder is not None:
             recorder.start_layer()
-        if self.sfm is not None:
-            tokens = self.sfm(tokens, image_guidance, recorder)
-        if self.cfm is not None:
-            tokens = self.cfm(tokens, text_guidance, recorder)
-        return tokens
+        return tokens if self.sfm is None else self.sfm(tokens, guidance, recorder)
+
+    def over_classes(
+        self, tokens: Tensor, guidance: Tensor | None, recorder: Recorder | None = None
+    ) -> Tensor:
+        """Fuse tokens (B, P, h, w, C) with text guidance (B, P, C), every pixel by itself."""
+        return tokens if self.cfm is None else self.cfm(tokens, guidance, recorder)
 
 
 class ESCF(nn.ModuleList):
-    """All layers; drop path grows linearly from 0 to its last value."""
+    """All layers; drop path grows linearly from 0 to its last value.
+
+    It can run in two parts: in `begin` no class knows of another yet, in `go_on` they meet.
+    """
 
     def __init__(self, config: HeadConfig):
         last = max(config.layers - 1, 1)
@@ -248,9 +250,38 @@ class ESCF(nn.ModuleList):
         text_guidance: Tensor | None,
         recorder: Recorder | None = None,
     ) -> list[Tensor]:
-        """Return the tokens after each layer, the last one for the decoder."""
+        """Fuse tokens with guidance.
+
+        Args:
+            tokens: the embedded cost maps, (B, P, h, w, C).
+            image_guidance: (B, h, w, C).
+            text_guidance: (B, P, C).
+            recorder: collects the attention, see `errseg.attention`.
+
+        Returns:
+            the tokens after each layer, the last ones for the decoder.
+        """
+        begun = self.begin(tokens, image_guidance, recorder)
+        return self.go_on(begun, image_guidance, text_guidance, recorder)
+
+    def begin(
+        self, tokens: Tensor, image_guidance: Tensor | None, recorder: Recorder | None = None
+    ) -> Tensor:
+        """Apply the first layer's SFM: arguments and result as those of a call."""
+        return self[0].over_space(tokens, image_guidance, recorder)
+
+    def go_on(
+        self,
+        tokens: Tensor,
+        image_guidance: Tensor | None,
+        text_guidance: Tensor | None,
+        recorder: Recorder | None = None,
+    ) -> list[Tensor]:
+        """Apply all that follows `begin`, to what it returned."""
         stages = []
         for layer in self:
-            tokens = layer(tokens, image_guidance, text_guidance, recorder)
+            if stages:
+                tokens = layer.over_space(tokens, image_guidance, recorder)
+            tokens = layer.over_classes(tokens, text_guidance, recorder)
             stages.append(tokens)
         return stages

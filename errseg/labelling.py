@@ -32,14 +32,14 @@ def label_pixels(
     greatest = F.max_pool2d(scores[None], 3, stride=1, padding=1)[0]
     can_win = (greatest >= least.amax(dim=0)).flatten(1).any(dim=1)
     best = torch.full(size, -1.0, device=scores.device)
-    labels = torch.full(size, -1, dtype=torch.int64, device=scores.device)
+    labels = torch.full(size, -1, dtype=torch.int32, device=scores.device)
     for place in can_win.nonzero()[:, 0].tolist():
         resized = F.interpolate(scores[place][None, None], size=size, mode="bilinear")[0, 0]
         better = resized > best  # strict: ties stay with the lower index
-        best = torch.where(better, resized, best)
+        torch.maximum(best, resized, out=best)
         labels.masked_fill_(better, int(out.kept[0, place]))
     labels.masked_fill_(best < threshold, -1)
-    return labels.cpu().numpy(), best.cpu().numpy()
+    return labels.cpu().numpy().astype(np.int64), best.cpu().numpy()
 
 
 def check_threshold(threshold: float) -> None:

@@ -16,6 +16,7 @@ guidance       image or text features that steer ESCF and GUD
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import torch
@@ -41,9 +42,12 @@ from errseg.lite import LiteTowers
 from errseg.published import load_published
 from errseg.reduction import count_votes, rank_vocabulary, score_votes, select_classes
 from errseg.scores import calibrate_logits
+from errseg.token_memory import TokenMemory
 
 DROPPED_LOGIT = -100.0
 """Logit of a class that CRM dropped: its sigmoid is 0 in every precision (published code)."""
+KNOWN_CLASSES = 64
+"""Classes of which a photo remembers tokens: P = 32 and as many that were kept before."""
 SMALLEST_SIDE = 64
 """Pixels of a side below which the stride-32 grid has fewer than two cells."""
 
@@ -57,6 +61,7 @@ class ImageFeatures:
     guidance: ImageGuidance
     pyramid: tuple[Tensor, ...]  # backbone features at strides 4, 8, 16, 32; may be dropped
     size: tuple[int, int]  # H, W of the network's input
+    memory: TokenMemory | None = None  # of one photo that is decoded more than once
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ class Fusion:
     """What GUD decodes, and what it came from: tokens are channels-last."""
 
     cost: CostMaps  # (B, P, h, w) at strides 16 and 32
-    embedding: Tensor  # (B, P, h16, w16, C)
+    embedding: Tensor | None  # (B, P, h16, w16, C); None where the photo's memory was asked
     text_guidance: Tensor | None  # (B, P, C)
     layers: list[Tensor]  # after each layer of ESCF, (B, P, h16, w16, C)
 
@@ -205,6 +210,19 @@ class ERRSeg(nn.Module):
             raise InputError("No prompt was given; encode_text needs at least one.")
         return self.towers.encode_text(list(prompts))
 
+    def remember(self, features: ImageFeatures) -> ImageFeatures:
+        """Let a photo remember its classes from one decoding to the next; see `TokenMemory`.
+
+        Args:
+            features: of one photo, from `encode_image`.
+
+        Returns:
+            the features without the backbone's, which have done their work in the guidance.
+        """
+        cells = features.dense16.shape[-2:].numel()
+        limit = KNOWN_CLASSES * cells * self.config.head.width * self.dtype.itemsize
+        return dataclasses.replace(features, pyramid=(), memory=TokenMemory(limit))
+
     def cost_maps(self, features: ImageFeatures, text: Tensor) -> CostMaps:
         """Compute HSM's cost maps (B, T, h, w) for any text embeddings (T, C)."""
         return cost_maps(features.dense16, features.dense32, text)
@@ -244,6 +262,8 @@ class ERRSeg(nn.Module):
         count = kept_classes if self.config.head.crm else len(text)
         kept = select_classes(scores, count, always)
 
+        if keep_stages:
+            features = dataclasses.replace(features, memory=None)
         fusion = self.fuse(features, text[kept], recorder)
         grid = (features.size[0] // 4, features.size[1] // 4)
         logits, upsampled = self.decoder(
@@ -278,7 +298,6 @@ class ERRSeg(nn.Module):
             recorder: see `decode`.
         """
         cost = cost_maps(features.dense16, features.dense32, text)
-        embedding = self.cost_embedding(cost).to(self.dtype)
         text_guidance = None
         if self.text_guidance is not None:
             text_guidance = F.gelu(self.text_guidance(text.to(self.dtype)))
@@ -286,8 +305,21 @@ class ERRSeg(nn.Module):
             text_guidance = F.dropout1d(
                 text_guidance, self.config.head.text_guidance_dropout, self.training
             )
-        layers = self.escf(embedding, features.guidance.spatial, text_guidance, recorder)
+        guidance = features.guidance.spatial
+        if features.memory is None or recorder is not None:
+            embedding = self.cost_embedding(cost).to(self.dtype)
+            layers = self.escf(embedding, guidance, text_guidance, recorder)
+        else:
+            embedding = None
+            begun = features.memory.complete(text[0], lambda new: self._begin(features, new))
+            layers = self.escf.go_on(begun[None], guidance, text_guidance)
         return Fusion(cost, embedding, text_guidance, layers)
+
+    def _begin(self, features: ImageFeatures, text: Tensor) -> Tensor:
+        """Do what depends on single classes: text (P, C) -> one photo's tokens (P, h, w, C)."""
+        cost = cost_maps(features.dense16, features.dense32, text)
+        embedding = self.cost_embedding(cost).to(self.dtype)
+        return self.escf.begin(embedding, features.guidance.spatial)[0]
 
     def load_published(self, state_dict: dict[str, Tensor]) -> ERRSeg:
         """Load tensors under the released checkpoints' names (``sem_seg_head....``), strictly.

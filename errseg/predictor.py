@@ -9,7 +9,6 @@ be shared by any number of threads and users.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import time
 from collections.abc import Sequence
@@ -328,15 +327,15 @@ class Predictor:
         features = self._images.get(key)
         if features is None:
             tensor = torch.from_numpy(pixels).permute(2, 0, 1)[None]
-            # The backbone's features have done their work in the guidance.
-            features = dataclasses.replace(self.model.encode_image(tensor), pyramid=())
+            features = self.model.remember(self.model.encode_image(tensor))
             tensors = (
                 features.dense16,
                 features.dense32,
                 features.guidance.spatial,
                 *features.guidance.decoder,
             )
-            self._images.put(key, features, sum(t.nbytes for t in tensors if t is not None))
+            size = sum(t.nbytes for t in tensors if t is not None) + features.memory.limit
+            self._images.put(key, features, size)
         return features
 
     def _embed_prompts(self, prompts: list[str]) -> dict[str, Tensor]:

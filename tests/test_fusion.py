@@ -59,6 +59,19 @@ def test_attend_is_softmax_attention(randn):
         torch.testing.assert_close(found[n], softmax_attention(query[n], key[n], value[n], 2))
 
 
+@pytest.mark.parametrize("at_once", [1, 100, 10_000], ids="{} weights at once".format)
+def test_bfloat16_on_a_cpu_attends_in_parts(randn, monkeypatch, at_once):
+    monkeypatch.setattr("errseg.layers.WEIGHTS_AT_ONCE", at_once)
+    query, key, value = (x.bfloat16() for x in (randn(5, 6, 8), randn(5, 7, 8), randn(5, 7, 8)))
+    with torch.no_grad():
+        found = attend(query, key, value, heads=2).float()
+    exact = attend(query.float(), key.float(), value.float(), heads=2)
+    torch.testing.assert_close(found, exact, rtol=0, atol=0.02)
+    queries = query.requires_grad_()
+    attend(queries, key, value, heads=2).sum().backward()  # in training in one piece
+    assert queries.grad.isfinite().all()
+
+
 def test_split_linear_is_a_linear_layer_over_both(randn):
     layer, tokens, guidance = SplitLinear(9, 6), randn(2, 4, 5), randn(2, 4, 4)
     expected = F.linear(torch.cat([tokens, guidance], dim=-1), layer.weight, layer.bias)

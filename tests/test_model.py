@@ -82,6 +82,42 @@ def test_kept_classes_are_crm_s_best(any_model, make_pixels):
 
 
 @torch.no_grad()
+def test_a_photo_that_remembers_computes_new_classes_only(any_model, make_pixels, monkeypatch):
+    features = any_model.encode_image(make_pixels(1, 64, 96))
+    text = any_model.encode_text(PROMPTS)
+    remembering, computed = any_model.remember(features), []
+    begin = any_model.escf.begin
+    monkeypatch.setattr(
+        any_model.escf, "begin", lambda t, g, r=None: computed.append(t.shape[1]) or begin(t, g, r)
+    )
+    known = set()
+    for settings in ({"kept_classes": 3}, {"kept_classes": 6}, {"votes_per_pixel": 1}, {}):
+        out = any_model.decode(remembering, text, **settings)
+        new = set(out.kept[0].tolist()) - known
+        assert sum(computed) == len(new)
+        known |= new
+        expected = any_model.decode(features, text, **settings)
+        torch.testing.assert_close(out.kept_logits, expected.kept_logits, rtol=0, atol=1e-4)
+        assert torch.equal(out.kept, expected.kept)
+        computed.clear()
+    changed = any_model.decode(remembering, any_model.encode_text(["a zebra", *PROMPTS[:4]]))
+    assert computed == [1]  # the zebra
+    assert changed.kept.shape == (1, 5)
+
+
+@torch.no_grad()
+def test_a_photo_s_memory_is_bounded(clip_model, make_pixels, monkeypatch):
+    monkeypatch.setattr("errseg.model.KNOWN_CLASSES", 4)
+    features = clip_model.encode_image(make_pixels(1, 64, 64))
+    text, remembering = clip_model.encode_text(PROMPTS), clip_model.remember(features)
+    for kept_classes in (2, 9, 3):
+        out = clip_model.decode(remembering, text, kept_classes)
+        expected = clip_model.decode(features, text, kept_classes)
+        torch.testing.assert_close(out.kept_logits, expected.kept_logits, rtol=0, atol=1e-4)
+        assert 0 < remembering.memory.bytes <= remembering.memory.limit
+
+
+@torch.no_grad()
 def test_votes_are_counted_on_the_stride_16_cost_maps(clip_model, text, make_pixels):
     features = clip_model.encode_image(make_pixels(1, 96, 128))
     out = clip_model.decode(features, text, votes_per_pixel=2)
