@@ -50,10 +50,10 @@ def as_text(report: Report) -> str:
     lines.append(_row("new P or K", report.knob, 3))
     if report.memory["naive"] is not None:
         lines.append(_row("peak memory, MiB", {k: report.memory[k] / MEBIBYTE for k in KINDS}, 0))
-    lines += ["", "whole photo with cached text, auto, seconds"]
+    lines += ["", f"whole photo with cached text, {labels['auto']}, seconds"]
     for symbol, growth in (("T", report.by_classes), ("P", report.by_kept_classes)):
         lines.append("  ".join(f"{symbol} = {n}: {seconds:.2f}" for n, seconds in growth.items()))
-    lines += ["", "ratios"]
+    lines += ["", f"ratios, with auto = {report.machine['auto']} here"]
     for name, ratio in report.ratios.items():
         shown = "not known here" if ratio is None else f"{ratio:.2f}"
         lines.append(f"{RATIO_NAMES[name]:54}{shown}")

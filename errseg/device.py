@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import threading
+import time
 from typing import TYPE_CHECKING
 
 from errseg.errors import InputError
@@ -10,11 +13,20 @@ if TYPE_CHECKING:  # slow to import, and a command's options name the devices
     import torch
 
 AUTOMATIC = "auto"
-"""The fastest device there is, and the fastest precision that it has natively."""
+"""The fastest device there is, and the fastest precision of it."""
 FLOAT32 = "float32"
 PRECISIONS = (AUTOMATIC, FLOAT32, "bfloat16", "float16")
 NATIVE_BFLOAT16 = ("avx512_bf16", "amx_bf16")
-"""Instructions of a CPU without which bfloat16 is slower than float32."""
+"""Instructions of a CPU without which bfloat16 is slower than float32. With the first alone it may
+be slower too: of two CPUs that have it, one multiplies 2.7 times as fast and one half as fast."""
+TRIAL_SIDE = 512
+"""Rows and columns of the matrices that a CPU multiplies once to show how fast it is: as large as
+the network's own, and still done in a millisecond or two."""
+TRIALS = 5
+"""Products in each precision, in turn. The fastest counts: a busy machine then changes little."""
+NEEDED_GAIN = 1.25
+"""How many times as fast as float32 bfloat16 must be to be worth its rounding."""
+_TRIAL = threading.Lock()
 
 
 def find_device(name: str = AUTOMATIC) -> torch.device:
@@ -56,8 +68,9 @@ def find_precision(name: str, device: torch.device) -> torch.dtype:
     """Turn a precision's name into the type of number that the network computes in.
 
     Args:
-        name: one of `PRECISIONS`; "auto" is bfloat16 on a CPU or a CUDA GPU that has it natively,
-            float16 on other GPUs, and float32 on other CPUs.
+        name: one of `PRECISIONS`; "auto" is bfloat16 on a CUDA GPU that has it natively and on a
+            CPU that has it natively and is faster with it (which is tried once), float16 on other
+            GPUs, and float32 on other CPUs.
         device: where the network runs.
 
     Raises:
@@ -70,7 +83,30 @@ def find_precision(name: str, device: torch.device) -> torch.dtype:
         return getattr(torch, name)
     if device.type == "cpu":
         has = getattr(torch.cpu, "get_capabilities", dict)()  # older torch can't tell
-        return torch.bfloat16 if any(has.get(x) for x in NATIVE_BFLOAT16) else torch.float32
+        native = any(has.get(x) for x in NATIVE_BFLOAT16)
+        with _TRIAL:  # two trials at once would slow each other
+            return torch.bfloat16 if native and bfloat16_gain() >= NEEDED_GAIN else torch.float32
     if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
         return torch.bfloat16
     return torch.float16
+
+
+@functools.cache
+def bfloat16_gain() -> float:
+    """Try how many times as fast as in float32 this CPU multiplies matrices in bfloat16.
+
+    It takes some ten milliseconds once, in a process's first call. See `TRIAL_SIDE`.
+    """
+    import torch
+
+    # Ones take as long as other numbers, and draw none from torch's generator.
+    square = torch.ones(TRIAL_SIDE, TRIAL_SIDE)
+    matrices = {dtype: square.to(dtype) for dtype in (torch.float32, torch.bfloat16)}
+    best = dict.fromkeys(matrices, float("inf"))
+    with torch.inference_mode():
+        for _ in range(TRIALS):
+            for dtype, matrix in matrices.items():
+                started = time.perf_counter()
+                matrix @ matrix
+                best[dtype] = min(best[dtype], time.perf_counter() - started)
+    return best[torch.float32] / best[torch.bfloat16]

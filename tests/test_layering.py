@@ -15,7 +15,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 GROUPS = (
     ("config", "errors"),
     ("vocabulary", "wordnet", "layers", "attention", "scores", "cache", "disk_cache", "device"),
-    ("encoder", "lite", "cost", "reduction", "fusion", "decoder", "published"),
+    ("encoder", "lite", "cost", "reduction", "fusion", "decoder", "published", "token_memory"),
     ("model",),
     ("weights",),
     ("images", "labelling", "network_input", "predictor"),

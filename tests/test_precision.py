@@ -1,4 +1,4 @@
-"""bfloat16 changes little; "auto" picks what is native."""
+"""bfloat16 changes little; "auto" picks what is native and faster."""
 
 import json
 from pathlib import Path
@@ -8,8 +8,9 @@ import pytest
 import torch
 from golden_weights import GOLDEN, rule_state_dict
 
+from errseg import device
 from errseg.config import EMBEDDED
-from errseg.device import find_precision
+from errseg.device import bfloat16_gain, find_precision
 from errseg.errors import InputError
 from errseg.model import build_model
 from errseg.predictor import Predictor
@@ -20,17 +21,49 @@ PROMPTS = ["cat", "dog", "sky", "grass", "tree", "road", "sofa"]
 
 
 @pytest.mark.parametrize(
-    ("capabilities", "expected"),
+    ("capabilities", "gain", "expected"),
     [
-        ({"avx512_bf16": True}, torch.bfloat16),
-        ({"avx512_bf16": False, "amx_bf16": True}, torch.bfloat16),
-        ({"avx512_bf16": False, "avx2": True}, torch.float32),
-        ({}, torch.float32),
+        ({"avx512_bf16": True}, 2.7, torch.bfloat16),
+        ({"avx512_bf16": False, "amx_bf16": True}, 2.7, torch.bfloat16),
+        ({"avx512_bf16": True}, 0.5, torch.float32),
+        ({"avx512_bf16": True}, 1.1, torch.float32),
+        ({"avx512_bf16": False, "avx2": True}, 2.7, torch.float32),
+        ({}, 2.7, torch.float32),
     ],
 )
-def test_auto_is_what_the_cpu_has_natively(monkeypatch, capabilities, expected):
+def test_auto_is_what_the_cpu_has_natively_and_is_faster_with(
+    monkeypatch, capabilities, gain, expected
+):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    monkeypatch.setattr(device, "bfloat16_gain", lambda: gain)
     assert find_precision("auto", torch.device("cpu")) == expected
+
+
+def test_what_is_asked_for_by_name_is_not_tried(monkeypatch):
+    monkeypatch.setattr(device, "bfloat16_gain", lambda: pytest.fail("tried"))
+    assert find_precision("bfloat16", torch.device("cpu")) == torch.bfloat16
+    assert find_precision("float32", torch.device("cpu")) == torch.float32
+
+
+def test_the_cpu_is_tried_once_and_one_slow_product_changes_nothing(monkeypatch):
+    bfloat16_gain.cache_clear()
+    seconds = {torch.float32: iter((0.9, 3, 3, 3, 4)), torch.bfloat16: iter((9, 2, 1, 7, 2))}
+    now, calls, multiply = [0.0], [], torch.Tensor.__matmul__
+
+    def timed(left, right):
+        calls.append(left.dtype)
+        now[0] += next(seconds[left.dtype])
+        return multiply(left, right)
+
+    monkeypatch.setattr(device.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(torch.Tensor, "__matmul__", timed)
+    state = torch.get_rng_state()
+    try:
+        assert bfloat16_gain() == bfloat16_gain() == pytest.approx(0.9)
+    finally:
+        bfloat16_gain.cache_clear()
+    assert calls == [torch.float32, torch.bfloat16] * 5
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 @pytest.mark.parametrize(("native", "expected"), [(True, "bfloat16"), (False, "float16")])
