@@ -94,8 +94,8 @@ def test_the_command_prints_and_draws(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(module, "benchmark", lambda setting, tell: report(setting=setting))
     plot = tmp_path / "b.png"
     options = ["benchmark", "--model", "errseg-lite", "--classes", "12", "--plot", str(plot)]
-    assert main([*options, "--json", "-"]) == 0
-    printed = json.loads(capsys.readouterr().out)
+    assert main([*options, "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)  # nothing else is printed
     assert tuple(printed["ratios"]) == RATIOS
     assert printed["setting"]["classes"] == 12
     assert plot.read_bytes().startswith(b"\x89PNG")
@@ -104,6 +104,7 @@ def test_the_command_prints_and_draws(monkeypatch, capsys, tmp_path):
     table = capsys.readouterr().out
     for words in ("whole photo", "T = 847: 3.00", "P = 64: 2.00", "as drawn", "auto (bfloat16)"):
         assert words in table
+    assert "auto = bfloat16 here" in table
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,8 @@ from errseg.device import FLOAT32
 BENCHMARKED = "errseg-base"
 """The model of the paper's tables; the benchmark needs no weights."""
 
+STANDARD_OUTPUT = "-"
+
 
 def evaluate_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``evaluate``."""
@@ -135,7 +137,11 @@ def benchmark_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--plot", type=Path, metavar="FILE", help="for a picture, such as b.png")
     parser.add_argument(
-        "--json", metavar="FILE", help="for all figures; - prints them instead of the tables"
+        "--json",
+        nargs="?",
+        const=STANDARD_OUTPUT,
+        metavar="FILE",
+        help="all figures as JSON: in this file, or printed instead of the tables",
     )
 
 
@@ -154,7 +160,7 @@ def benchmark(args: argparse.Namespace) -> str:
     if args.json is None:
         return as_text(report)
     text = json.dumps(report.as_json(), indent=2)
-    if args.json == "-":
+    if args.json == STANDARD_OUTPUT:
         return text
     Path(args.json).write_text(text + "\n", encoding="utf-8")
     return as_text(report)
