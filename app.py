@@ -1,7 +1,8 @@
 """Starts the demo: ``python app.py [--model NAME|PATH] [--host ADDRESS] [--port N] [--share]``.
 
-Where there is no command line, as on Spaces, ERRSEG_MODEL, ERRSEG_DEVICE and ERRSEG_PRECISION stand
-for the first three options, and Gradio's GRADIO_SERVER_NAME and GRADIO_SERVER_PORT for the address.
+Where there is no command line, as on Spaces, ERRSEG_MODEL, ERRSEG_DEVICE, ERRSEG_PRECISION and
+ERRSEG_COMPILE=1 stand for the first four options, and Gradio's GRADIO_SERVER_NAME and
+GRADIO_SERVER_PORT for the address.
 """
 
 import argparse
@@ -27,6 +28,12 @@ def main() -> None:
         default=os.environ.get("ERRSEG_PRECISION", "auto"),
         help="what the network computes in: auto, float32, bfloat16 or float16 (auto)",
     )
+    parser.add_argument(
+        "--compile",
+        action="store_true",
+        default=os.environ.get("ERRSEG_COMPILE") == "1",
+        help="let torch compile the network, on a CUDA GPU (no)",
+    )
     parser.add_argument("--host", metavar="ADDRESS", help="address to listen on (127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to listen on (the first free from 7860)")
     parser.add_argument("--share", action="store_true", help="make a public link")
@@ -36,7 +43,7 @@ def main() -> None:
     from errseg.errors import InputError
 
     try:
-        demo = create_demo(args.model, args.device, args.precision)
+        demo = create_demo(args.model, args.device, args.precision, args.compile)
         serve(demo, args.host, args.port, args.share)
     except InputError as error:
         parser.exit(2, f"{error}\n")

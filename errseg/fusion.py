@@ -127,7 +127,9 @@ class SFM(nn.Module):
     def _block(
         self, tokens: Tensor, guidance: tuple[Tensor, Tensor], recorder: Recorder | None
     ) -> Tensor:
-        tokens = tokens + self._drop(self.attention(self.norm1(tokens), guidance, recorder))
+        # A recorder is not for what may be compiled: each of its pixels would be compiled anew.
+        attention = self.attention if recorder is None else self.attention.forward
+        tokens = tokens + self._drop(attention(self.norm1(tokens), guidance, recorder))
         hidden = self.feed_forward(self.norm2(tokens))
         maps = hidden.flatten(0, 1).permute(0, 3, 1, 2)  # (B P, C, h, w), a view
         mixed = self.mix(maps).permute(0, 2, 3, 1).view(tokens.shape)

@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from errseg.compilation import check_compilable, compile_network
 from errseg.config import (
     EMBEDDED,
     MODELS,
@@ -42,6 +43,7 @@ def load_model(
     name_or_path: str | Path,
     device: str | torch.device = "cpu",
     precision: str = FLOAT32,
+    compile: bool = False,
 ) -> ERRSeg:
     """Load a model with its weights, in evaluation mode.
 
@@ -49,13 +51,16 @@ def load_model(
         name_or_path: a name of `list_models`, a released ``.pth`` or our ``.safetensors``.
         device: where to put it.
         precision: what it computes in, see `find_precision`; "auto" is the fastest.
+        compile: on a CUDA GPU, let torch compile it: first calls take long, later ones less.
 
     Raises:
-        InputError: there is no such model, file or precision, its weights aren't here, or the
-            file is not what it should be.
+        InputError: there is no such model, file or precision, its weights aren't here, the
+            file is not what it should be, or it is to be compiled where that doesn't help.
     """
     device = torch.device(device)
     dtype = find_precision(precision, device)
+    if compile:
+        check_compilable(device)
     path = Path(name_or_path)
     if path.suffix == ".safetensors":
         model = _load_safetensors(path)
@@ -69,7 +74,8 @@ def load_model(
                 "checkpoint and give its path, for example load_model('errseg_b.pth')."
             )
         model = _load_safetensors(EMBEDDED[config.name])
-    return model.to(device).cast(dtype)
+    model = model.to(device).cast(dtype)
+    return compile_network(model) if compile else model
 
 
 def save_model(model: ERRSeg, path: Path) -> None:

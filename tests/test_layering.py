@@ -17,7 +17,7 @@ GROUPS = (
     ("vocabulary", "wordnet", "layers", "attention", "scores", "cache", "disk_cache", "device"),
     ("encoder", "lite", "cost", "reduction", "fusion", "decoder", "published", "token_memory"),
     ("model",),
-    ("weights",),
+    ("weights", "compilation"),
     ("images", "labelling", "network_input", "predictor"),
 )
 WITHOUT_TORCH = ("config", "errors", "vocabulary", "wordnet", "cache", "disk_cache")

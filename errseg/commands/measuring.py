@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from errseg.commands.options import (
+    add_compile_option,
     add_data_option,
     add_expand_option,
     add_model_options,
@@ -45,6 +46,7 @@ def evaluate_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     add_model_options(parser)
     add_precision_option(parser, FLOAT32)
+    add_compile_option(parser)
     add_network_options(parser)
 
 
@@ -73,7 +75,7 @@ def evaluate(args: argparse.Namespace) -> str:
         expand=args.expand,
         held_out=HELD_OUT,
     )
-    model = load_model(args.model, find_device(args.device), args.precision)
+    model = load_model(args.model, find_device(args.device), args.precision, args.compile)
     scores = measure(model, sets, protocol)
     if args.json:
         args.json.write_text(json.dumps(as_dict(scores), indent=1) + "\n", encoding="utf-8")

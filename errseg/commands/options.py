@@ -57,6 +57,15 @@ def add_precision_option(parser: argparse.ArgumentParser, default: str) -> None:
     )
 
 
+def add_compile_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--compile``."""
+    parser.add_argument(
+        "--compile",
+        action="store_true",
+        help="let torch compile the network, on a CUDA GPU: for many photos (no)",
+    )
+
+
 def add_network_options(parser: argparse.ArgumentParser) -> None:
     """Add P, K and the input size."""
     parser.add_argument(

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from errseg.commands.options import (
+    add_compile_option,
     add_expand_option,
     add_model_options,
     add_network_options,
@@ -43,6 +44,7 @@ def segment_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for the results")
     add_model_options(parser)
     add_precision_option(parser, AUTOMATIC)
+    add_compile_option(parser)
     add_network_options(parser)
     parser.add_argument(
         "--beta", type=float, default=BETA, help=f"CRM's score coefficient, 0 to 1 ({BETA})"
@@ -77,7 +79,8 @@ def segment(args: argparse.Namespace) -> str:
     from errseg.predictor import Predictor
     from errseg.weights import load_model
 
-    predictor = Predictor(load_model(args.model, find_device(args.device), args.precision))
+    model = load_model(args.model, find_device(args.device), args.precision, args.compile)
+    predictor = Predictor(model)
     result = predictor(
         photo,
         vocabulary,

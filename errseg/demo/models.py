@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from errseg.compilation import check_place
 from errseg.config import list_models, model_config
 from errseg.demo.request import Request
 from errseg.device import AUTOMATIC, check_precision, find_device, find_precision
@@ -28,18 +29,28 @@ class Models:
         model: a name of `list_models` or a path, see `load_model`.
         device: see `find_device`.
         precision: what the first model computes in, and the others unless a request says otherwise.
+        compile: see `load_model`.
 
     Raises:
-        InputError: there is no such model, file or precision.
+        InputError: there is no such model, file or precision, or ZeroGPU is to compile.
     """
 
-    def __init__(self, model: str | Path, device: str = AUTOMATIC, precision: str = AUTOMATIC):
+    def __init__(
+        self,
+        model: str | Path,
+        device: str = AUTOMATIC,
+        precision: str = AUTOMATIC,
+        compile: bool = False,
+    ):
         _check_model(model)
         check_precision(precision)
+        if compile:
+            check_place()
         self.first = str(model) if str(model) in list_models() else Path(model).name
         self.precision = precision
         self._model = model
         self._device = device
+        self._compile = compile
         self._predictor: Future[Predictor] = Future()
         self._released: tuple[str, ...] = ()
         self._other: tuple[tuple, Predictor] | None = None
@@ -125,7 +136,7 @@ class Models:
         from errseg.predictor import Predictor
         from errseg.weights import load_model
 
-        return Predictor(load_model(model, find_device(self._device), precision))
+        return Predictor(load_model(model, find_device(self._device), precision, self._compile))
 
 
 def _check_model(model: str | Path) -> None:

@@ -24,7 +24,10 @@ SECONDS_TO_KEEP_FILES = 3600
 
 
 def create_demo(
-    model: str | Path = "errseg-lite", device: str = AUTOMATIC, precision: str = AUTOMATIC
+    model: str | Path = "errseg-lite",
+    device: str = AUTOMATIC,
+    precision: str = AUTOMATIC,
+    compile: bool = False,
 ) -> gr.Blocks:
     """Build the page. Its model is loaded by `serve`, or when it is first asked.
 
@@ -32,14 +35,15 @@ def create_demo(
         model: a name of `list_models` or a path, see `load_model`.
         device: "auto" or a name of torch's, see `find_device`.
         precision: "auto" or one of `PRECISIONS`: what the model computes in.
+        compile: see `load_model`.
 
     Raises:
-        InputError: there is no such model, file or precision.
+        InputError: there is no such model, file or precision, or ZeroGPU is to compile.
     """
     examples = load_examples()
     first = examples[0]
     request = opening_request(first)
-    service = Service(model, device, request, precision)
+    service = Service(model, device, request, precision, compile)
     stored = load_opening(first, service.models.first)
     with gr.Blocks(
         title="ERR-Seg: open-vocabulary segmentation",

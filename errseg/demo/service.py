@@ -98,9 +98,10 @@ class Service:
         device: see `find_device`.
         opening: a question to answer as soon as the model is there; it also warms the model up.
         precision: see `Models`.
+        compile: see `Models`.
 
     Raises:
-        InputError: there is no such model, file or precision.
+        InputError: see `Models`.
     """
 
     def __init__(
@@ -109,8 +110,9 @@ class Service:
         device: str = AUTOMATIC,
         opening: Request | None = None,
         precision: str = AUTOMATIC,
+        compile: bool = False,
     ):
-        self.models = Models(model, device, precision)
+        self.models = Models(model, device, precision, compile)
         self._question = opening
         self._opening: Future[tuple[Answer, AttentionAnswer]] = Future()
         self._started = threading.Lock()
