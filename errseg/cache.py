@@ -33,6 +33,8 @@ class BoundedCache:
         with self._lock:
             if key in self._values:
                 self._bytes -= self._values.pop(key)[1]
+            if size > self.limit:
+                return  # and the others stay
             self._values[key] = (value, size)
             self._bytes += size
             while self._bytes > self.limit:

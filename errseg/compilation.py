@@ -71,6 +71,6 @@ def _parts(model: ERRSeg) -> Iterator[nn.Module]:
         for fusion in (layer.sfm, layer.cfm):
             if fusion is not None:
                 yield from (fusion.attention, fusion.feed_forward)
-    yield from model.decoder.stages
+    yield from model.decoder.stages[1:]  # the first takes little time
     if isinstance(model.config.towers, ClipConfig):  # lite's small tower sees photos of all sizes
         yield from model.towers.clip.visual.trunk.stages

@@ -63,6 +63,14 @@ class ImageFeatures:
     size: tuple[int, int]  # H, W of the network's input
     memory: TokenMemory | None = None  # of one photo that is decoded more than once
 
+    @property
+    def bytes(self) -> int:
+        """What this holds, with all that the memory may come to hold."""
+        guidance = (self.guidance.spatial, *self.guidance.decoder)
+        tensors = (self.dense16, self.dense32, *guidance, *self.pyramid)
+        held = sum(tensor.nbytes for tensor in tensors if tensor is not None)
+        return held + (self.memory.limit if self.memory else 0)
+
 
 @dataclass(frozen=True)
 class Fusion:
@@ -95,6 +103,12 @@ class Segmentation:
     ranking: Tensor  # (B, K, h16, w16) each pixel's top K classes, best first
     votes: Tensor  # (B, T, K) pixels of the stride-16 grid at which a class has rank 0..K-1
     stages: Stages | None = None
+
+    @property
+    def bytes(self) -> int:
+        """What this holds, without the stages."""
+        tensors = (self.kept_logits, self.kept, self.crm_scores, self.ranking, self.votes)
+        return sum(tensor.nbytes for tensor in tensors)
 
     @property
     def logits(self) -> Tensor:

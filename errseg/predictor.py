@@ -1,17 +1,17 @@
 """A photo and typed classes in, a label for every pixel out. Calls are stateless.
 
-All that is kept between calls are two bounded caches, keyed by content: text embeddings by
-prompt (in memory, and on disk unless the weights are random), and what the image tower saw by
-photo and size. So changing the classes runs the text
-tower, CRM and the decoder, changing P, K or beta runs CRM and the decoder, and one predictor can
-be shared by any number of threads and users.
+All that is kept between calls are three bounded caches, keyed by content: text embeddings by
+prompt (in memory, and on disk unless the weights are random), what the image tower saw by photo and
+size, and the last results of the network. So changing the classes runs the text tower, CRM and the
+decoder, changing P, K or beta runs CRM and the decoder, changing the threshold runs nothing of the
+network, and one predictor can be shared by any number of threads and users.
 """
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,8 +34,11 @@ from errseg.vocabulary import Vocabulary, fill_templates, parse_classes
 
 TEXT_CACHE = 32 * 2**20
 """Bytes of text embeddings that are kept: some 10,000 prompts of errseg-large."""
-IMAGE_CACHE = 128 * 2**20
-"""Bytes of encoded photos that are kept: some 15 of errseg-base, 60 of errseg-lite."""
+IMAGE_CACHE = 256 * 2**20
+"""Bytes of encoded photos that are kept, with the tokens of classes that each may remember: 4 of
+errseg-base, 24 of errseg-lite, and one of any model at the largest input."""
+RESULT_CACHE = 32 * 2**20
+"""Bytes of decoded photos that are kept: some 9 of errseg-base."""
 
 EXPANSIONS_SAID = 5
 """Expanded words that are named one by one in a result's notices."""
@@ -92,6 +95,7 @@ class Predictor:
         self.model = model.eval()
         self._prompts = BoundedCache(TEXT_CACHE)
         self._images = BoundedCache(IMAGE_CACHE)
+        self._results = BoundedCache(RESULT_CACHE)
         folder = cache_folder()
         self._disk = None
         if folder is not None and model.weights_hash:
@@ -136,9 +140,13 @@ class Predictor:
         clock.lap("read")
         text, notices = self.embed(vocabulary, expand)
         clock.lap("text")
-        features = self.encode(photo, size)
+        key, features = self._encode(photo, size)
         clock.lap("encode")
-        out = self.model.decode(features, text, kept_classes, votes_per_pixel, beta)
+        key = (key, vocabulary.classes, expand, kept_classes, votes_per_pixel, beta)
+        out = self._results.get(key)
+        if out is None:
+            out = self.model.decode(features, text, kept_classes, votes_per_pixel, beta)
+            self._results.put(key, out, out.bytes)
         clock.lap("decode")
         labels, scores = label_pixels(out, photo.shape[:2], threshold)
         clock.lap("label")
@@ -322,21 +330,18 @@ class Predictor:
 
     def encode(self, photo: np.ndarray, size: tuple[int, int]) -> ImageFeatures:
         """Resize a photo (H, W, 3) uint8 to the network's size and encode it, or remember it."""
+        return self._encode(photo, size)[1]
+
+    def _encode(self, photo: np.ndarray, size: tuple[int, int]) -> tuple[Hashable, ImageFeatures]:
+        """Do what `encode` does; also return what tells the photo from others."""
         pixels = resize_photo(photo, size, self.model.config)
         key = (hashlib.blake2b(pixels.tobytes()).digest(), size)
         features = self._images.get(key)
         if features is None:
             tensor = torch.from_numpy(pixels).permute(2, 0, 1)[None]
             features = self.model.remember(self.model.encode_image(tensor))
-            tensors = (
-                features.dense16,
-                features.dense32,
-                features.guidance.spatial,
-                *features.guidance.decoder,
-            )
-            size = sum(t.nbytes for t in tensors if t is not None) + features.memory.limit
-            self._images.put(key, features, size)
-        return features
+            self._images.put(key, features, features.bytes)
+        return key, features
 
     def _embed_prompts(self, prompts: list[str]) -> dict[str, Tensor]:
         known = {prompt: self._prompts.get(prompt) for prompt in prompts}

@@ -16,12 +16,15 @@ def test_it_forgets_what_was_used_longest_ago():
     assert cache.bytes == 30
 
 
-def test_a_value_beyond_the_bound_is_not_kept():
+def test_a_value_beyond_the_bound_is_not_kept_and_drives_none_out():
     cache = BoundedCache(30)
     cache.put("small", 1, 10)
     cache.put("huge", 2, 31)
-    assert len(cache) == 0
-    assert cache.bytes == 0
+    assert cache.get("huge") is None
+    assert cache.get("small") == 1
+    cache.put("small", 3, 31)
+    assert cache.get("small") is None
+    assert cache.bytes == len(cache) == 0
 
 
 def test_putting_a_key_again_replaces_its_size():

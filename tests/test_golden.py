@@ -138,3 +138,20 @@ def test_every_saving_is_exact(model, case):
     drawn = naive.segment(model, pixels, prompts, kept_classes=int(golden["P"]))
     assert torch.equal(drawn.kept, ours.out.kept)
     assert (drawn.logits - ours.out.logits).abs().max() < LARGEST_DIFFERENCE
+
+
+@pytest.mark.slow
+@torch.inference_mode()
+def test_a_photo_that_remembers_is_exact(model, case):
+    """Another P and another K on a photo whose classes are known in part."""
+    golden, ours = case
+    kept_classes = int(golden["P"])
+    encoded = naive.encode_image(model, torch.from_numpy(golden["image"]))
+    remembering = model.remember(ours.features)
+    model.decode(remembering, ours.text, kept_classes * 3 // 4)
+    for settings in ((kept_classes, 3), (kept_classes, 2), (kept_classes // 2, 1)):
+        drawn = naive.decode(model, *encoded, ours.text, *settings)
+        out = model.decode(remembering, ours.text, *settings)
+        assert remembering.memory.bytes > 0
+        assert torch.equal(drawn.kept, out.kept)
+        assert (drawn.logits - out.logits).abs().max() < LARGEST_DIFFERENCE

@@ -9,12 +9,12 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from errseg.config import model_config
+from errseg.config import LARGEST_INPUT, model_config
 from errseg.errors import InputError
 from errseg.labelling import label_pixels
-from errseg.model import Segmentation
+from errseg.model import Segmentation, build_model
 from errseg.network_input import network_size, resize_photo
-from errseg.predictor import Predictor, expansion_notices
+from errseg.predictor import IMAGE_CACHE, Predictor, expansion_notices
 from errseg.vocabulary import parse_classes
 
 WORDS = "cat, dog, sky, grass, tree, road, sofa"
@@ -157,30 +157,107 @@ def test_the_caches_change_nothing_and_are_bounded(model, photo, monkeypatch):
     cold = Predictor(model)(photo, WORDS)
     monkeypatch.setattr("errseg.predictor.TEXT_CACHE", 6 * 4 * model.config.towers.embedding)
     monkeypatch.setattr("errseg.predictor.IMAGE_CACHE", 1)
+    monkeypatch.setattr("errseg.predictor.RESULT_CACHE", 1)
     small = Predictor(model)
     for words in ("cat, dog", "sky, grass, tree", WORDS, "dog", WORDS):
         warm = small(photo, words)
         assert len(small._prompts) <= 6
-        assert len(small._images) == 0
+        assert len(small._images) == len(small._results) == 0
     np.testing.assert_array_equal(warm.labels, cold.labels)
     np.testing.assert_array_equal(warm.scores, cold.scores)
 
 
-def test_new_classes_and_new_knobs_do_not_encode_the_photo_again(model, photo, monkeypatch):
-    predictor, calls = Predictor(model), []
-    encode_image, encode_text = model.encode_image, model.encode_text
-    monkeypatch.setattr(model, "encode_image", lambda x: calls.append("image") or encode_image(x))
-    monkeypatch.setattr(model, "encode_text", lambda x: calls.append("text") or encode_text(x))
+@pytest.fixture
+def calls(model, monkeypatch):
+    """Names of the network's parts as they run."""
+    names = []
+
+    def watched(name, run):
+        return lambda *given: names.append(name) or run(*given)
+
+    for name in ("encode_text", "encode_image", "decode"):
+        monkeypatch.setattr(model, name, watched(name, getattr(model, name)))
+    return names
+
+
+ALL = ["encode_text", "encode_image", "decode"]
+
+
+@pytest.mark.parametrize(
+    ("change", "runs"),
+    [
+        ({}, []),
+        ({"threshold": 0.7}, []),
+        ({"kept_classes": 1}, ["decode"]),
+        ({"votes_per_pixel": 1}, ["decode"]),
+        ({"beta": 0.5}, ["decode"]),
+        ({"classes": "dog, cat"}, ["decode"]),
+        ({"classes": "cat, sky"}, ["encode_text", "decode"]),
+        ({"classes": "cat | dog, dog"}, ["decode"]),
+        ({"input_size": 160}, ["encode_image", "decode"]),
+    ],
+)
+def test_a_change_runs_what_it_must_and_no_more(model, photo, calls, change, runs):
+    predictor = Predictor(model)
     predictor(photo, "cat, dog")
-    assert calls == ["text", "image"]
-    predictor(photo, "cat, dog", kept_classes=1, votes_per_pixel=1, beta=0.5, threshold=0.3)
-    predictor.cost_view(photo, "dog")
-    assert calls == ["text", "image"]
-    changed = predictor(photo, "cat, sky")
-    assert calls == ["text", "image", "text"]
-    np.testing.assert_array_equal(changed.labels, Predictor(model)(photo, "cat, sky").labels)
-    predictor(photo[::-1].copy(), "cat, sky")
-    assert calls[3:].count("image") == 2  # the fresh predictor's and the other photo's
+    assert calls == ALL
+    calls.clear()
+    changed = predictor(**{"image": photo, "classes": "cat, dog", **change})
+    assert calls == runs
+    fresh = Predictor(model)(**{"image": photo, "classes": "cat, dog", **change})
+    np.testing.assert_array_equal(changed.labels, fresh.labels)
+    np.testing.assert_allclose(changed.scores, fresh.scores, atol=1e-5)
+    assert changed.classes == fresh.classes
+
+
+def test_expanded_and_bare_words_and_other_photos_are_told_apart(model, photo, calls):
+    predictor = Predictor(model)
+    read = predictor(photo, "catfish, sky")
+    bare = predictor(photo, "catfish, sky", expand=False)
+    assert not np.array_equal(read.class_scores, bare.class_scores)
+    calls.clear()
+    predictor.cost_view(photo, "sky")
+    assert calls == []
+    predictor(photo[::-1].copy(), "catfish, sky")
+    assert calls == ["encode_image", "decode"]
+
+
+def test_encoded_photos_hold_no_more_than_is_counted(model, photo):
+    predictor = Predictor(model)
+    predictor(photo, WORDS)
+    features = predictor.encode(photo, network_size(photo.shape[:2], model.config))
+    guidance = features.guidance
+    tensors = [features.dense16, features.dense32, guidance.spatial, *guidance.decoder]
+    storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors}
+    assert features.pyramid == ()
+    assert sum(storages.values()) == features.bytes - features.memory.limit
+    assert 0 < features.memory.bytes <= features.memory.limit
+    assert predictor._images.bytes == features.bytes
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("name", ["errseg-lite", "errseg-base", "errseg-large"])
+def test_a_photo_at_the_largest_input_is_remembered(name):
+    with torch.device("meta"):  # shapes only
+        model = build_model(name)
+        pixels = torch.zeros(1, 3, LARGEST_INPUT, LARGEST_INPUT, dtype=torch.uint8)
+    assert model.remember(model.encode_image(pixels)).bytes < IMAGE_CACHE
+
+
+def test_threads_that_turn_knobs_on_one_photo_get_what_each_would_get_alone(
+    model, photo, monkeypatch
+):
+    monkeypatch.setattr("errseg.model.KNOWN_CLASSES", 3)  # so that tokens are dropped too
+    monkeypatch.setattr("errseg.predictor.RESULT_CACHE", 0)
+    knobs = [(kept, votes) for kept in (1, 2, 4, 7) for votes in (1, 3)]
+    alone = [Predictor(model)(photo, WORDS, *knob) for knob in knobs]
+    shared = Predictor(model)
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda i: shared(photo, WORDS, *knobs[i % 8]), range(32)))
+    for index, result in enumerate(together):
+        expected = alone[index % 8]
+        assert result.kept == expected.kept
+        np.testing.assert_allclose(result.class_scores, expected.class_scores, atol=1e-5)
 
 
 def test_threads_that_share_a_predictor_get_what_each_would_get_alone(model, make_pixels):
