@@ -3,11 +3,14 @@
 import socket
 import subprocess
 import sys
+import threading
+import urllib.request
 from pathlib import Path
 
 import pytest
 
 import app
+from errseg.errors import InputError
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -94,3 +97,29 @@ def test_the_readme_starts_with_what_a_space_needs():
     assert major == 6
     assert minor >= 16
     assert len(fields["short_description"]) <= 60
+
+
+def test_the_page_is_there_before_the_model(monkeypatch):
+    from errseg.demo import create_demo, serve
+    from errseg.demo.models import Models
+
+    asked, may_load = threading.Event(), threading.Event()
+
+    def load_slowly(self, model, precision):
+        asked.set()
+        may_load.wait(60)
+        raise InputError("It was a test.")
+
+    monkeypatch.setattr(Models, "_load", load_slowly)
+    demo = create_demo()
+    assert not asked.is_set()
+    try:
+        url = serve(demo, block=False)
+        with urllib.request.urlopen(url, timeout=30) as page:
+            assert page.status == 200
+            assert b"errseg-header" in page.read()
+        assert asked.wait(30)
+        assert not demo.service.models.loaded
+    finally:
+        may_load.set()
+        demo.close()
