@@ -155,9 +155,10 @@ class Predictor:
             labels=labels,
             scores=scores,
             kept=tuple(out.kept[0].tolist()),
-            crm_scores=out.crm_scores[0].float().cpu().numpy(),
-            votes=out.votes[0].cpu().numpy(),
-            ranking=out.ranking[0].cpu().numpy(),
+            # Copies: the caller may change them, and `out` is remembered.
+            crm_scores=out.crm_scores[0].float().cpu().numpy().copy(),
+            votes=out.votes[0].cpu().numpy().copy(),
+            ranking=out.ranking[0].cpu().numpy().copy(),
             class_scores=out.kept_logits[0].float().sigmoid().cpu().numpy(),
             notices=(*vocabulary.notices, *notices),
             settings=Settings(

@@ -210,6 +210,17 @@ def test_a_change_runs_what_it_must_and_no_more(model, photo, calls, change, run
     assert changed.classes == fresh.classes
 
 
+def test_whoever_changes_a_result_changes_no_later_one(predictor, photo):
+    first = predictor(photo, WORDS)
+    fields = ("labels", "scores", "crm_scores", "votes", "ranking", "class_scores")
+    expected = {name: getattr(first, name).copy() for name in fields}
+    for name in fields:
+        getattr(first, name)[...] = 0
+    again = predictor(photo, WORDS)
+    for name in fields:
+        np.testing.assert_array_equal(getattr(again, name), expected[name])
+
+
 def test_expanded_and_bare_words_and_other_photos_are_told_apart(model, photo, calls):
     predictor = Predictor(model)
     read = predictor(photo, "catfish, sky")
