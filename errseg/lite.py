@@ -20,6 +20,8 @@ from errseg.encoder import PROMPTS_AT_ONCE, EncodedImage, normalise_pixels
 from errseg.layers import resize
 from errseg.wordnet import hypernyms, listed_part
 
+COARSEST = 32  # pixels of the coarsest stride
+SURROUNDINGS = 5  # cells of the coarsest stride across a pixel's surroundings
 PYRAMID_BLOCKS = (1, 2, 4)  # EfficientNet's blocks whose outputs have strides 4, 8, 16
 UNKNOWN_TOKEN, CONTINUED = "[UNK]", "##"  # as BERT's tokenizer writes them
 KNOWN_PIECES, READABLE_PIECES = 1, 2
@@ -116,25 +118,38 @@ class LiteTowers(nn.Module):
         # direction that says nothing about the class.
         self.register_buffer("text_mean", torch.zeros(width))
         self.register_buffer("imagenet_names", torch.zeros(config.imagenet_classes, width))
+        # The residual sees every stride at a pixel, the pixel's surroundings and the whole photo:
+        # a cow's flank looks like a horse's.
         self.norm = nn.LayerNorm(sum(config.widths))
-        self.residual = nn.Sequential(
-            nn.Linear(sum(config.widths), config.residual_hidden),
-            nn.GELU(),
-            nn.Linear(config.residual_hidden, width),
-        )
-        nn.init.zeros_(self.residual[-1].weight)
-        nn.init.zeros_(self.residual[-1].bias)
+        self.own = nn.Linear(sum(config.widths), config.residual_hidden)
+        self.context_norm = nn.LayerNorm(2 * config.widths[3])
+        self.context = nn.Linear(2 * config.widths[3], config.residual_hidden, bias=False)
+        self.residual = nn.Linear(config.residual_hidden, width)
+        nn.init.zeros_(self.residual.weight)
+        nn.init.zeros_(self.residual.bias)
+        self.looks = config.looks
 
     def encode_image(self, pixels: Tensor) -> EncodedImage:
-        """Encode uint8 RGB photos (B, 3, H, W)."""
-        pyramid = self._pyramid(normalise_pixels(pixels, self.config))
+        """Encode uint8 RGB photos (B, 3, H, W).
+
+        The pixel embeddings are the mean over the photo as it is and ``looks`` at it in other
+        sizes and mirrored; the pyramid is of the photo as it is.
+        """
+        x = normalise_pixels(pixels, self.config)
+        pyramid, dense16, dense32 = self._look(x)
+        for scale, mirrored in self.looks:
+            other = x if scale == 1 else _scaled(x, scale)
+            looked = self._look(other.flip(-1) if mirrored else other)[1:]
+            for total, dense in zip((dense16, dense32), looked, strict=True):
+                total += resize(dense.flip(-1) if mirrored else dense, total.shape[-2:])
+        return EncodedImage(pyramid, F.normalize(dense16, dim=1), F.normalize(dense32, dim=1))
+
+    def _look(self, x: Tensor) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
+        """Compute the pyramid, and the L2-normalised pixel embeddings at strides 16 and 32."""
+        pyramid = self._pyramid(x)
         consensus = self._consensus(pyramid[3])
         dense16 = self._dense16(pyramid, consensus)
-        return EncodedImage(
-            pyramid=pyramid,
-            dense16=F.normalize(dense16, dim=1),
-            dense32=F.normalize(consensus, dim=1),
-        )
+        return pyramid, F.normalize(dense16, dim=1), F.normalize(consensus, dim=1)
 
     def _pyramid(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         trunk = self.trunk
@@ -156,8 +171,17 @@ class LiteTowers(nn.Module):
         grid = pyramid[2].shape[-2:]
         gathered = torch.cat([F.adaptive_avg_pool2d(p, grid) for p in pyramid[:3]], dim=1)
         gathered = torch.cat([gathered, resize(pyramid[3], grid)], dim=1)
-        residual = self.residual(self.norm(gathered.permute(0, 2, 3, 1)))
+        hidden = self.own(self.norm(gathered.permute(0, 2, 3, 1)))  # (B, h16, w16, hidden)
+        context = resize(self._context(pyramid[3]).permute(0, 3, 1, 2), grid)
+        residual = self.residual(F.gelu(hidden + context.permute(0, 2, 3, 1)))
         return F.normalize(resize(consensus, grid), dim=1) + residual.permute(0, 3, 1, 2)
+
+    def _context(self, stride32: Tensor) -> Tensor:
+        """Project the means over each pixel's surroundings and over the photo: (B, h, w, C)."""
+        around = F.avg_pool2d(stride32, SURROUNDINGS, 1, SURROUNDINGS // 2, count_include_pad=False)
+        whole = stride32.mean(dim=(2, 3), keepdim=True).expand_as(around)
+        both = torch.cat([around, whole], dim=1).permute(0, 2, 3, 1)
+        return self.context(self.context_norm(both))
 
     def encode_text(self, prompts: list[str]) -> Tensor:
         """Encode prompts to centred, L2-normalised embeddings (T, C)."""
@@ -188,3 +212,9 @@ class LiteTowers(nn.Module):
 
     def cast(self, dtype: torch.dtype) -> None:
         """Stay in float32: ConSE's softmax magnifies rounding, and the towers are small."""
+
+
+def _scaled(x: Tensor, scale: float) -> Tensor:
+    """Resize photos to about ``scale`` times their size, to whole cells of the coarsest stride."""
+    size = [max(round(side * scale / COARSEST), 1) * COARSEST for side in x.shape[-2:]]
+    return F.interpolate(x, size=size, mode="bilinear", antialias=True)

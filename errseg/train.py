@@ -90,6 +90,8 @@ class TrainingRun:
     def __init__(self, model: ERRSeg, sets: list[SegmentationSet], out: Path, config: TrainConfig):
         torch.manual_seed(config.seed)
         self.config, self.out, self.step, self.model = config, out, 0, model
+        if isinstance(model.config.towers, LiteConfig):
+            model.towers.looks = ()  # a training step looks once
         self.data = CropDataset(
             sets,
             config.crop,

@@ -190,7 +190,11 @@ def _config_from_json(text: str, path: Path) -> ModelConfig:
 
 
 def _dataclass(kind: type, fields: dict) -> object:
-    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+    return kind(**{name: _as_tuples(value) for name, value in fields.items()})
+
+
+def _as_tuples(value: object) -> object:
+    return tuple(map(_as_tuples, value)) if isinstance(value, list) else value
 
 
 def _dequantize(stored: dict[str, Tensor]) -> dict[str, Tensor]:

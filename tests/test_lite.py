@@ -18,6 +18,13 @@ def towers(lite_model):
     return lite_model.towers
 
 
+@pytest.fixture
+def once(towers, monkeypatch):
+    """The towers, looking at a photo once."""
+    monkeypatch.setattr(towers, "looks", ())
+    return towers
+
+
 def embed_by_hand(text, ids):
     """One prompt, no padding: BERT's post-norm layers, head by head; the mean over tokens."""
     x = text.words.weight[ids] + text.positions.weight[: len(ids)]
@@ -148,7 +155,8 @@ def test_the_classifier_reads_the_last_level(towers, make_pixels):
 
 
 @torch.no_grad()
-def test_conse_at_one_pixel(towers, make_pixels):
+def test_conse_at_one_pixel(once, make_pixels):
+    towers = once
     encoded = towers.encode_image(make_pixels(2, 64, 96))
     image, y, x = 1, 1, 2
     features = encoded.pyramid[3][image, :, y, x]
@@ -165,8 +173,9 @@ def test_conse_at_one_pixel(towers, make_pixels):
 @torch.no_grad()
 def test_an_untrained_residual_adds_nothing(make_model, make_pixels):
     model = make_model(lite=True)
-    torch.nn.init.zeros_(model.towers.residual[-1].weight)
-    torch.nn.init.zeros_(model.towers.residual[-1].bias)
+    model.towers.looks = ()
+    torch.nn.init.zeros_(model.towers.residual.weight)
+    torch.nn.init.zeros_(model.towers.residual.bias)
     encoded = model.towers.encode_image(make_pixels(1, 64, 96))
     # Weighing by the softmax and resizing are both linear, so ConSE can be resized as it is.
     stride32 = encoded.pyramid[3].permute(0, 2, 3, 1)
@@ -178,13 +187,17 @@ def test_an_untrained_residual_adds_nothing(make_model, make_pixels):
 
 def test_the_residual_starts_at_zero():
     towers = build_model("errseg-lite").towers
-    assert (towers.residual[-1].weight == 0).all()
-    assert (towers.residual[-1].bias == 0).all()
+    assert (towers.residual.weight == 0).all()
+    assert (towers.residual.bias == 0).all()
 
 
 @torch.no_grad()
-def test_the_residual_sees_all_four_levels(towers, make_pixels):
-    """Each pixel's features of strides 4, 8, 16 (averaged) and 32 (resized), normed together."""
+def test_the_residual_sees_all_four_levels_and_the_context(once, make_pixels):
+    """Each pixel's features of strides 4, 8, 16 (averaged) and 32 (resized), normed together.
+
+    Behind them the surroundings' and the whole photo's means at stride 32.
+    """
+    towers = once
     encoded = towers.encode_image(make_pixels(1, 64, 96))
     stride4, stride8, stride16, stride32 = encoded.pyramid
     y, x = 2, 4
@@ -196,15 +209,46 @@ def test_the_residual_sees_all_four_levels(towers, make_pixels):
             F.interpolate(stride32, (4, 6), mode="bilinear")[0, :, y, x],
         ]
     )
-    first, _, last = towers.residual
-    norm = F.layer_norm(gathered, gathered.shape, towers.norm.weight, towers.norm.bias)
-    residual = linear(last, F.gelu(linear(first, norm)))
+    own = linear(towers.own, layer_norm(towers.norm, gathered))
+    # Two rows and three columns of stride 32 lie within every cell's surroundings.
+    mean = stride32[0].mean(dim=(1, 2))
+    both = layer_norm(towers.context_norm, torch.cat([mean, mean]))
+    context = both @ towers.context.weight.T
+    residual = linear(towers.residual, F.gelu(own + context))
+    assert context.norm() > 0.1
     weights = linear(towers.trunk.classifier, stride32.permute(0, 2, 3, 1)).softmax(dim=-1)
     consensus = (weights @ towers.imagenet_names).permute(0, 3, 1, 2)
     here = F.interpolate(consensus, (4, 6), mode="bilinear")[0, :, y, x]
     expected = F.normalize(F.normalize(here, dim=0) + residual, dim=0)
     assert residual.norm() > 0.1
     torch.testing.assert_close(encoded.dense16[0, :, y, x], expected, rtol=0, atol=1e-4)
+
+
+@torch.no_grad()
+def test_a_mirrored_look_makes_mirroring_exact(towers, make_pixels, monkeypatch):
+    monkeypatch.setattr(towers, "looks", ((1.0, True),))
+    pixels = make_pixels(1, 64, 96)
+    encoded, mirrored = towers.encode_image(pixels), towers.encode_image(pixels.flip(-1))
+    torch.testing.assert_close(mirrored.dense16.flip(-1), encoded.dense16, rtol=0, atol=1e-5)
+    torch.testing.assert_close(mirrored.dense32.flip(-1), encoded.dense32, rtol=0, atol=1e-5)
+    assert encoded.dense16.std() > 0.01
+
+
+@torch.no_grad()
+def test_looks_in_other_sizes_are_averaged(towers, monkeypatch):
+    """An even photo stays the same when it is resized."""
+    photos = [torch.full((1, 3, *size), 90, dtype=torch.uint8) for size in ((64, 96), (32, 64))]
+    monkeypatch.setattr(towers, "looks", ())
+    large, small = (towers.encode_image(photo) for photo in photos)
+    monkeypatch.setattr(towers, "looks", ((0.6, False),))
+    encoded = towers.encode_image(photos[0])
+    for name in ("dense16", "dense32"):
+        at_once, other = getattr(large, name), getattr(small, name)
+        other = F.interpolate(other, at_once.shape[-2:], mode="bilinear")
+        expected = F.normalize(at_once + other, dim=1)
+        torch.testing.assert_close(getattr(encoded, name), expected, rtol=0, atol=1e-5)
+    for ours, theirs in zip(encoded.pyramid, large.pyramid, strict=True):
+        assert torch.equal(ours, theirs)
 
 
 def test_words_in_pieces_get_their_hypernyms(make_model):
