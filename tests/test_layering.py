@@ -18,7 +18,7 @@ GROUPS = (
     ("encoder", "lite", "cost", "reduction", "fusion", "decoder", "published", "token_memory"),
     ("model",),
     ("weights", "compilation"),
-    ("images", "labelling", "network_input", "predictor"),
+    ("images", "labelling", "network_input", "vocabulary_text", "predictor"),
 )
 WITHOUT_TORCH = ("config", "errors", "vocabulary", "wordnet", "cache", "disk_cache")
 DEMO_ONLY = ("gradio", "gradio_client")

@@ -14,8 +14,9 @@ from errseg.errors import InputError
 from errseg.labelling import label_pixels
 from errseg.model import Segmentation, build_model
 from errseg.network_input import network_size, resize_photo
-from errseg.predictor import IMAGE_CACHE, Predictor, expansion_notices
+from errseg.predictor import IMAGE_CACHE, Predictor
 from errseg.vocabulary import parse_classes
+from errseg.vocabulary_text import VocabularyEmbedder, expansion_notices
 
 WORDS = "cat, dog, sky, grass, tree, road, sofa"
 WORDS_READ = "catfish, fish, animal"
@@ -79,7 +80,7 @@ def test_cost_maps_of_some_classes_are_those_of_each_alone(predictor, photo):
 
 def test_clip_reads_words_as_they_are(clip_model):
     words = parse_classes("capybara, alpaca")
-    assert Predictor(clip_model)._expand(words) == {}
+    assert VocabularyEmbedder(clip_model)(words)[1] == []
 
 
 def test_of_many_expanded_words_some_are_named():
@@ -155,13 +156,13 @@ def test_synonyms_and_templates_are_averaged_and_normalised_again(predictor, mod
 
 def test_the_caches_change_nothing_and_are_bounded(model, photo, monkeypatch):
     cold = Predictor(model)(photo, WORDS)
-    monkeypatch.setattr("errseg.predictor.TEXT_CACHE", 6 * 4 * model.config.towers.embedding)
+    monkeypatch.setattr("errseg.vocabulary_text.TEXT_CACHE", 6 * 4 * model.config.towers.embedding)
     monkeypatch.setattr("errseg.predictor.IMAGE_CACHE", 1)
     monkeypatch.setattr("errseg.predictor.RESULT_CACHE", 1)
     small = Predictor(model)
     for words in ("cat, dog", "sky, grass, tree", WORDS, "dog", WORDS):
         warm = small(photo, words)
-        assert len(small._prompts) <= 6
+        assert len(small._text._prompts) <= 6
         assert len(small._images) == len(small._results) == 0
     np.testing.assert_array_equal(warm.labels, cold.labels)
     np.testing.assert_array_equal(warm.scores, cold.scores)

@@ -1,0 +1,110 @@
+"""A vocabulary -> its text embeddings, remembered in memory and on disk."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from errseg.cache import BoundedCache
+from errseg.disk_cache import DiskCache, cache_folder
+from errseg.model import ERRSeg
+from errseg.vocabulary import Vocabulary, fill_templates
+
+TEXT_CACHE = 32 * 2**20
+"""Bytes of text embeddings that are kept: some 10,000 prompts of errseg-large."""
+
+EXPANSIONS_SAID = 5
+"""Expanded words that are named one by one in a result's notices."""
+
+
+class VocabularyEmbedder:
+    """Embed vocabularies with a model's text tower, every prompt once.
+
+    Args:
+        model: whose text tower embeds. What it embeds is kept on disk too, unless its weights are
+            random.
+    """
+
+    def __init__(self, model: ERRSeg):
+        self.model = model
+        self._prompts = BoundedCache(TEXT_CACHE)
+        folder = cache_folder()
+        self._disk = None
+        if folder is not None and model.weights_hash:
+            origin = f"{model.weights_hash} {model.precision}"
+            self._disk = DiskCache(folder, origin)
+
+    @torch.inference_mode()
+    def __call__(self, vocabulary: Vocabulary, expand: bool = True) -> tuple[Tensor, list[str]]:
+        """Embed a vocabulary: the mean over synonyms and templates, L2-normalised, (T, C).
+
+        Returns:
+            the embeddings, and notices: words that were expanded (see `Predictor`), and prompts
+            that are too long to be read whole.
+        """
+        templates = self.model.config.towers.templates
+        expanded = self._expand(vocabulary) if expand else {}
+        prompts = [
+            [
+                p
+                for word in prompt.synonyms
+                for p in fill_templates(expanded.get(word, word), templates)
+            ]
+            for prompt in vocabulary.classes
+        ]
+        flat = list(dict.fromkeys(p for own in prompts for p in own))
+        embedded = self._embed_prompts(flat)
+        text = torch.stack([torch.stack([embedded[p] for p in own]).mean(dim=0) for own in prompts])
+        limit = self.model.config.towers.context_length
+        cut = [
+            prompt.name
+            for prompt, own in zip(vocabulary.classes, prompts, strict=True)
+            if any(length > limit for length in self.model.towers.prompt_lengths(own))
+        ]
+        notices = expansion_notices(expanded)
+        notices += [
+            f"{name!r} is too long for the text tower; its end is not read." for name in cut
+        ]
+        return F.normalize(text, dim=-1), notices
+
+    def _expand(self, vocabulary: Vocabulary) -> dict[str, str]:
+        """Map the words that the text tower doesn't know to what it reads for them."""
+        if not self.model.config.towers.expand_unknown:
+            return {}
+        words = dict.fromkeys(word for prompt in vocabulary.classes for word in prompt.synonyms)
+        read = {word: self.model.towers.expand(word) for word in words}
+        return {word: prompt for word, prompt in read.items() if prompt != word}
+
+    def _embed_prompts(self, prompts: list[str]) -> dict[str, Tensor]:
+        known = {prompt: self._prompts.get(prompt) for prompt in prompts}
+        missing = [prompt for prompt, embedding in known.items() if embedding is None]
+        stored = self._stored(missing)
+        new = [prompt for prompt in missing if prompt not in stored]
+        if new:
+            computed = dict(zip(new, self.model.encode_text(new), strict=True))
+            stored |= computed
+            if self._disk is not None:
+                self._disk.put({p: e.cpu().numpy().tobytes() for p, e in computed.items()})
+        for prompt in missing:
+            known[prompt] = stored[prompt]
+            self._prompts.put(prompt, stored[prompt], stored[prompt].nbytes)
+        return known
+
+    def _stored(self, prompts: list[str]) -> dict[str, Tensor]:
+        """Read those embeddings that are on disk."""
+        if self._disk is None:
+            return {}
+        return {
+            prompt: torch.frombuffer(bytearray(value), dtype=torch.float32).to(self.model.device)
+            for prompt, value in self._disk.get(prompts).items()
+        }
+
+
+def expansion_notices(expanded: dict[str, str]) -> list[str]:
+    """Say which words were read with their hypernyms; of many only the first."""
+    said = [f"{word!r} was read as {prompt!r}." for word, prompt in expanded.items()]
+    more = len(said) - EXPANSIONS_SAID
+    if more > 0:
+        said[EXPANSIONS_SAID:] = [f"So were {more:,} more words that the text tower spells out."]
+    return said
