@@ -127,22 +127,28 @@ class LiteTowers(nn.Module):
         self.residual = nn.Linear(config.residual_hidden, width)
         nn.init.zeros_(self.residual.weight)
         nn.init.zeros_(self.residual.bias)
-        self.looks = config.looks
+        # In training the residual is all there is; see `encode_image`.
+        self.refined = True
 
     def encode_image(self, pixels: Tensor) -> EncodedImage:
         """Encode uint8 RGB photos (B, 3, H, W).
 
-        The pixel embeddings are the mean over the photo as it is and ``looks`` at it in other
-        sizes and mirrored; the pyramid is of the photo as it is.
+        Where the towers are `refined`, the pixel embeddings are the mean over the photo as it is
+        and looks at it in other sizes and mirrored, and those of stride 16 lean on ConSE, which
+        knows classes that training never saw. The pyramid is of the photo as it is.
         """
         x = normalise_pixels(pixels, self.config)
         pyramid, dense16, dense32 = self._look(x)
-        for scale, mirrored in self.looks:
-            other = x if scale == 1 else _scaled(x, scale)
-            looked = self._look(other.flip(-1) if mirrored else other)[1:]
-            for total, dense in zip((dense16, dense32), looked, strict=True):
-                total += resize(dense.flip(-1) if mirrored else dense, total.shape[-2:])
-        return EncodedImage(pyramid, F.normalize(dense16, dim=1), F.normalize(dense32, dim=1))
+        if self.refined:
+            for scale, mirrored in self.config.looks:
+                other = x if scale == 1 else _scaled(x, scale)
+                looked = self._look(other.flip(-1) if mirrored else other)[1:]
+                for total, dense in zip((dense16, dense32), looked, strict=True):
+                    total += resize(dense.flip(-1) if mirrored else dense, total.shape[-2:])
+            dense16, dense32 = F.normalize(dense16, dim=1), F.normalize(dense32, dim=1)
+            consensus = resize(dense32, dense16.shape[-2:])
+            dense16 = F.normalize(dense16 + self.config.reliance * consensus, dim=1)
+        return EncodedImage(pyramid, dense16, dense32)
 
     def _look(self, x: Tensor) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
         """Compute the pyramid, and the L2-normalised pixel embeddings at strides 16 and 32."""

@@ -91,7 +91,7 @@ class TrainingRun:
         torch.manual_seed(config.seed)
         self.config, self.out, self.step, self.model = config, out, 0, model
         if isinstance(model.config.towers, LiteConfig):
-            model.towers.looks = ()  # a training step looks once
+            model.towers.refined = False
         self.data = CropDataset(
             sets,
             config.crop,

@@ -1,5 +1,6 @@
 """The embedded model's towers: the text tower, ConSE and the pyramid recomputed by hand."""
 
+import dataclasses
 import json
 import math
 
@@ -20,9 +21,15 @@ def towers(lite_model):
 
 @pytest.fixture
 def once(towers, monkeypatch):
-    """The towers, looking at a photo once."""
-    monkeypatch.setattr(towers, "looks", ())
+    """The towers, looking at a photo once, as in training."""
+    monkeypatch.setattr(towers, "refined", False)
     return towers
+
+
+def refine(towers, monkeypatch, **changes):
+    """Change how the towers refine what they see."""
+    config = dataclasses.replace(towers.config, **{"looks": (), "reliance": 0.0} | changes)
+    monkeypatch.setattr(towers, "config", config)
 
 
 def embed_by_hand(text, ids):
@@ -173,7 +180,7 @@ def test_conse_at_one_pixel(once, make_pixels):
 @torch.no_grad()
 def test_an_untrained_residual_adds_nothing(make_model, make_pixels):
     model = make_model(lite=True)
-    model.towers.looks = ()
+    model.towers.refined = False
     torch.nn.init.zeros_(model.towers.residual.weight)
     torch.nn.init.zeros_(model.towers.residual.bias)
     encoded = model.towers.encode_image(make_pixels(1, 64, 96))
@@ -226,7 +233,7 @@ def test_the_residual_sees_all_four_levels_and_the_context(once, make_pixels):
 
 @torch.no_grad()
 def test_a_mirrored_look_makes_mirroring_exact(towers, make_pixels, monkeypatch):
-    monkeypatch.setattr(towers, "looks", ((1.0, True),))
+    refine(towers, monkeypatch, looks=((1.0, True),), reliance=0.5)
     pixels = make_pixels(1, 64, 96)
     encoded, mirrored = towers.encode_image(pixels), towers.encode_image(pixels.flip(-1))
     torch.testing.assert_close(mirrored.dense16.flip(-1), encoded.dense16, rtol=0, atol=1e-5)
@@ -238,9 +245,9 @@ def test_a_mirrored_look_makes_mirroring_exact(towers, make_pixels, monkeypatch)
 def test_looks_in_other_sizes_are_averaged(towers, monkeypatch):
     """An even photo stays the same when it is resized."""
     photos = [torch.full((1, 3, *size), 90, dtype=torch.uint8) for size in ((64, 96), (32, 64))]
-    monkeypatch.setattr(towers, "looks", ())
+    refine(towers, monkeypatch)
     large, small = (towers.encode_image(photo) for photo in photos)
-    monkeypatch.setattr(towers, "looks", ((0.6, False),))
+    refine(towers, monkeypatch, looks=((0.6, False),))
     encoded = towers.encode_image(photos[0])
     for name in ("dense16", "dense32"):
         at_once, other = getattr(large, name), getattr(small, name)
@@ -249,6 +256,18 @@ def test_looks_in_other_sizes_are_averaged(towers, monkeypatch):
         torch.testing.assert_close(getattr(encoded, name), expected, rtol=0, atol=1e-5)
     for ours, theirs in zip(encoded.pyramid, large.pyramid, strict=True):
         assert torch.equal(ours, theirs)
+
+
+@torch.no_grad()
+def test_pixels_lean_on_conse(towers, make_pixels, monkeypatch):
+    pixels = make_pixels(1, 64, 96)
+    refine(towers, monkeypatch)
+    trained = towers.encode_image(pixels)
+    refine(towers, monkeypatch, reliance=0.7)
+    found = towers.encode_image(pixels).dense16[0, :, 1, 4]
+    conse = F.interpolate(trained.dense32, (4, 6), mode="bilinear")[0, :, 1, 4]
+    expected = trained.dense16[0, :, 1, 4] + 0.7 * conse
+    torch.testing.assert_close(found, expected / expected.norm(), rtol=0, atol=1e-5)
 
 
 def test_words_in_pieces_get_their_hypernyms(make_model):

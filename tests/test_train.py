@@ -201,6 +201,12 @@ def test_a_broader_name_does_not_spare_a_class_its_rivals():
     assert logits.grad[2] > 0.2
 
 
+def test_lite_trains_what_its_residual_does_alone(make_run):
+    run = make_run()
+    assert not run.model.towers.refined
+    assert run.averaged().towers.refined
+
+
 def test_even_weights_give_every_class_of_a_crop_the_same_sum():
     label = torch.tensor([[0, 0, 0, 0, 0, 0], [1, 1, 2, -1, -1, -1]])
     weights = pixel_weights(label, even=1.0)
