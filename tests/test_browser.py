@@ -13,6 +13,8 @@ from app_server import start_app
 from PIL import Image
 
 import errseg
+from errseg.stored_config import advised_threshold
+from errseg.visualize import NONE_NAME
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 from selenium.common.exceptions import StaleElementReferenceException  # noqa: E402
@@ -106,8 +108,17 @@ class Page:
     def requests(self):
         return self.run("return performance.getEntriesByType('resource').length")
 
+    def value(self, name):
+        """What stands in a text field."""
+        field = self.find(f"#errseg-{name} textarea, #errseg-{name} input")[0]
+        return field.get_property("value")
+
     def legend(self):
         return [row.text for row in self.find(".errseg-legend .name")]
+
+    def seen(self):
+        """The classes that some pixel has."""
+        return {*self.legend()} - {NONE_NAME}
 
     def finished(self):
         self.wait(lambda: self.find(".errseg-legend li") and self.find(".errseg-maps canvas"))
@@ -163,7 +174,7 @@ def page(browser):
 def test_the_page_opens_on_a_finished_example(page):
     page.open().finished()
     words = {word.split("|")[0].strip() for word in EXAMPLES[0]["classes"].split(",")}
-    assert set(page.legend()) <= words
+    assert page.seen() <= words
     assert f"of {len(words)}" in page.text("#errseg-ranking h2")
     assert len(page.find("#errseg-examples button img[alt]")) == len(EXAMPLES)
     assert page.find("#errseg-photo img")
@@ -183,7 +194,7 @@ def test_an_example_is_one_click_and_segment_answers_again(page):
     page.type_classes("cat, dog")
     page.press_segment()
     page.wait(lambda: "CRM kept 2 of 2" in page.text("#errseg-ranking"))
-    assert set(page.legend()) <= {"cat", "dog"}
+    assert page.seen() <= {"cat", "dog"}
 
 
 def test_words_that_are_code_stay_words(page):
@@ -202,8 +213,8 @@ def test_hovering_reads_the_network_s_answer_without_asking_the_server(page):
     words = EXAMPLES[0]["classes"]
     photo = ROOT / "examples" / EXAMPLES[0]["file"]
     predictor = errseg.Predictor(errseg.load_model("errseg-lite"))
-    result = predictor(photo, words)
-    page.open().finished()
+    result = predictor(photo, words, threshold=0.0)
+    page.open("?threshold=0").finished()
     before = page.requests()
     height, width = result.labels.shape
     for x, y in ((0.25, 0.5), (0.7, 0.2), (0.8, 0.9)):
@@ -279,8 +290,21 @@ def test_p_and_k_run_again_on_release_and_draw_the_line(page):
     before = page.sent("masks")
     page.set_number("#errseg-threshold", 1)
     page.wait(lambda: page.sent("masks") != before)
-    page.wait(lambda: page.legend() == ["none of these"])
+    page.wait(lambda: page.legend() == [NONE_NAME])
     page.settle()
+
+
+def test_the_page_starts_at_the_model_s_own_threshold_and_says_it_everywhere(page):
+    own = advised_threshold("errseg-lite")
+    page.open().finished()
+    field = page.find("#errseg-threshold input[type=number]")[0]
+    assert float(field.get_property("value")) == own
+    page.find("#errseg-share button.label-wrap")[0].click()
+    page.wait(lambda: page.find("#errseg-make")[0].is_displayed())
+    page.find("#errseg-make")[0].click()
+    page.wait(lambda: page.find("#errseg-files a[href]"))
+    assert f"--threshold {own:g}" in page.value("command")
+    assert f"&threshold={own:g}" in page.value("link")
 
 
 def test_the_ranking_is_searched_and_tabled_and_shows_dropped_classes(page):
@@ -358,10 +382,7 @@ def test_a_result_is_taken_away(page):
             assert (picture.size == (451, 300)) == (name != "figure.png")
     described = json.loads(files["result.json"])
     assert [entry["kept"] for entry in described["classes"]].count(True) == 1
-    command, link = (
-        page.find(f"#errseg-{name} textarea, #errseg-{name} input")[0].get_property("value")
-        for name in ("command", "link")
-    )
+    command, link = page.value("command"), page.value("link")
     assert "--kept-classes 1" in command
     assert link.startswith("?example=cat&classes=cat%2C+sky&kept=1")
 
@@ -425,7 +446,7 @@ def test_two_visitors_see_only_their_own(page):
     page.browser.switch_to.new_window("tab")
     try:
         page.open("?example=coffee&classes=cup,+spoon").finished()
-        assert set(page.legend()) <= {"cup", "spoon"}
+        assert page.seen() <= {"cup", "spoon"}
         page.browser.switch_to.window(first)
         before = page.sent("attention")
         page.point(0.5, 0.5, click=True)

@@ -69,12 +69,12 @@ def test_a_side_without_words_or_model_asks_as_above():
     side = Side("words", "kept", "votes", "show", "model")  # any keys do
     asked = check_request("photo.jpg", "cat, dog", 2, 3, 0.5, model="a.pth", expand=False)
     values = {"words": " ", "kept": 1, "votes": 2, "show": RAW, "model": AS_ABOVE}
-    same = side.request(asked, values)
+    same = side.request(asked, values, 0.4)
     assert same == dataclasses.replace(asked, kept_classes=1, votes_per_pixel=2)
-    other = side.request(asked, {**values, "words": "sky", "model": "b.pth"})
+    other = side.request(asked, {**values, "words": "sky", "model": "b.pth"}, 0.4)
     assert (other.vocabulary.names, other.model, other.expand) == (("sky",), "b.pth", False)
     with pytest.raises(InputError, match="from 1 to"):
-        side.request(asked, {**values, "kept": 0})
+        side.request(asked, {**values, "kept": 0}, 0.4)
 
 
 def test_a_link_to_a_released_model_finds_it(released):

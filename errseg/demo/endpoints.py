@@ -34,7 +34,8 @@ def _add_segment(service: Service) -> None:
                 class: "dog, sofa | couch, sky". At most 1,000.
             kept_classes: P, how many classes CRM keeps for this photo.
             votes_per_pixel: K, how many classes vote at one pixel, 1 to 10.
-            threshold: 0 to 1; pixels whose best score is lower get no class.
+            threshold: 0 to 1; pixels whose best score is lower get no class. The model's own by
+                default.
 
         Returns:
             overlay: PNG, the photo with each class in its colour and under its name.
@@ -52,7 +53,7 @@ def _add_segment(service: Service) -> None:
             gr.Textbox(label="classes", **HIDDEN),
             gr.Number(KEPT_CLASSES, label="kept_classes", **HIDDEN),
             gr.Number(VOTES_PER_PIXEL, label="votes_per_pixel", **HIDDEN),
-            gr.Number(0.0, label="threshold", **HIDDEN),
+            gr.Number(service.models.threshold(), label="threshold", **HIDDEN),
         ],
         [
             gr.Image(label="overlay", format="png", **HIDDEN),
@@ -120,7 +121,8 @@ def _add_sweep(service: Service) -> None:
             values: up to 12 whole numbers, "1, 2, 4, 8"; P stops at the number of classes.
             kept_classes: P where K is swept.
             votes_per_pixel: K where P is swept.
-            threshold: 0 to 1; pixels whose best score is lower get no class.
+            threshold: 0 to 1; pixels whose best score is lower get no class. The model's own by
+                default.
 
         Returns:
             overlays: one picture a value.
@@ -142,7 +144,7 @@ def _add_sweep(service: Service) -> None:
             gr.Textbox("1, 2, 4, 8, 16, 32", label="values", **HIDDEN),
             gr.Number(KEPT_CLASSES, label="kept_classes", **HIDDEN),
             gr.Number(VOTES_PER_PIXEL, label="votes_per_pixel", **HIDDEN),
-            gr.Number(0.0, label="threshold", **HIDDEN),
+            gr.Number(service.models.threshold(), label="threshold", **HIDDEN),
         ],
         [gr.Gallery(label="overlays", format="png", **HIDDEN), gr.JSON(label="steps", **HIDDEN)],
         api_name="sweep",
