@@ -8,7 +8,8 @@ from errseg.config import KEPT_CLASSES, VOTES_PER_PIXEL
 from errseg.demo.events import AS_SENT, ONE_AT_A_TIME, checked, for_programs
 from errseg.demo.service import AttentionAnswer, Service
 from errseg.demo.sweep import as_dict as step_as_dict
-from errseg.demo.sweep import check_values, sweep
+from errseg.demo.sweep import check_values
+from errseg.demo.sweep import sweep as run_sweep
 from errseg.errors import InputError
 from errseg.export import as_dict
 
@@ -111,7 +112,7 @@ def _add_attention(service: Service) -> None:
 
 def _add_sweep(service: Service) -> None:
     @for_programs
-    def sweep_endpoint(image, classes, over, values, kept_classes, votes_per_pixel, threshold):
+    def sweep(image, classes, over, values, kept_classes, votes_per_pixel, threshold):
         """Segment a photo with several values of P or K.
 
         Args:
@@ -131,12 +132,12 @@ def _add_sweep(service: Service) -> None:
         """
         request = checked(image, classes, kept_classes, votes_per_pixel, threshold)
         knob, numbers = check_values(over, values, len(request.vocabulary))
-        steps = list(sweep(service, request, knob, numbers))
+        steps = list(run_sweep(service, request, knob, numbers))
         pictures = [(step.answer.overlay, f"{knob} = {step.value}") for step in steps]
         return pictures, [step_as_dict(step) for step in steps]
 
     gr.Button(**HIDDEN).click(
-        sweep_endpoint,
+        sweep,
         [
             gr.Image(type="filepath", label="image", **HIDDEN),
             gr.Textbox(label="classes", **HIDDEN),

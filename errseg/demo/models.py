@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from errseg.config import list_models, model_config
+from errseg.config import EMBEDDED, list_models, model_config
 from errseg.demo.request import Request
 from errseg.device import AUTOMATIC, check_precision, find_device, find_precision
 from errseg.errors import InputError
@@ -61,6 +61,20 @@ class Models:
         """
         self._released = tuple(list_checkpoints())
         return self.names
+
+    def large(self) -> str | None:
+        """Name the largest released checkpoint where a GPU can run it; waits for both to be known.
+
+        Returns:
+            its name, or None without a GPU, where the Hub doesn't answer, or where the first model
+            is no embedded one: whoever chose it knows about the others.
+        """
+        if self.first not in EMBEDDED or find_device(self._device).type == "cpu":
+            return None
+        try:
+            return self.find_released()[1]
+        except InputError:
+            return None
 
     def look_up(self, name: str) -> str:
         """Return a model's name if there is such a model, here or on the Hub.

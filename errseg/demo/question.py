@@ -41,6 +41,7 @@ class Question:
     expand: gr.Checkbox
     picked: gr.State  # the model that the threshold's slider was last set for
     run: gr.Button
+    large: gr.Button  # takes the large model, where one is offered
     message: gr.HTML
     found: gr.events.Dependency  # the Hub was asked for models: what lists them follows
 
@@ -189,6 +190,7 @@ def build_question(examples: tuple[Example, ...], service: Service) -> Question:
                 )
                 find = gr.Button("Look for released models", size="sm", elem_id="errseg-find")
             run = gr.Button("Segment", variant="primary", elem_id="errseg-run")
+            large = gr.Button(size="sm", visible=False, elem_id="errseg-large")
             message = gr.HTML(elem_id="errseg-message")
     question = Question(
         photo=photo,
@@ -204,6 +206,7 @@ def build_question(examples: tuple[Example, ...], service: Service) -> Question:
         expand=expand,
         picked=gr.State(service.models.first, time_to_live=SECONDS_TO_REMEMBER),
         run=run,
+        large=large,
         message=message,
         found=_add_model_event(find, model, message, service),
     )
@@ -308,3 +311,21 @@ def _add_threshold_event(question: Question, service: Service) -> None:
         [question.threshold, question.picked],
         **AT_ONCE,
     )
+
+
+def add_offer(demo: gr.Blocks, question: Question, service: Service) -> None:
+    """Offer the large model where there is a GPU and the Hub answers."""
+    offered = gr.State(None, time_to_live=SECONDS_TO_REMEMBER)
+
+    def offer():
+        name = service.models.large()
+        if name is None:
+            return gr.skip(), gr.skip(), gr.skip()
+        text = f"There is a GPU here: use the published model {name}"
+        return gr.update(value=text, visible=True), gr.update(choices=service.models.names), name
+
+    def take(name):
+        return name, gr.update(visible=False)
+
+    demo.load(offer, None, [question.large, question.model, offered], **AT_ONCE)
+    question.large.click(take, offered, [question.model, question.large], **AT_ONCE)
