@@ -1,7 +1,7 @@
 """Starts the demo: ``python app.py [--model NAME|PATH] [--host ADDRESS] [--port N] [--share]``.
 
-Where there is no command line, as on Spaces, ERRSEG_MODEL, ERRSEG_DEVICE, ERRSEG_PRECISION and
-ERRSEG_COMPILE=1 stand for the first four options, and Gradio's GRADIO_SERVER_NAME and
+Where there is no command line, as on Spaces, ERRSEG_MODEL, ERRSEG_DEVICE, ERRSEG_PRECISION,
+ERRSEG_COMPILE=1 and ERRSEG_MCP=1 stand for options, and Gradio's GRADIO_SERVER_NAME and
 GRADIO_SERVER_PORT for the address.
 """
 
@@ -37,6 +37,12 @@ def main() -> None:
     parser.add_argument("--host", metavar="ADDRESS", help="address to listen on (127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to listen on (the first free from 7860)")
     parser.add_argument("--share", action="store_true", help="make a public link")
+    parser.add_argument(
+        "--mcp",
+        action="store_true",
+        default=os.environ.get("ERRSEG_MCP") == "1",
+        help='offer the endpoints as MCP tools; needs pip install "gradio[mcp]"',
+    )
     args = parser.parse_args()
 
     from errseg.demo import create_demo, serve  # Gradio takes seconds to import
@@ -44,7 +50,7 @@ def main() -> None:
 
     try:
         demo = create_demo(args.model, args.device, args.precision, args.compile)
-        serve(demo, args.host, args.port, args.share)
+        serve(demo, args.host, args.port, args.share, mcp=args.mcp)
     except InputError as error:
         parser.exit(2, f"{error}\n")
 

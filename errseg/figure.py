@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,19 @@ MOST_BARS = 16
 """Classes in the ranking and in the legend; the files beside the figure have all of them."""
 HASH_LETTERS = 12
 HEAT = "viridis"
+HEAT_OPACITY = 0.75
+"""Of the colours over the grey photo."""
+ENDS = ("low", "high")
+"""Words at the ends of the colour scale."""
+
+
+@dataclass(frozen=True)
+class Heat:
+    """A map that is drawn in colours."""
+
+    title: str
+    quantity: str  # what its values are; maps of one quantity share their range
+    values: np.ndarray  # (h, w)
 
 
 def write_figure(
@@ -30,7 +44,7 @@ def write_figure(
     photo: np.ndarray,
     result: Result,
     colors: tuple[Color, ...],
-    heats: list[tuple[str, np.ndarray]],
+    heats: list[Heat],
     pixel: tuple[int, int],
 ) -> None:
     """Draw a result.
@@ -40,7 +54,7 @@ def write_figure(
         photo: (H, W, 3) uint8, what was segmented.
         result: from `Predictor`.
         colors: T colours, from `result_colors`.
-        heats: up to three titled maps (h, w) that are laid over the photo.
+        heats: one to three maps that are laid over the photo, on one shared colour scale.
         pixel: (x, y) of the attention's query, marked on the photo and on the maps.
     """
     import matplotlib
@@ -62,8 +76,7 @@ def write_figure(
         _legend(legend_axes, result, entries)
         ranking_axes, *heat_axes = bottom.subplots(1, 1 + len(heats))
         _ranking(ranking_axes, result, colors)
-        for axes, (title, heat) in zip(heat_axes, heats, strict=True):
-            _heat(axes, photo, title, heat, pixel)
+        _heats(heat_axes, photo, heats, pixel)
         figure.supxlabel(_settings(result), fontsize=7, color="0.3")
         figure.savefig(file, metadata={"Software": None})
 
@@ -102,17 +115,48 @@ def _ranking(axes: Axes, result: Result, colors: tuple[Color, ...]) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _heat(
-    axes: Axes, photo: np.ndarray, title: str, heat: np.ndarray, pixel: tuple[int, int]
+def _heats(
+    all_axes: list[Axes], photo: np.ndarray, heats: list[Heat], pixel: tuple[int, int]
 ) -> None:
+    """Draw maps side by side. A colour means the same share of a quantity's range in each."""
+    from matplotlib.cm import ScalarMappable
+
+    ranges = heat_ranges(heats)
     height, width = photo.shape[:2]
     extent = (0, width, height, 0)
-    axes.imshow(photo.mean(axis=2), cmap="gray", extent=extent)
-    shown = axes.imshow(heat, cmap=HEAT, alpha=0.75, extent=extent, interpolation="nearest")
-    axes.plot(*pixel, "+", color="white", markersize=9, markeredgewidth=2)
-    axes.set_title(title, fontsize=8)
-    axes.set_axis_off()
-    axes.figure.colorbar(shown, ax=axes, orientation="horizontal", fraction=0.05, pad=0.02)
+    for axes, heat in zip(all_axes, heats, strict=True):
+        least, most = ranges[heat.quantity]
+        axes.imshow(photo.mean(axis=2), cmap="gray", extent=extent)
+        settings = {"cmap": HEAT, "vmin": least, "vmax": most, "alpha": HEAT_OPACITY}
+        axes.imshow(heat.values, extent=extent, interpolation="nearest", **settings)
+        axes.plot(*pixel, "+", color="white", markersize=9, markeredgewidth=2)
+        axes.set_title(heat.title, fontsize=8)
+        axes.set_axis_off()
+    # As solid as on the photo, so that the bar's colours are those of the maps.
+    scale = ScalarMappable(cmap=HEAT)
+    bar = all_axes[0].figure.colorbar(
+        scale, ax=all_axes, orientation="horizontal", fraction=0.05, pad=0.04, alpha=HEAT_OPACITY
+    )
+    ends = (
+        "\n".join(f"{quantity} {span[end]:.2f}" for quantity, span in ranges.items())
+        for end in (0, 1)
+    )
+    bar.set_ticks([0, 1], labels=[f"{word}\n{end}" for word, end in zip(ENDS, ends, strict=True)])
+    for label, side in zip(bar.ax.get_xticklabels(), ("left", "right"), strict=True):
+        label.set_horizontalalignment(side)
+    bar.set_label("one colour scale for all maps", fontsize=7)
+    bar.ax.tick_params(labelsize=7, length=0)
+
+
+def heat_ranges(heats: list[Heat]) -> dict[str, tuple[float, float]]:
+    """Find the least and the greatest value of each quantity, over all maps of it."""
+    values: dict[str, list[np.ndarray]] = {}
+    for heat in heats:
+        values.setdefault(heat.quantity, []).append(heat.values)
+    return {
+        quantity: (float(min(map(np.min, maps))), float(max(map(np.max, maps))))
+        for quantity, maps in values.items()
+    }
 
 
 def _settings(result: Result) -> str:

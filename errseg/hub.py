@@ -18,7 +18,7 @@ ENDINGS = (".pth", ".pt", ".safetensors")
 
 
 def list_checkpoints() -> list[str]:
-    """Name the checkpoint files of the repository, sorted.
+    """Name the checkpoint files of the repository, the largest first.
 
     Raises:
         InputError: the Hub doesn't answer, or the repository has no checkpoint.
@@ -26,16 +26,17 @@ def list_checkpoints() -> list[str]:
     import huggingface_hub
 
     try:
-        files = huggingface_hub.list_repo_files(REPOSITORY, revision=_revision())
+        tree = huggingface_hub.list_repo_tree(REPOSITORY, recursive=True, revision=_revision())
+        files = [(entry.size, entry.path) for entry in tree if hasattr(entry, "size")]
     except Exception as error:  # offline, no such revision, rate limits: a dozen kinds
         raise InputError(
             f"The Hub can't be asked for released models ({type(error).__name__}); "
             "those that are here go on."
         ) from None
-    found = sorted(file for file in files if file.endswith(ENDINGS))
+    found = [(-size, path) for size, path in files if path.endswith(ENDINGS)]
     if not found:
         raise InputError(f"{REPOSITORY} holds no checkpoint.")
-    return found
+    return [path for _, path in sorted(found)]
 
 
 def fetch_checkpoint(file: str) -> Path:

@@ -5,9 +5,7 @@ Our file carries its own configuration and, for errseg-lite, its tokenizer, so a
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
-import json
 from pathlib import Path
 
 import torch
@@ -20,15 +18,14 @@ from errseg.config import (
     EMBEDDED,
     MODELS,
     ClipConfig,
-    HeadConfig,
     LiteConfig,
-    ModelConfig,
     model_config,
 )
 from errseg.device import FLOAT32, find_precision
 from errseg.errors import InputError
 from errseg.model import ERRSeg, build_model
 from errseg.published import check_tensors
+from errseg.stored_config import CONFIG_KEY, OWN_ENDING, config_as_json, config_from_metadata
 
 SCALE_SUFFIX = ".row_scale"
 INT8_LIMIT = 127
@@ -62,7 +59,7 @@ def load_model(
     if compile:
         check_compilable(device)
     path = Path(name_or_path)
-    if path.suffix == ".safetensors":
+    if path.suffix == OWN_ENDING:
         model = _load_safetensors(path)
     elif path.suffix in (".pth", ".pt"):
         model = _load_released(path)
@@ -94,7 +91,7 @@ def save_model(model: ERRSeg, path: Path) -> None:
             tensors[name + SCALE_SUFFIX] = scale
         else:
             tensors[name] = tensor.half().contiguous()
-    metadata = {"config": json.dumps(dataclasses.asdict(model.config))}
+    metadata = {CONFIG_KEY: config_as_json(model.config)}
     if isinstance(model.config.towers, LiteConfig):
         metadata["tokenizer"] = model.towers.text.tokenizer_json
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -117,11 +114,7 @@ def _load_safetensors(path: Path) -> ERRSeg:
             stored = {name: file.get_tensor(name) for name in file.keys()}
     except SafetensorError as error:
         raise InputError(f"{path.name} is not a safetensors file ({error}).") from None
-    if "config" not in metadata:
-        raise InputError(
-            f"{path.name} holds no ERR-Seg configuration; give a file that save_model wrote."
-        )
-    config = _config_from_json(metadata["config"], path)
+    config = config_from_metadata(metadata, path.name)
     import timm  # takes a second
 
     if not timm.is_model(config.towers.trunk):
@@ -175,26 +168,6 @@ def _load_released(path: Path) -> ERRSeg:
 def _require_file(path: Path) -> None:
     if not path.is_file():
         raise InputError(f"There is no weights file {path.name} in {path.parent.name or '.'}.")
-
-
-def _config_from_json(text: str, path: Path) -> ModelConfig:
-    try:
-        fields = json.loads(text)
-        towers, head = fields.pop("towers"), fields.pop("head")
-        kind = ClipConfig if "open_clip_name" in towers else LiteConfig
-        return ModelConfig(
-            **fields, towers=_dataclass(kind, towers), head=_dataclass(HeadConfig, head)
-        )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path.name} was written for another version ({error}).") from None
-
-
-def _dataclass(kind: type, fields: dict) -> object:
-    return kind(**{name: _as_tuples(value) for name, value in fields.items()})
-
-
-def _as_tuples(value: object) -> object:
-    return tuple(map(_as_tuples, value)) if isinstance(value, list) else value
 
 
 def _dequantize(stored: dict[str, Tensor]) -> dict[str, Tensor]:

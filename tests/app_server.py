@@ -1,6 +1,7 @@
-"""The real app in a process of its own, started once for all tests that use it."""
+"""The real app in a process of its own."""
 
 import atexit
+import contextlib
 import functools
 import os
 import socket
@@ -18,28 +19,43 @@ SECONDS_TO_START = 120
 
 @functools.cache
 def start_app() -> str:
-    """Start `app.py` as the README says, from another folder, and return the page's address."""
+    """Start the app for all tests that use it, and return the page's address."""
+    kept = contextlib.ExitStack()
+    atexit.register(kept.close)
+    url, _ = kept.enter_context(launch_app())
+    return url
+
+
+@contextlib.contextmanager
+def launch_app():
+    """Start `app.py` as the README says, from another folder; yields its address and the time.
+
+    The time, in seconds, is from the command to the first page that was served.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    folder = tempfile.TemporaryDirectory()
-    log = Path(folder.name) / "log"
-    with log.open("w") as file:
-        process = subprocess.Popen(
-            [sys.executable, ROOT / "app.py", "--host", "127.0.0.1", "--port", str(port)],
-            cwd=folder.name,
-            env={**os.environ, "HF_HUB_OFFLINE": "1", "GRADIO_TEMP_DIR": f"{folder.name}/cache"},
-            stdout=file,
-            stderr=subprocess.STDOUT,
-        )
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log"
+        started = time.monotonic()
+        with log.open("w") as file:
+            process = subprocess.Popen(
+                [sys.executable, ROOT / "app.py", "--host", "127.0.0.1", "--port", str(port)],
+                cwd=folder,
+                env={**os.environ, "HF_HUB_OFFLINE": "1", "GRADIO_TEMP_DIR": f"{folder}/cache"},
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            url = f"http://127.0.0.1:{port}/"
+            _wait_for(url, process, log)
+            yield url, time.monotonic() - started
+        finally:
+            process.terminate()
+            process.wait(20)
 
-    def stop():
-        process.terminate()
-        process.wait(20)
-        folder.cleanup()
 
-    atexit.register(stop)
-    url = f"http://127.0.0.1:{port}/"
+def _wait_for(url: str, process: subprocess.Popen, log: Path) -> None:
     deadline = time.monotonic() + SECONDS_TO_START
     while time.monotonic() < deadline:
         assert process.poll() is None, log.read_text()
@@ -48,6 +64,5 @@ def start_app() -> str:
         except (urllib.error.URLError, TimeoutError):
             time.sleep(0.2)
         else:
-            start_app.log = log
-            return url
+            return
     raise AssertionError(f"the app did not start: {log.read_text()}")

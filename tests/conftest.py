@@ -1,4 +1,4 @@
-"""Tiny models that need no download, with weights from the rule in golden/README.md."""
+"""What many tests share: tiny models with weights from the rule in golden/README.md, odd photos."""
 
 import dataclasses
 import os
@@ -7,6 +7,7 @@ import socket
 import pytest
 import torch
 from golden_weights import rule_tensor
+from odd_photos import write_odd_photos
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
 from tokenizers.normalizers import BertNormalizer
@@ -166,3 +167,34 @@ def randn():
 def prompts():
     """Prompts of different lengths, all in the tiny tokenizer's vocabulary."""
     return ["a cat", "dogs", "a photo of a red sofa in the scene", "sky", "grass", "tree", "road"]
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """A real browser, see `browser_page`."""
+    from browser_page import start_browser
+
+    driver = start_browser(tmp_path_factory.mktemp("profile"))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def page(browser):
+    """The app's page, not opened yet; nothing may stand in the console at the end."""
+    from app_server import start_app
+    from browser_page import Page
+
+    page = Page(browser, start_app())
+    page.set_size(1280, 900)
+    browser.get_log("browser")  # of the test before
+    yield page
+    errors = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+    browser.get("about:blank")
+    assert errors == []
+
+
+@pytest.fixture(scope="session")
+def odd_photos(tmp_path_factory):
+    """Photos as people have them, and files that are none: name -> path; see `odd_photos`."""
+    return write_odd_photos(tmp_path_factory.mktemp("odd photos"))

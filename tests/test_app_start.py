@@ -1,5 +1,6 @@
 """Starting the app: nothing at import, a sentence for what can't be."""
 
+import importlib.util
 import socket
 import subprocess
 import sys
@@ -84,6 +85,21 @@ def test_a_port_that_is_taken_gets_a_sentence(monkeypatch, capsys):
     assert ended.value.code == 2
     assert (
         f"can't be served at 127.0.0.1:{port} (Address already in use)" in capsys.readouterr().err
+    )
+
+
+def test_mcp_without_its_packages_gets_a_sentence(monkeypatch, capsys):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *a: None if name == "mcp" else find(name, *a)
+    )
+    monkeypatch.setenv("ERRSEG_MCP", "1")
+    monkeypatch.setattr(sys, "argv", ["app.py"])
+    with pytest.raises(SystemExit) as ended:
+        app.main()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == (
+        'MCP needs optional packages; install them: pip install "gradio[mcp]"\n'
     )
 
 

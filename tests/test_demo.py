@@ -4,23 +4,25 @@ import json
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import numpy as np
 import pytest
 from app_server import start_app
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from odd_photos import PHONE, READABLE, REFUSED
 from PIL import Image
 
 import errseg
 from errseg.demo.request import check_request
 from errseg.demo.service import LONGEST_SIDE, Service, shrink
 from errseg.errors import InputError
+from errseg.stored_config import advised_threshold
 
 ROOT = Path(__file__).resolve().parent.parent
 CHINA = ROOT / "examples" / "china.jpg"
 CAT = ROOT / "examples" / "cat.jpg"
-ORIENTATION, GPS = 274, 0x8825
 
 
 @pytest.fixture(scope="module")
@@ -220,16 +222,11 @@ def test_what_cannot_be_used_gets_a_sentence(client, change, sentence):
     assert str(ROOT) not in str(refused.value)
 
 
-def test_photos_that_cannot_be_used_get_a_sentence(client, tmp_path):
-    (tmp_path / "notes.jpg").write_text("milk, bread")
-    Image.new("RGB", (1, 1)).save(tmp_path / "dot.png")
-    for name, sentence in (
-        ("notes.jpg", "'notes.jpg' is not a photo that can be read"),
-        ("dot.png", "The photo is 1 x 1 pixels; each side needs at least 16"),
-    ):
-        with pytest.raises(AppError) as refused:
-            segment(client, tmp_path / name, "sky")
-        assert sentence in str(refused.value)
+@pytest.mark.parametrize(("name", "sentence"), REFUSED.items())
+def test_photos_that_cannot_be_used_get_a_sentence(client, odd_photos, name, sentence):
+    with pytest.raises(AppError) as refused:
+        segment(client, odd_photos[name], "sky")
+    assert sentence in str(refused.value)
 
 
 @pytest.mark.parametrize("meta", [{}, {"meta": {"_type": "gradio.FileData"}}])
@@ -247,29 +244,15 @@ def test_no_file_of_the_server_can_be_asked_for(url, path, meta):
     assert "complete" not in said
 
 
-@pytest.mark.parametrize(
-    ("name", "mode"), [("a.png", "RGBA"), ("a.gif", "P"), ("a.jpg", "CMYK"), ("b.png", "I;16")]
-)
-def test_unusual_photos_are_segmented(client, tmp_path, name, mode):
-    with Image.open(CHINA) as image:
-        small = image.resize((90, 60))
-    if mode == "I;16":
-        small = Image.fromarray(np.asarray(small.convert("L")).astype(np.uint16) * 257)
-    else:
-        small = small.convert(mode)
-    small.save(tmp_path / name)
-    _, mask, _ = segment(client, tmp_path / name, "sky, tree")
+@pytest.mark.parametrize("name", READABLE)
+def test_unusual_photos_are_segmented(client, odd_photos, name):
+    _, mask, _ = segment(client, odd_photos[name], "sky, tree")
     with Image.open(mask) as image:
         assert image.size == (90, 60)
 
 
-def test_a_phone_photo_comes_back_upright_and_without_its_place(client, tmp_path):
-    exif = Image.Exif()
-    exif[ORIENTATION] = 6
-    exif[GPS] = {1: "N", 2: (52.0, 31.0, 12.0)}
-    with Image.open(CHINA) as image:
-        image.resize((320, 213)).rotate(90, expand=True).save(tmp_path / "phone.jpg", exif=exif)
-    overlay, mask, _ = segment(client, tmp_path / "phone.jpg", "sky, tree")
+def test_a_phone_photo_comes_back_upright_and_without_its_place(client, odd_photos):
+    overlay, mask, _ = segment(client, odd_photos[PHONE], "sky, tree")
     for path in (overlay, mask):
         with Image.open(path) as image:
             assert image.size == (320, 213)
@@ -277,19 +260,38 @@ def test_a_phone_photo_comes_back_upright_and_without_its_place(client, tmp_path
             assert not image.info
 
 
-def test_visitors_at_the_same_time_get_their_own_answers(url, tmp_path):
-    questions = [(CHINA, "temple, sky, tree"), (CAT, "cat, dog")] * 3
+def test_visitors_at_the_same_time_get_their_own_answers(url, client, tmp_path):
+    """Two vocabularies of one photo, from clients that start together, again and again."""
+    words = ("temple, sky, tree", "lake, boat, city, water")
+    alone = [segment(client, CHINA, own, kept_classes=2) for own in words]
+    start = Barrier(len(words))
 
-    def ask(question):
-        photo, words = question
-        client = Client(url, verbose=False, download_files=tmp_path)
-        _, mask, result = segment(client, photo, words)
-        with Image.open(mask) as image:
-            return [entry["name"] for entry in result["classes"]], image.size
+    def ask(own):
+        own_client = Client(url, verbose=False, download_files=tmp_path / own)
+        start.wait()
+        return [segment(own_client, CHINA, own, kept_classes=2) for _ in range(3)]
 
-    with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(ask, questions))
-    assert answers == [(["temple", "sky", "tree"], (640, 427)), (["cat", "dog"], (451, 300))] * 3
+    with ThreadPoolExecutor(len(words)) as pool:
+        together = list(pool.map(ask, words))
+    for (_, mask, expected), answers in zip(alone, together, strict=True):
+        for _, own_mask, result in answers:
+            assert result["classes"] == expected["classes"]
+            assert result["none_area"] == expected["none_area"]
+            assert Path(own_mask).read_bytes() == Path(mask).read_bytes()
+
+
+def test_a_question_without_a_threshold_has_the_model_s_own(client):
+    own = advised_threshold("errseg-lite")
+    _, _, result = segment(client, CAT, "cat, dog")
+    assert result["settings"]["threshold"] == own
+    _, _, result = segment(client, CAT, "cat, dog", threshold=None)
+    assert result["settings"]["threshold"] == own
+    described = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    for name in ("/segment", "/sweep"):
+        (threshold,) = (
+            p for p in described[name]["parameters"] if p["parameter_name"] == "threshold"
+        )
+        assert threshold["parameter_default"] == own
 
 
 def test_large_photos_are_shrunk_and_it_is_said():

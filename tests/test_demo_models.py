@@ -1,9 +1,14 @@
 """Which model answers: by name and precision, with or without looking up rare words."""
 
+import dataclasses
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from errseg.demo.compare_tab import Side
 from errseg.demo.request import check_request
 from errseg.demo.service import Service
 from errseg.weights import save_model
@@ -14,6 +19,15 @@ def photo(tmp_path, make_pixels):
     path = tmp_path / "photo.png"
     Image.fromarray(make_pixels(1, 64, 96)[0].permute(1, 2, 0).numpy()).save(path)
     return path
+
+
+@pytest.fixture
+def careful(tmp_path, make_model):
+    """Weights whose model advises a threshold."""
+    model = make_model(lite=True, cost_shortcut=True)
+    model.config = dataclasses.replace(model.config, threshold=0.65)
+    save_model(model, tmp_path / "careful.safetensors")
+    return tmp_path / "careful.safetensors"
 
 
 @pytest.fixture
@@ -74,3 +88,44 @@ def test_rare_words_are_looked_up_unless_told_not_to(weights, photo):
     ):
         assert one.shape == other.shape
         assert not np.array_equal(one, other)
+
+
+def test_a_question_starts_at_the_model_s_own_threshold(careful, photo):
+    service = Service(careful, "cpu", precision="float32")
+    assert service.models.threshold() == 0.65
+    assert not service.models.loaded
+
+    def threshold(*settings):
+        request = check_request(photo, "cat, dog", 2, 3, *settings, input_size=128)
+        return service.answer(request).result.settings.threshold
+
+    assert threshold() == 0.65
+    assert threshold(0.0) == 0
+    assert service.models.threshold("errseg_b.pth") == 0  # the released ones advise none
+    assert service.models.threshold("unknown.safetensors") is None
+
+
+def test_the_threshold_is_there_before_torch(careful):
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys\n"
+            "from errseg.demo.models import Models\n"
+            "print(Models(sys.argv[1]).threshold(), 'torch' in sys.modules)",
+            careful,
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "0.65 False\n"
+
+
+def test_another_model_brings_its_own_threshold_unless_one_was_chosen():
+    side = Side("words", "kept", "votes", "show", "model")
+    values = {"words": "", "kept": 1, "votes": 1, "model": "b.pth"}
+    for asked, expected in ((0.4, None), (0.7, 0.7)):
+        request = check_request("photo.jpg", "cat", threshold=asked)
+        assert side.request(request, values, advised=0.4).threshold == expected
+        assert side.request(request, {**values, "model": ""}, advised=0.4).threshold == asked

@@ -24,6 +24,7 @@ from errseg.demo.service import Answer, AttentionAnswer, query_pixel
 from errseg.demo.sweep import check_values
 from errseg.errors import InputError
 from errseg.export import legend, result_colors, run_lengths
+from errseg.figure import Heat, heat_ranges, write_figure
 from errseg.predictor import CostView, Result, Settings
 from errseg.vocabulary import load_vocabulary, parse_classes, suggested_kept_classes
 
@@ -208,9 +209,9 @@ def test_a_link_restores_the_view():
         "expand": False,
         "model": "b.pth",
     }
-    plain = check_request(examples[1].path, "cat", model="errseg-lite")
+    plain = check_request(examples[1].path, "cat", threshold=0.4, model="errseg-lite")
     query = share.query_string(plain, None, "errseg-lite")
-    assert query == "?classes=cat&kept=32&votes=3"
+    assert query == "?classes=cat&kept=32&votes=3&threshold=0.4"
     assert share.read_link({"expand": "1"}, examples).settings == {"expand": True}
     assert share.read_link({"__theme": "dark"}, examples) is None
 
@@ -254,7 +255,9 @@ def test_the_command_gives_the_same_settings():
         [sys.executable, *words[1:]], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.stderr == "There is no photo 'photo.jpg'.\n"  # every option was understood
-    plain = share.command(check_request("photo.jpg", "cat", model="errseg-lite"), "photo.jpg")
+    plain = share.command(
+        check_request("photo.jpg", "cat", threshold=0.4, model="errseg-lite"), "photo.jpg"
+    )
     assert "--precision" not in plain
     assert "expand" not in plain
 
@@ -279,6 +282,25 @@ def test_shared_files_hold_what_they_should(answer, attention, tmp_path):
     assert described["classes"][0]["rle"] == run_lengths(answer.result.labels == 0)
     assert "rle" not in described["classes"][2]
     assert described["attention_query"] == [30, 10]
+
+
+def test_a_figure_s_maps_share_one_scale(tmp_path, answer):
+    generator = np.random.default_rng(1)
+    small, large, cosines = generator.random((3, 4, 8))
+    heats = [
+        Heat("with CRM", "attention", small / 10),
+        Heat("without CRM", "attention", large),
+        Heat("cost", "cosine", cosines - 0.5),
+    ]
+    ranges = heat_ranges(heats)
+    assert ranges["attention"] == (min(small.min() / 10, large.min()), large.max())
+    assert ranges["cosine"] == (cosines.min() - 0.5, cosines.max() - 0.5)
+    settings = (answer.photo, answer.result, answer.colors)
+    pictures = []
+    for name, shown in (("three.png", heats), ("one.png", heats[2:])):
+        write_figure(tmp_path / name, *settings, shown, (3, 4))
+        pictures.append((tmp_path / name).read_bytes())
+    assert len(set(pictures)) == 2
 
 
 def test_raw_cost_maps_are_the_first_votes(answer):

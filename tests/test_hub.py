@@ -5,14 +5,20 @@ import dataclasses
 import huggingface_hub
 import pytest
 import torch
+from huggingface_hub.hf_api import RepoFile, RepoFolder
 
 from errseg import hub, weights
 from errseg.demo.compare_tab import AS_ABOVE, RAW, Side, model_choices
 from errseg.demo.gpu import on_gpu
+from errseg.demo.models import Models
 from errseg.demo.request import check_request
 from errseg.demo.service import Service
 from errseg.errors import InputError
 from errseg.published import published_name
+
+
+def in_tree(path: str, size: int = 1) -> RepoFile:
+    return RepoFile(path=path, size=size, oid="0")
 
 
 @pytest.fixture
@@ -23,15 +29,16 @@ def released(monkeypatch, tmp_path, clip_model):
     torch.save({"model": tensors, "iteration": 5}, tmp_path / "tiny.pth")
     asked = []
 
-    def list_repo_files(repo_id, revision=None):
+    def list_repo_tree(repo_id, recursive, revision=None):
+        assert recursive
         asked.append((repo_id, revision))
-        return ["README.md", "tiny.pth"]
+        return [RepoFolder(path="more", oid="0"), in_tree("README.md", 10**12), in_tree("tiny.pth")]
 
     def hf_hub_download(repo_id, filename, revision=None):
         asked.append((repo_id, filename, revision))
         return str(tmp_path / filename)
 
-    monkeypatch.setattr(huggingface_hub, "list_repo_files", list_repo_files)
+    monkeypatch.setattr(huggingface_hub, "list_repo_tree", list_repo_tree)
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", hf_hub_download)
     return asked
 
@@ -69,12 +76,12 @@ def test_a_side_without_words_or_model_asks_as_above():
     side = Side("words", "kept", "votes", "show", "model")  # any keys do
     asked = check_request("photo.jpg", "cat, dog", 2, 3, 0.5, model="a.pth", expand=False)
     values = {"words": " ", "kept": 1, "votes": 2, "show": RAW, "model": AS_ABOVE}
-    same = side.request(asked, values)
+    same = side.request(asked, values, 0.4)
     assert same == dataclasses.replace(asked, kept_classes=1, votes_per_pixel=2)
-    other = side.request(asked, {**values, "words": "sky", "model": "b.pth"})
+    other = side.request(asked, {**values, "words": "sky", "model": "b.pth"}, 0.4)
     assert (other.vocabulary.names, other.model, other.expand) == (("sky",), "b.pth", False)
     with pytest.raises(InputError, match="from 1 to"):
-        side.request(asked, {**values, "kept": 0})
+        side.request(asked, {**values, "kept": 0}, 0.4)
 
 
 def test_a_link_to_a_released_model_finds_it(released):
@@ -86,11 +93,26 @@ def test_a_link_to_a_released_model_finds_it(released):
         models.look_up("../errseg.pth")
 
 
+def test_the_large_model_is_offered_where_there_is_a_gpu_and_the_hub_answers(monkeypatch):
+    files = [in_tree("b.pth", 5), in_tree("l.pth", 9), in_tree("notes.txt", 99)]
+    monkeypatch.setattr(huggingface_hub, "list_repo_tree", lambda *a, **k: files)
+    device = torch.device("cuda")
+    monkeypatch.setattr("errseg.demo.models.find_device", lambda name: device)
+    models = Models("errseg-lite")
+    assert models.large() == "l.pth"
+    assert models.names == ["errseg-lite", "l.pth", "b.pth"]
+    files.clear()  # the Hub has nothing
+    assert Models("errseg-lite").large() is None
+    device = torch.device("cpu")
+    files.append(in_tree("l.pth", 9))
+    assert Models("errseg-lite").large() is None
+
+
 def test_without_network_the_page_says_so_and_keeps_its_model(monkeypatch, photo):
     def offline(*arguments, **settings):
         raise ConnectionError("a secret of the network")
 
-    monkeypatch.setattr(huggingface_hub, "list_repo_files", offline)
+    monkeypatch.setattr(huggingface_hub, "list_repo_tree", offline)
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", offline)
     service = Service("errseg-lite")
     with pytest.raises(InputError, match=r"can't be asked .*ConnectionError.*go on") as refused:
@@ -102,7 +124,7 @@ def test_without_network_the_page_says_so_and_keeps_its_model(monkeypatch, photo
 
 
 def test_an_empty_repository_is_said(monkeypatch):
-    monkeypatch.setattr(huggingface_hub, "list_repo_files", lambda *a, **k: ["README.md"])
+    monkeypatch.setattr(huggingface_hub, "list_repo_tree", lambda *a, **k: [in_tree("README.md")])
     with pytest.raises(InputError, match="holds no checkpoint"):
         hub.list_checkpoints()
 

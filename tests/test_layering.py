@@ -13,7 +13,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # Groups of the network's modules: each may import its own group and those before it, nothing else
 # of the package.
 GROUPS = (
-    ("config", "errors"),
+    ("config", "errors", "stored_config"),
     ("vocabulary", "wordnet", "layers", "attention", "scores", "cache", "disk_cache", "device"),
     ("encoder", "lite", "cost", "reduction", "fusion", "decoder", "published", "token_memory"),
     ("model",),

@@ -38,8 +38,14 @@ class Side:
         """All of them."""
         return [getattr(self, field.name) for field in dataclasses.fields(self)]
 
-    def request(self, request: Request, values: dict) -> Request:
+    def request(self, request: Request, values: dict, advised: float | None) -> Request:
         """Ask the question with this side's settings.
+
+        Args:
+            request: the question.
+            values: of `inputs`.
+            advised: the threshold that the question's model advises; where it was left alone,
+                another model has its own.
 
         Raises:
             InputError: one of them can't be used.
@@ -50,6 +56,8 @@ class Side:
             changes["vocabulary"] = parse_classes(words, limit=MAX_CLASSES)
         if values[self.model]:
             changes["model"] = str(values[self.model])
+            if request.threshold == advised:
+                changes["threshold"] = None
         return dataclasses.replace(request, **changes)
 
 
@@ -73,7 +81,8 @@ def build_compare_tab(question: Question, service: Service) -> None:
     @answered(message)
     def compare(values):
         request = question.request(values)
-        answers = [service.answer(side.request(request, values)) for side in (left, right)]
+        advised = service.models.threshold(request.model)
+        answers = [service.answer(side.request(request, values, advised)) for side in (left, right)]
         labels = [
             labels_of(answer, values[side.show])
             for answer, side in zip(answers, (left, right), strict=True)

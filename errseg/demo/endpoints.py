@@ -8,7 +8,8 @@ from errseg.config import KEPT_CLASSES, VOTES_PER_PIXEL
 from errseg.demo.events import AS_SENT, ONE_AT_A_TIME, checked, for_programs
 from errseg.demo.service import AttentionAnswer, Service
 from errseg.demo.sweep import as_dict as step_as_dict
-from errseg.demo.sweep import check_values, sweep
+from errseg.demo.sweep import check_values
+from errseg.demo.sweep import sweep as run_sweep
 from errseg.errors import InputError
 from errseg.export import as_dict
 
@@ -34,7 +35,8 @@ def _add_segment(service: Service) -> None:
                 class: "dog, sofa | couch, sky". At most 1,000.
             kept_classes: P, how many classes CRM keeps for this photo.
             votes_per_pixel: K, how many classes vote at one pixel, 1 to 10.
-            threshold: 0 to 1; pixels whose best score is lower get no class.
+            threshold: 0 to 1; pixels whose best score is lower get no class. The model's own by
+                default.
 
         Returns:
             overlay: PNG, the photo with each class in its colour and under its name.
@@ -52,7 +54,7 @@ def _add_segment(service: Service) -> None:
             gr.Textbox(label="classes", **HIDDEN),
             gr.Number(KEPT_CLASSES, label="kept_classes", **HIDDEN),
             gr.Number(VOTES_PER_PIXEL, label="votes_per_pixel", **HIDDEN),
-            gr.Number(0.0, label="threshold", **HIDDEN),
+            gr.Number(service.models.threshold(), label="threshold", **HIDDEN),
         ],
         [
             gr.Image(label="overlay", format="png", **HIDDEN),
@@ -110,7 +112,7 @@ def _add_attention(service: Service) -> None:
 
 def _add_sweep(service: Service) -> None:
     @for_programs
-    def sweep_endpoint(image, classes, over, values, kept_classes, votes_per_pixel, threshold):
+    def sweep(image, classes, over, values, kept_classes, votes_per_pixel, threshold):
         """Segment a photo with several values of P or K.
 
         Args:
@@ -120,7 +122,8 @@ def _add_sweep(service: Service) -> None:
             values: up to 12 whole numbers, "1, 2, 4, 8"; P stops at the number of classes.
             kept_classes: P where K is swept.
             votes_per_pixel: K where P is swept.
-            threshold: 0 to 1; pixels whose best score is lower get no class.
+            threshold: 0 to 1; pixels whose best score is lower get no class. The model's own by
+                default.
 
         Returns:
             overlays: one picture a value.
@@ -129,12 +132,12 @@ def _add_sweep(service: Service) -> None:
         """
         request = checked(image, classes, kept_classes, votes_per_pixel, threshold)
         knob, numbers = check_values(over, values, len(request.vocabulary))
-        steps = list(sweep(service, request, knob, numbers))
+        steps = list(run_sweep(service, request, knob, numbers))
         pictures = [(step.answer.overlay, f"{knob} = {step.value}") for step in steps]
         return pictures, [step_as_dict(step) for step in steps]
 
     gr.Button(**HIDDEN).click(
-        sweep_endpoint,
+        sweep,
         [
             gr.Image(type="filepath", label="image", **HIDDEN),
             gr.Textbox(label="classes", **HIDDEN),
@@ -142,7 +145,7 @@ def _add_sweep(service: Service) -> None:
             gr.Textbox("1, 2, 4, 8, 16, 32", label="values", **HIDDEN),
             gr.Number(KEPT_CLASSES, label="kept_classes", **HIDDEN),
             gr.Number(VOTES_PER_PIXEL, label="votes_per_pixel", **HIDDEN),
-            gr.Number(0.0, label="threshold", **HIDDEN),
+            gr.Number(service.models.threshold(), label="threshold", **HIDDEN),
         ],
         [gr.Gallery(label="overlays", format="png", **HIDDEN), gr.JSON(label="steps", **HIDDEN)],
         api_name="sweep",

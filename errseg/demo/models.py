@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from errseg.compilation import check_place
-from errseg.config import list_models, model_config
+from errseg.config import EMBEDDED, list_models, model_config
 from errseg.demo.request import Request
 from errseg.device import AUTOMATIC, check_precision, find_device, find_precision
 from errseg.errors import InputError
 from errseg.hub import fetch_checkpoint, list_checkpoints
+from errseg.stored_config import OWN_ENDING, advised_threshold
 
 if TYPE_CHECKING:  # torch takes seconds to import; the page paints before it is there
     from errseg.predictor import Predictor
@@ -54,6 +55,7 @@ class Models:
         self._predictor: Future[Predictor] = Future()
         self._released: tuple[str, ...] = ()
         self._other: tuple[tuple, Predictor] | None = None
+        self._advised = {self.first: _advice(model)}
         self._started = threading.Lock()
         self._fetching = threading.Lock()
 
@@ -71,6 +73,20 @@ class Models:
         self._released = tuple(list_checkpoints())
         return self.names
 
+    def large(self) -> str | None:
+        """Name the largest released checkpoint where a GPU can run it; waits for both to be known.
+
+        Returns:
+            its name, or None without a GPU, where the Hub doesn't answer, or where the first model
+            is no embedded one: whoever chose it knows about the others.
+        """
+        if self.first not in EMBEDDED or find_device(self._device).type == "cpu":
+            return None
+        try:
+            return self.find_released()[1]
+        except InputError:
+            return None
+
     def look_up(self, name: str) -> str:
         """Return a model's name if there is such a model, here or on the Hub.
 
@@ -85,6 +101,17 @@ class Models:
         """Fill in the model and the precision where a question leaves them to the page."""
         precision = self.precision if request.precision == AUTOMATIC else request.precision
         return dataclasses.replace(request, model=request.model or self.first, precision=precision)
+
+    def threshold(self, name: str = "") -> float | None:
+        """Tell the threshold that a model advises, the first one's if none is named.
+
+        Returns:
+            a score in [0, 1], or None for a file that only tells when it is loaded.
+        """
+        name = name or self.first
+        if name not in self._advised and Path(name).suffix == OWN_ENDING:
+            return None
+        return self._advised.get(name, 0.0)  # the released checkpoints advise none
 
     def start(self) -> None:
         """Begin to load the first model in the background; once."""
@@ -123,7 +150,9 @@ class Models:
             if self._other is None or self._other[0] != wanted:
                 self._other = None  # room for the next one
                 path = self._model if is_first else fetch_checkpoint(request.model)
-                self._other = (wanted, self._load(path, request.precision))
+                predictor = self._load(path, request.precision)
+                self._other = (wanted, predictor)
+                self._advised[request.model] = predictor.model.config.threshold
             return self._other[1]
 
     def _load_first(self) -> None:
@@ -137,6 +166,14 @@ class Models:
         from errseg.weights import load_model
 
         return Predictor(load_model(model, find_device(self._device), precision, self._compile))
+
+
+def _advice(model: str | Path) -> float:
+    """Read a model's threshold; a file that can't be read is told about when it is loaded."""
+    try:
+        return advised_threshold(model)
+    except InputError:
+        return 0.0
 
 
 def _check_model(model: str | Path) -> None:

@@ -13,7 +13,7 @@ from errseg.demo.compare_tab import build_compare_tab
 from errseg.demo.endpoints import add_endpoints
 from errseg.demo.examples import load_examples, opening_request
 from errseg.demo.opening import load_opening
-from errseg.demo.question import build_question
+from errseg.demo.question import add_offer, build_question
 from errseg.demo.segment_tab import SEGMENT, add_segment_events, build_segment_tab
 from errseg.demo.service import Service
 from errseg.demo.share_tools import add_share
@@ -65,6 +65,7 @@ def create_demo(
             with gr.Tab("About"):
                 build_about_tab()
         add_segment_events(demo, tabs, segment, question, examples, service, stored)
+        add_offer(demo, question, service)
         add_endpoints(service)
     demo.service = service
     return demo

@@ -18,6 +18,8 @@ from errseg.vocabulary import named_vocabularies, parse_classes, suggested_kept_
 
 MOST_KEPT = 100
 """End of the P slider; the paper's best lies between 16 and 48."""
+SECONDS_TO_REMEMBER = 3600
+"""What a page remembers of its visitor is kept that long after the visitor has gone."""
 PHOTO_LATER = "later"
 """Photo of a question that is asked of many."""
 
@@ -37,7 +39,9 @@ class Question:
     model: gr.Dropdown
     precision: gr.Dropdown
     expand: gr.Checkbox
+    picked: gr.State  # the model that the threshold's slider was last set for
     run: gr.Button
+    large: gr.Button  # takes the large model, where one is offered
     message: gr.HTML
     found: gr.events.Dependency  # the Hub was asked for models: what lists them follows
 
@@ -138,8 +142,8 @@ def build_question(examples: tuple[Example, ...], service: Service) -> Question:
                 threshold = slider(
                     0,
                     1,
-                    0,
-                    0.05,
+                    service.models.threshold(),
+                    0.01,
                     "Threshold",
                     "lower is none of these",
                     elem_id="errseg-threshold",
@@ -186,6 +190,7 @@ def build_question(examples: tuple[Example, ...], service: Service) -> Question:
                 )
                 find = gr.Button("Look for released models", size="sm", elem_id="errseg-find")
             run = gr.Button("Segment", variant="primary", elem_id="errseg-run")
+            large = gr.Button(size="sm", visible=False, elem_id="errseg-large")
             message = gr.HTML(elem_id="errseg-message")
     question = Question(
         photo=photo,
@@ -199,11 +204,14 @@ def build_question(examples: tuple[Example, ...], service: Service) -> Question:
         model=model,
         precision=precision,
         expand=expand,
+        picked=gr.State(service.models.first, time_to_live=SECONDS_TO_REMEMBER),
         run=run,
+        large=large,
         message=message,
         found=_add_model_event(find, model, message, service),
     )
     _add_word_events(question, named, load, append, background, lint, service)
+    _add_threshold_event(question, service)
     return question
 
 
@@ -287,3 +295,37 @@ def _add_model_event(
         return {model: gr.update(choices=service.models.find_released()), message: ""}
 
     return find.click(find_models, None, [model, message], **AT_ONCE)
+
+
+def _add_threshold_event(question: Question, service: Service) -> None:
+    """Let the threshold follow the model, unless the visitor has chosen another one."""
+
+    def follow_model(model, before, threshold):
+        own = service.models.threshold(model if isinstance(model, str) else "")
+        left_alone = threshold == service.models.threshold(before)
+        return (own if left_alone and own is not None else gr.skip()), model
+
+    question.model.change(
+        follow_model,
+        [question.model, question.picked, question.threshold],
+        [question.threshold, question.picked],
+        **AT_ONCE,
+    )
+
+
+def add_offer(demo: gr.Blocks, question: Question, service: Service) -> None:
+    """Offer the large model where there is a GPU and the Hub answers."""
+    offered = gr.State(None, time_to_live=SECONDS_TO_REMEMBER)
+
+    def offer():
+        name = service.models.large()
+        if name is None:
+            return gr.skip(), gr.skip(), gr.skip()
+        text = f"There is a GPU here: use the published model {name}"
+        return gr.update(value=text, visible=True), gr.update(choices=service.models.names), name
+
+    def take(name):
+        return name, gr.update(visible=False)
+
+    demo.load(offer, None, [question.large, question.model, offered], **AT_ONCE)
+    question.large.click(take, offered, [question.model, question.large], **AT_ONCE)

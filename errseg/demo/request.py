@@ -23,7 +23,7 @@ class Request:
     vocabulary: Vocabulary
     kept_classes: int = KEPT_CLASSES
     votes_per_pixel: int = VOTES_PER_PIXEL
-    threshold: float = 0.0
+    threshold: float | None = None  # the model's own
     beta: float = BETA
     input_size: int | None = None  # the model's own
     model: str = ""  # a name of `Models.names`; the first one if empty
@@ -36,7 +36,7 @@ def check_request(
     classes: str | None,
     kept_classes: object = KEPT_CLASSES,
     votes_per_pixel: object = VOTES_PER_PIXEL,
-    threshold: object = 0.0,
+    threshold: object = None,
     beta: object = BETA,
     input_size: object = None,
     model: object = "",
@@ -66,13 +66,15 @@ def check_settings(
 ) -> dict:
     """Check the knobs that concern CRM and the decoder only, as fields of a `Request`.
 
+    No threshold means the model's own.
+
     Raises:
         InputError: one of them can't be used.
     """
     return {
         "kept_classes": _whole("Classes kept (P)", kept_classes, 1, MAX_CLASSES),
         "votes_per_pixel": _whole("Votes per pixel (K)", votes_per_pixel, 1, MOST_VOTES),
-        "threshold": _number("The threshold", threshold, 0, 1),
+        "threshold": None if threshold is None else _number("The threshold", threshold, 0, 1),
         "beta": _number("Beta", beta, 0, 1),
     }
 

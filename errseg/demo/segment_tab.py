@@ -15,7 +15,7 @@ from errseg.demo.events import AT_ONCE, COMPUTES, answered, sent_flag, sent_numb
 from errseg.demo.examples import Example
 from errseg.demo.opening import Opening
 from errseg.demo.panels import panel
-from errseg.demo.question import Question, example_at, kept_slider
+from errseg.demo.question import SECONDS_TO_REMEMBER, Question, example_at, kept_slider
 from errseg.demo.request import Request, check_request, check_settings
 from errseg.demo.service import Answer, Service, query_pixel
 from errseg.demo.vocabulary_tools import follow_vocabulary
@@ -24,9 +24,6 @@ from errseg.vocabulary import MAX_CLASSES, parse_classes, suggested_kept_classes
 
 SEGMENT = "segment"
 """The main tab's id."""
-
-SECONDS_TO_REMEMBER = 3600
-"""What is shown is remembered that long after its visitor has gone."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +85,7 @@ def add_segment_events(
         tab.attention,
         tab.notes,
         question.kept,
+        question.threshold,
         tabs,
         message,
     ]
@@ -123,7 +121,8 @@ def add_segment_events(
         knobs = {
             question.kept: kept_slider(asked.kept_classes, len(asked.vocabulary)),
             question.votes: asked.votes_per_pixel,
-            question.threshold: asked.threshold,
+            question.threshold: gr.skip() if asked.threshold is None else asked.threshold,
+            question.picked: named,
             question.beta: asked.beta,
             question.model: gr.update(value=named, choices=service.models.names),
             question.expand: asked.expand,
@@ -175,7 +174,7 @@ def add_segment_events(
         knob.release(turn_knob, [*knobs, tab.shown], outputs, trigger_mode="always_last", **runs)
     linked = gr.State(None, time_to_live=SECONDS_TO_REMEMBER)
     filled = [linked, question.photo, question.classes, *knobs, message]
-    filled += [question.model, question.expand]
+    filled += [question.model, question.picked, question.expand]
     demo.load(follow_link, None, filled, **AT_ONCE).then(
         open_page, [linked, tab.shown], outputs, **runs
     )
@@ -218,6 +217,7 @@ def _answer_updates(
         tab.ranking: view.as_html(view.ranking(answer)),
         tab.cost: "",
         question.kept: kept_slider(request.kept_classes, len(request.vocabulary)),
+        question.threshold: answer.result.settings.threshold,
         question.message: "",
     }
     drawing = time.perf_counter() - started

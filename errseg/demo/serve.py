@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import socket
 from pathlib import Path
@@ -47,6 +48,7 @@ def serve(
     port: int | None = None,
     share: bool = False,
     block: bool = True,
+    mcp: bool = False,
 ) -> str:
     """Serve a page until it is stopped.
 
@@ -56,14 +58,17 @@ def serve(
         port: Gradio's default, the first free one from 7860, if None.
         share: make a public link through Gradio's servers.
         block: False to come back while the page is served by threads.
+        mcp: also offer the endpoints as tools of the Model Context Protocol.
 
     Returns:
         The page's local address.
 
     Raises:
-        InputError: the page can't be served at this address.
+        InputError: the page can't be served at this address, or what MCP needs isn't installed.
     """
     _check_address(host, port)
+    if mcp:
+        _check_mcp()
     # Photos are the visitors' own; 6.16 doesn't know the argument yet, but nor any history.
     os.environ["GRADIO_RUN_HISTORY"] = "False"
     demo.queue(max_size=LONGEST_QUEUE, api_open=False)
@@ -78,13 +83,19 @@ def serve(
         max_file_size=LARGEST_UPLOAD,
         show_error=False,
         ssr_mode=False,
-        mcp_server=False,
+        mcp_server=mcp,
     )
     # Now, and not before: torch's import would keep the server from answering Gradio's first call.
     demo.service.start()
     if block:
         demo.block_thread()
     return url
+
+
+def _check_mcp() -> None:
+    """Look for the optional packages: Gradio would go on without them."""
+    if importlib.util.find_spec("mcp") is None:
+        raise InputError('MCP needs optional packages; install them: pip install "gradio[mcp]"')
 
 
 def _check_address(host: str | None, port: int | None) -> None:

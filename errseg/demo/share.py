@@ -31,17 +31,18 @@ class Link:
 
 def write_files(answer: Answer, attention: AttentionAnswer, folder: Path) -> list[Path]:
     """Write the figure, the overlay, the palette mask and the JSON with run-length masks."""
-    from errseg.figure import write_figure
+    from errseg.figure import Heat, write_figure
 
     place = attention.kept.index(attention.best)
     name = attention.classes[attention.best]
     heats = [
-        (f"{name}: cost, stride 16", attention.costs.stride16[place]),
-        (f"{name}: cost, stride 32", attention.costs.stride32[place]),
+        Heat(f"{name}: cost, stride 16", "cosine", attention.costs.stride16[place]),
+        Heat(f"{name}: cost, stride 32", "cosine", attention.costs.stride32[place]),
     ]
     spatial = attention.attention.spatial
     if spatial.numel():  # (layers, P, heads, h, w)
-        heats.insert(0, (f"{name}: SFM, last layer", spatial[-1, place].mean(dim=0).numpy()))
+        weights = spatial[-1, place].mean(dim=0).numpy()
+        heats.insert(0, Heat(f"{name}: SFM, last layer", "attention", weights))
     figure = folder / FIGURE_FILE
     write_figure(figure, answer.photo, answer.result, answer.colors, heats, attention.pixel)
     answer.overlay.save(folder / OVERLAY_FILE)
@@ -57,7 +58,12 @@ def write_files(answer: Answer, attention: AttentionAnswer, folder: Path) -> lis
 
 
 def command(request: Request, photo_name: str) -> str:
-    """Write the command line that gives the same result as a question to a named model."""
+    """Write the command line that gives the same result as a question.
+
+    Args:
+        request: to a named model, with a threshold.
+        photo_name: of the photo's file.
+    """
     words = ["python", "-m", "errseg", "segment", photo_name]
     words += ["--classes", request.vocabulary.text, "--model", request.model]
     words += ["--kept-classes", str(request.kept_classes)]
@@ -76,7 +82,7 @@ def query_string(request: Request, example: str | None, first_model: str) -> str
     """Write the part of a link that restores a view; a visitor's own photo is never in it.
 
     Args:
-        request: to a named model.
+        request: to a named model, with a threshold: another version may advise another one.
         example: the name of the photo, if it is one of ours.
         first_model: the page's own, which a link need not name.
     """
@@ -85,9 +91,8 @@ def query_string(request: Request, example: str | None, first_model: str) -> str
         "classes": request.vocabulary.text,
         "kept": request.kept_classes,
         "votes": request.votes_per_pixel,
+        "threshold": f"{request.threshold:g}",
     }
-    if request.threshold:
-        fields["threshold"] = f"{request.threshold:g}"
     if request.beta != BETA:
         fields["beta"] = f"{request.beta:g}"
     if not request.expand:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import tempfile
 from pathlib import Path
@@ -50,6 +51,7 @@ def add_share(
         answer = service.answer(shown.request)
         attention = service.attention(shown.request, shown.pixel or query_pixel(answer))
         request, photo = service.models.named(shown.request), str(shown.request.photo)
+        request = dataclasses.replace(request, threshold=answer.result.settings.threshold)
         with tempfile.TemporaryDirectory() as folder:
             paths = share.write_files(answer, attention, Path(folder))
             kept = [served(path) for path in paths]

@@ -45,6 +45,7 @@ follow(element, (data, root) => {
 
   function drawMaps() {
     const figures = [];
+    const scales = [];
     if (sizes) {
       const grid = sizes.slice(3);
       const own = attentionMap(spatial);
@@ -52,12 +53,14 @@ follow(element, (data, root) => {
       const range = [0, Math.max(...own, ...(other ?? []))];
       figures.push(make('div', {class: 'errseg-heats'},
         heatMap(other ? 'SFM, with CRM' : 'SFM attention', own, grid, range, query),
-        other && heatMap('SFM, without CRM', other, grid, range, query)), scaleBar(range, 3));
+        other && heatMap('SFM, without CRM', other, grid, range, query)));
+      scales.push(['attention', range, 3]);
     }
     const range = [Math.min(...costs.map(least)), Math.max(...costs.map(most))];
+    scales.push(['cosine', range, 2]);
     figures.push(make('div', {class: 'errseg-heats'}, ...costs.map((map, place) =>
       heatMap(`cost, stride ${[16, 32][place]}`, ofClass(map), map.shape.slice(1), range, query))),
-    scaleBar(range, 2));
+    scaleBar(...scales));
     maps.replaceChildren(...figures);
   }
 
@@ -98,7 +101,7 @@ follow(element, (data, root) => {
       reads.textContent = `${names[r]} → ${names[c]}: ${weights[r * count + c].toFixed(3)}`;
     });
     matrix.replaceChildren(make('h3', {}, 'CFM: class to class at this pixel'), canvas, reads,
-      scaleBar([0, top], 2));
+      scaleBar(['attention', [0, top], 2]));
   }
 
   function redraw() {

@@ -7,5 +7,5 @@ follow(element, (data, root) => {
     make('h2', {}, `Cost maps of ${data.name}`),
     make('div', {class: 'errseg-heats'}, ...maps.map((map, place) =>
       heatMap(`stride ${[16, 32][place]}`, map.values, map.shape, range))),
-    scaleBar(range, 2)));
+    scaleBar(['cosine', range, 2])));
 });

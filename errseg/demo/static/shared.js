@@ -120,10 +120,11 @@ function heatMap(caption, values, grid, range, query) {
   return make('figure', {}, canvas, make('figcaption', {}, caption));
 }
 
-/** The colours' scale with its ends in numbers. */
-function scaleBar(range, digits) {
-  return make('div', {class: 'errseg-scale'},
-    make('span', {}, range[0].toFixed(digits)), make('i'), make('span', {}, range[1].toFixed(digits)));
+/** The one colour scale of a panel's maps, with what its ends mean: scaleBar([quantity, range, digits], ...). */
+function scaleBar(...quantities) {
+  const end = (word, place) => make('span', {}, make('b', {}, word),
+    ...quantities.map(([name, range, digits]) => make('span', {}, `${name} ${range[place].toFixed(digits)}`)));
+  return make('div', {class: 'errseg-scale'}, end('low', 0), make('i'), end('high', 1));
 }
 
 const percent = (share) => (share > 0 && share < 0.01 ? '<1 %' : `${Math.round(100 * share)} %`);

@@ -1,0 +1,79 @@
+"""The configuration that a weights file carries, read without loading the network."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from errseg.config import EMBEDDED, ClipConfig, HeadConfig, LiteConfig, ModelConfig, model_config
+from errseg.errors import InputError
+
+CONFIG_KEY = "config"
+"""The configuration's place in a safetensors file's metadata."""
+OWN_ENDING = ".safetensors"
+"""Ending of the files that `save_model` writes."""
+
+
+def config_as_json(config: ModelConfig) -> str:
+    """Write a configuration as a weights file carries it."""
+    return json.dumps(dataclasses.asdict(config))
+
+
+def config_from_metadata(metadata: dict[str, str] | None, name: str) -> ModelConfig:
+    """Read a configuration from a weights file's metadata.
+
+    Args:
+        metadata: as safetensors returns it.
+        name: the file's, for the error.
+
+    Raises:
+        InputError: there is none, or it was written for another version.
+    """
+    if CONFIG_KEY not in (metadata or {}):
+        raise InputError(
+            f"{name} holds no ERR-Seg configuration; give a file that save_model wrote."
+        )
+    try:
+        fields = json.loads(metadata[CONFIG_KEY])
+        towers, head = fields.pop("towers"), fields.pop("head")
+        kind = ClipConfig if "open_clip_name" in towers else LiteConfig
+        return ModelConfig(
+            **fields, towers=_dataclass(kind, towers), head=_dataclass(HeadConfig, head)
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{name} was written for another version ({error}).") from None
+
+
+def advised_threshold(model: str | Path) -> float:
+    """Read the threshold that a model advises, without its tensors and without torch.
+
+    Args:
+        model: a name of `list_models`, or a weights file; the released checkpoints advise none.
+
+    Returns:
+        a score in [0, 1]; 0, which refuses no pixel, where no threshold is advised.
+
+    Raises:
+        InputError: there is no such model, or a file of ours is not what it should be.
+    """
+    path = Path(EMBEDDED.get(str(model), model))
+    if not path.suffix:
+        return model_config(str(model)).threshold
+    if path.suffix != OWN_ENDING:
+        return 0.0
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return config_from_metadata(file.metadata(), path.name).threshold
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path.name} is not a safetensors file ({error}).") from None
+
+
+def _dataclass(kind: type, fields: dict) -> object:
+    return kind(**{name: _as_tuples(value) for name, value in fields.items()})
+
+
+def _as_tuples(value: object) -> object:
+    return tuple(map(_as_tuples, value)) if isinstance(value, list) else value

@@ -1,0 +1,171 @@
+"""A real browser, and the page in it as a visitor sees and uses it."""
+
+import json
+import shutil
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from errseg.visualize import NONE_NAME
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+from selenium.common.exceptions import StaleElementReferenceException  # noqa: E402
+from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
+from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.common.keys import Keys  # noqa: E402
+from selenium.webdriver.support.wait import WebDriverWait  # noqa: E402
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+DRIVER = shutil.which("chromedriver")
+IN_BROWSER = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="chromium or chromedriver is absent"),
+]
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+SECONDS = 120
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLES = json.loads((ROOT / "examples" / "examples.json").read_text())
+
+
+class Page:
+    """What a visitor sees and does."""
+
+    def __init__(self, browser, url):
+        self.browser, self.url = browser, url
+
+    def open(self, query=""):
+        self.browser.get(self.url + query)
+        self.wait(lambda: self.find("#errseg-run"))
+        return self
+
+    def find(self, css):
+        return self.browser.find_elements(By.CSS_SELECTOR, css)
+
+    def text(self, css):
+        return " ".join(element.text for element in self.find(css))
+
+    def wait(self, condition):
+        # Panels are replaced whole, also while they are being read, or aren't there yet.
+        passing = [StaleElementReferenceException, IndexError]
+        waiting = WebDriverWait(self.browser, SECONDS, 0.1, passing)
+        return waiting.until(lambda _: condition())
+
+    def type(self, css, text):
+        field = self.find(css)[0]
+        field.send_keys(Keys.CONTROL, "a")
+        field.send_keys(text)
+        field.send_keys(Keys.TAB)
+
+    def type_classes(self, text):
+        self.type("#errseg-classes textarea", text)
+
+    def set_number(self, css, value):
+        self.type(f"{css} input[type=number]", str(value))
+
+    def press_segment(self):
+        """Press the button and wait until the answer, or a message, is there."""
+        before = self.state()
+        self.find("#errseg-run")[0].click()
+        self.wait(lambda: self.state() != before)
+        self.settle()
+
+    def state(self):
+        return self.text(".errseg-timing"), self.text("#errseg-message"), self.sent("masks")
+
+    def sent(self, panel):
+        """What the server sent to a panel last, as a short text that tells it from others."""
+        return self.run(
+            "const sent = document.querySelector(`#errseg-${arguments[0]} [data-view]`);"
+            "return sent && sent.dataset.view.length + sent.dataset.view.slice(-300)",
+            panel,
+        )
+
+    def picture(self, panel="masks"):
+        return self.run(
+            "return document.querySelector(`#errseg-${arguments[0]} canvas`)?.toDataURL()", panel
+        )
+
+    def set_photo(self, path):
+        """Take the photo away that is there and upload another one."""
+        self.find("#errseg-photo button[aria-label='Remove Image']")[0].click()
+        field = self.wait(lambda: self.find("#errseg-photo input[type=file]"))[0]
+        field.send_keys(str(path))
+        self.wait(lambda: self.find("#errseg-photo img"))
+
+    def shared_files(self):
+        """Ask for the files of the result that is shown: name -> bytes."""
+        if not any(button.is_displayed() for button in self.find("#errseg-make")):
+            self.find("#errseg-share button.label-wrap")[0].click()
+            self.wait(lambda: self.find("#errseg-make")[0].is_displayed())
+        self.find("#errseg-make")[0].click()
+        links = self.wait(lambda: self.find("#errseg-files a[href]"))
+        files = {}
+        for link in {link.get_attribute("href") for link in links}:
+            with urllib.request.urlopen(link, timeout=30) as answer:
+                files[link.rsplit("/", 1)[1]] = answer.read()
+        return files
+
+    def run(self, script, *arguments):
+        return self.browser.execute_script(script, *arguments)
+
+    def requests(self):
+        return self.run("return performance.getEntriesByType('resource').length")
+
+    def value(self, name):
+        """What stands in a text field."""
+        field = self.find(f"#errseg-{name} textarea, #errseg-{name} input")[0]
+        return field.get_property("value")
+
+    def legend(self):
+        return [row.text for row in self.find(".errseg-legend .name")]
+
+    def seen(self):
+        """The classes that some pixel has."""
+        return {*self.legend()} - {NONE_NAME}
+
+    def finished(self):
+        self.wait(lambda: self.find(".errseg-legend li") and self.find(".errseg-maps canvas"))
+        self.settle()
+        return self
+
+    def settle(self):
+        """Wait until the server has sent all of an answer."""
+        busy = "#errseg-masks .wrap:not(.hide), #errseg-attention .wrap:not(.hide)"
+        self.wait(lambda: not self.find(busy))
+
+    def tab(self, name):
+        next(b for b in self.find("#errseg-tabs button[role=tab]") if b.text == name).click()
+
+    def point(self, x, y, click=False):
+        """Point at a share of the masks' canvas, or click it."""
+        canvas = self.find("#errseg-masks canvas")[0]
+        self.run("arguments[0].scrollIntoView({block: 'center'})", canvas)
+        box = canvas.rect
+        action = ActionChains(self.browser).move_to_element_with_offset(
+            canvas, round((x - 0.5) * box["width"]), round((y - 0.5) * box["height"])
+        )
+        (action.click() if click else action).perform()
+
+    def set_size(self, width, height):
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+        self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+
+def start_browser(profile):
+    """Start chromium with an empty profile; the caller quits it."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in (*FLAGS, f"--user-data-dir={profile}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    return webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))

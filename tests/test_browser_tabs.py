@@ -1,0 +1,39 @@
+"""Compare, Sweep and Batch in a real browser."""
+
+import io
+import urllib.request
+import zipfile
+
+from browser_page import IN_BROWSER, ROOT
+
+pytestmark = IN_BROWSER
+
+
+def test_a_batch_gives_a_zip_and_names_the_bad_file(page, tmp_path):
+    (tmp_path / "notes.jpg").write_text("milk, bread")
+    page.open().finished()
+    page.tab("Batch")
+    field = page.wait(lambda: page.find("#errseg-batch-photos input[type=file]"))[0]
+    field.send_keys(f"{ROOT / 'examples' / 'cat.jpg'}\n{tmp_path / 'notes.jpg'}")
+    page.wait(lambda: "notes" in page.text("#errseg-batch-photos"))
+    page.find("#errseg-batch-run")[0].click()
+    link = page.wait(lambda: page.find("#errseg-batch-zip a[href]"))[0]
+    assert "is not a photo that can be read" in page.text("#errseg-batch-outcomes")
+    with urllib.request.urlopen(link.get_attribute("href"), timeout=30) as answer:
+        names = zipfile.ZipFile(io.BytesIO(answer.read())).namelist()
+    assert "01_cat/mask.png" in names
+
+
+def test_two_settings_and_a_sweep(page):
+    page.open().finished()
+    page.tab("Compare")
+    page.wait(lambda: page.find("#errseg-compare-run")[0].is_displayed())
+    page.find("#errseg-compare-run")[0].click()
+    page.wait(lambda: "of the pixels" in page.text("#errseg-compare-outcome"))
+    page.wait(lambda: len(page.find("#errseg-compare img")) >= 2)
+    page.tab("Sweep")
+    page.wait(lambda: page.find("#errseg-sweep-run")[0].is_displayed())
+    page.type("#errseg-sweep-values textarea, #errseg-sweep-values input", "1, 3")
+    page.find("#errseg-sweep-run")[0].click()
+    page.wait(lambda: len(page.find("#errseg-sweep-table tbody tr")) == 2)
+    page.wait(lambda: len(page.find("#errseg-sweep img")) >= 2)
