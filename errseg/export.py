@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from errseg.colors import Color, class_color, class_colors
+from errseg.lettering import labelled_overlay
 from errseg.visualize import (
     DEFAULT_OPACITY,
     NONE_INDEX,
     LegendEntry,
-    labelled_overlay,
     palette_mask,
     summarize,
 )

@@ -10,7 +10,8 @@ import numpy as np
 
 from errseg.colors import Color
 from errseg.export import crm_ranks, legend
-from errseg.visualize import NONE_NAME, labelled_overlay
+from errseg.lettering import labelled_overlay
+from errseg.visualize import NONE_NAME
 
 if TYPE_CHECKING:  # torch takes seconds to import, and nothing here computes with it
     from matplotlib.axes import Axes

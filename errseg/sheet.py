@@ -8,8 +8,9 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from errseg.export import legend, result_colors
+from errseg.lettering import labelled_overlay
 from errseg.predictor import Predictor
-from errseg.visualize import labelled_overlay, resize_labels
+from errseg.visualize import resize_labels
 from errseg.vocabulary import Vocabulary
 
 TILE = (360, 270)

@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 
 from errseg.colors import class_color, class_colors
+from errseg.lettering import labelled_overlay
 from errseg.visualize import (
     NONE_INDEX,
     LegendEntry,
-    labelled_overlay,
     overlay,
     palette_mask,
     summarize,

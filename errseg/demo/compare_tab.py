@@ -15,7 +15,8 @@ from errseg.demo.events import AT_ONCE, COMPUTES, answered
 from errseg.demo.question import MOST_KEPT, Question, slider
 from errseg.demo.request import MOST_VOTES, Request, check_settings
 from errseg.demo.service import Answer, Service
-from errseg.visualize import labelled_overlay, resize_labels, summarize
+from errseg.lettering import labelled_overlay
+from errseg.visualize import resize_labels, summarize
 from errseg.vocabulary import MAX_CLASSES, parse_classes
 
 FINAL, RAW = "masks", "raw cost maps"

@@ -51,7 +51,7 @@ class Answer:
     @functools.cached_property
     def overlay(self) -> Image.Image:
         """The photo with each class in its colour and under its name, without a legend."""
-        from errseg.visualize import labelled_overlay
+        from errseg.lettering import labelled_overlay
 
         return labelled_overlay(self.photo, self.result.labels, self.legend, legend_below=False)
 

@@ -19,7 +19,8 @@ from PIL import Image
 from errseg.colors import ink_color
 from errseg.demo.service import Answer, AttentionAnswer
 from errseg.export import crm_ranks
-from errseg.visualize import name_plates, resize_labels
+from errseg.lettering import name_plates
+from errseg.visualize import resize_labels
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from errseg.predictor import CostView
