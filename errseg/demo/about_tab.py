@@ -27,7 +27,7 @@ The attention shown is the network's own, from the pass that makes the masks. No
 estimated. Hovering, hiding classes and probability maps run in your browser.
 """
 LIMITS = """
-**errseg-lite**, the model that ships with the code, is small (36 MB, EfficientNet-Lite2 and \
+**errseg-lite**, the model that ships with the code, is small (38 MB, EfficientNet-Lite2 and \
 MiniLM) and trained on few photos, so that the page runs anywhere. It knows everyday things and \
 surroundings, misses small and rare ones, and confuses neighbours. Judge the method by the \
 published models: where memory allows, start the app with a released checkpoint, \
