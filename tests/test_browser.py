@@ -133,7 +133,7 @@ def test_p_and_k_run_again_on_release_and_draw_the_line(page):
 def test_the_ranking_is_searched_and_tabled_and_shows_dropped_classes(page):
     page.open("?kept=2").finished()
     field = page.find("#errseg-ranking input[type=search]")[0]
-    name = page.find("#errseg-ranking .errseg-bar.dropped .name")[0].text
+    name = page.wait(lambda: page.find("#errseg-ranking .errseg-bar.dropped .name"))[0].text
     field.send_keys(name[:4].upper())
     rows = [row.text for row in page.find("#errseg-ranking .errseg-bar .name")]
     assert name in rows
