@@ -151,7 +151,7 @@ class Page:
         canvas = self.find("#errseg-masks canvas")[0]
         self.run("arguments[0].scrollIntoView({block: 'center'})", canvas)
         box = canvas.rect
-        action = ActionChains(self.browser).move_to_element_with_offset(
+        action = ActionChains(self.browser, duration=0).move_to_element_with_offset(
             canvas, round((x - 0.5) * box["width"]), round((y - 0.5) * box["height"])
         )
         (action.click() if click else action).perform()

@@ -50,3 +50,52 @@ def test_the_page_needs_nothing_from_elsewhere(page):
     loaded = page.run("return performance.getEntriesByType('resource').map((entry) => entry.name)")
     assert loaded
     assert [name for name in loaded if not name.startswith((page.url, "data:", "blob:"))] == []
+
+
+CONTRAST = 4.5
+"""Least contrast of text to its ground, WCAG 2.1 AA."""
+LOOK = """
+const seen = (element) => element.offsetParent !== null;
+const name = (element) => [element.getAttribute('aria-label'), element.title, element.innerText,
+  ...[...(element.labels ?? [])].map((label) => label.innerText),
+  element.querySelector('img')?.alt].join('').trim();
+const numbers = (color) => (color.match(/[\\d.]+/g) ?? []).map(Number);
+const light = (color) => color.slice(0, 3)
+  .map((value) => value / 255)
+  .map((value) => (value <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4))
+  .reduce((sum, value, i) => sum + [0.2126, 0.7152, 0.0722][i] * value, 0);
+const ground = (element) => {
+  for (; element; element = element.parentElement) {
+    const color = numbers(getComputedStyle(element).backgroundColor);
+    if (color.length && (color[3] ?? 1) > 0.9) return color;
+  }
+  return [255, 255, 255];
+};
+const found = [];
+for (const control of document.querySelectorAll('button, input, select, textarea')) {
+  if (seen(control) && !control.disabled && !name(control)) found.push(control.outerHTML);
+}
+for (const image of document.querySelectorAll('img')) {
+  if (seen(image) && !image.alt) found.push(image.outerHTML.slice(0, 200));
+}
+for (const element of document.querySelectorAll('body *')) {
+  const own = [...element.childNodes].filter((node) => node.nodeType === 3);
+  const text = own.map((node) => node.textContent.trim()).join('');
+  if (!text || !seen(element)) continue;
+  const [less, more] = [getComputedStyle(element).color].map(numbers).concat([ground(element)])
+    .map(light).sort((a, b) => a - b);
+  const contrast = (more + 0.05) / (less + 0.05);
+  if (contrast < arguments[0]) found.push(`${text}: contrast ${contrast.toFixed(1)}`);
+}
+return found;
+"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_controls_have_names_pictures_have_words_and_text_can_be_read(page, theme):
+    page.open(f"?__theme={theme}").finished()
+    page.find("#errseg-advanced button")[0].click()
+    page.find("#errseg-attention summary")[0].click()
+    page.wait(lambda: page.find("#errseg-beta input")[0].is_displayed())
+    time.sleep(0.5)  # the fold is opening
+    assert page.run(LOOK, CONTRAST) == []

@@ -148,44 +148,46 @@ def build_question(examples: tuple[Example, ...], service: Service) -> Question:
                     "lower is none of these",
                     elem_id="errseg-threshold",
                 )
-            with gr.Accordion("Advanced", open=False, elem_id="errseg-advanced"), gr.Row():
-                beta = slider(
-                    0,
-                    1,
-                    BETA,
-                    0.05,
-                    "Beta",
-                    "weight of each further vote",
-                    elem_id="errseg-beta",
-                )
-                input_size = gr.Number(
-                    None,
-                    label="Input size",
-                    info="pixels, 128 to 1024; empty: the model's own",
-                    precision=0,
-                    min_width=150,
-                    elem_id="errseg-input-size",
-                )
-                model = gr.Dropdown(
-                    service.models.names,
-                    value=service.models.first,
-                    label="Model",
-                    min_width=150,
-                    elem_id="errseg-model",
-                )
-                precision = gr.Dropdown(
-                    list(dict.fromkeys((AUTOMATIC, FLOAT32, service.models.precision))),
-                    value=service.models.precision,
-                    label="Precision",
-                    info="auto is the fastest here",
-                    min_width=150,
-                    elem_id="errseg-precision",
-                )
+            with gr.Accordion("Advanced", open=False, elem_id="errseg-advanced"):
+                with gr.Row():
+                    beta = slider(
+                        0,
+                        1,
+                        BETA,
+                        0.05,
+                        "Beta",
+                        "weight of each further vote",
+                        elem_id="errseg-beta",
+                    )
+                    input_size = gr.Number(
+                        None,
+                        label="Input size",
+                        info="pixels, 128 to 1024; 0: the model's own",
+                        precision=0,
+                        min_width=150,
+                        elem_id="errseg-input-size",
+                    )
+                with gr.Row():
+                    model = gr.Dropdown(
+                        service.models.names,
+                        value=service.models.first,
+                        label="Model",
+                        info="released ones have to be looked for",
+                        min_width=150,
+                        elem_id="errseg-model",
+                    )
+                    precision = gr.Dropdown(
+                        list(dict.fromkeys((AUTOMATIC, FLOAT32, service.models.precision))),
+                        value=service.models.precision,
+                        label="Precision",
+                        info="auto is the fastest here",
+                        min_width=150,
+                        elem_id="errseg-precision",
+                    )
                 expand = gr.Checkbox(
                     True,
                     label="Look up rare words",
                     info="capybara is read as capybara, rodent, animal",
-                    min_width=220,
                     elem_id="errseg-expand",
                 )
                 find = gr.Button("Look for released models", size="sm", elem_id="errseg-find")

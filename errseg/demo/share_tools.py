@@ -27,6 +27,7 @@ def add_share(
             label="Figure, overlay, palette mask, and JSON with masks and settings",
             file_count="multiple",
             interactive=False,
+            height=180,
             elem_id="errseg-files",
         )
         link = gr.Textbox(
