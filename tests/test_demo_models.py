@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from errseg.demo.compare_tab import Side
+from errseg.demo.models import Models
 from errseg.demo.request import check_request
 from errseg.demo.service import Service
 from errseg.weights import save_model
@@ -129,3 +130,7 @@ def test_another_model_brings_its_own_threshold_unless_one_was_chosen():
         request = check_request("photo.jpg", "cat", threshold=asked)
         assert side.request(request, values, advised=0.4).threshold == expected
         assert side.request(request, {**values, "model": ""}, advised=0.4).threshold == asked
+
+
+def test_a_device_that_is_not_there_offers_no_large_model():
+    assert Models("errseg-lite", device="cuda:99").large() is None

@@ -80,11 +80,12 @@ class Models:
             its name, or None without a GPU, where the Hub doesn't answer, or where the first model
             is no embedded one: whoever chose it knows about the others.
         """
-        if self.first not in EMBEDDED or find_device(self._device).type == "cpu":
+        if self.first not in EMBEDDED:
             return None
         try:
-            return self.find_released()[1]
-        except InputError:
+            on_cpu = find_device(self._device).type == "cpu"
+            return None if on_cpu else self.find_released()[1]
+        except InputError:  # a device that isn't there is told about when the model is loaded
             return None
 
     def look_up(self, name: str) -> str:
