@@ -17,10 +17,10 @@ class Augmentation:
     around_class: float = 0.8  # centre the crop near a labelled pixel of a random class
     flip: float = 0.5
     jitter: float = 0.8
-    brightness: float = 0.2
-    contrast: float = 0.2
-    saturation: float = 0.3
-    hue: float = 0.04  # of a full turn
+    brightness: float = 0.3
+    contrast: float = 0.3
+    saturation: float = 0.4
+    hue: float = 0.05  # of a full turn
     pasted_side: tuple[float, float] = (0.35, 0.9)  # longest side of a pasted object over the crop
     pasted_least: float = 0.01  # least share of its own photo that a pasted object covers
 

@@ -59,6 +59,7 @@ class LiteConfig:
     widths: tuple[int, int, int, int] = (24, 48, 120, 1280)  # channels at strides 4, 8, 16, 32
     embedding: int = 384
     residual_hidden: int = 512  # width of the residual MLP behind ConSE
+    residual_dropout: float = 0.25  # in training, of the MLP's hidden channels
     reliance: float = 0.35  # on ConSE beside the trained embedding: assets/errseg-lite/TRAINING.md
     # Further looks at a photo whose pixel embeddings are averaged: size, relative, and mirrored.
     looks: tuple[tuple[float, bool], ...] = ((1.0, True), (0.67, False), (0.67, True))

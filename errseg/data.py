@@ -49,6 +49,7 @@ __all__ = [
 SET_WEIGHTS: dict[str, float] = {
     "coco_stuff": 6.0,
     "coco_panoptic": 5.0,
+    "pseudo_labels": 7.0,
     "voc2012": 4.0,
     "msrc": 2.5,
     "coco_things": 2.5,

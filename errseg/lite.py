@@ -124,6 +124,7 @@ class LiteTowers(nn.Module):
         self.own = nn.Linear(sum(config.widths), config.residual_hidden)
         self.context_norm = nn.LayerNorm(2 * config.widths[3])
         self.context = nn.Linear(2 * config.widths[3], config.residual_hidden, bias=False)
+        self.dropout = nn.Dropout2d(config.residual_dropout)  # whole channels of a photo
         self.residual = nn.Linear(config.residual_hidden, width)
         nn.init.zeros_(self.residual.weight)
         nn.init.zeros_(self.residual.bias)
@@ -146,9 +147,13 @@ class LiteTowers(nn.Module):
                 for total, dense in zip((dense16, dense32), looked, strict=True):
                     total += resize(dense.flip(-1) if mirrored else dense, total.shape[-2:])
             dense16, dense32 = F.normalize(dense16, dim=1), F.normalize(dense32, dim=1)
-            consensus = resize(dense32, dense16.shape[-2:])
-            dense16 = F.normalize(dense16 + self.config.reliance * consensus, dim=1)
+            dense16 = self.lean(dense16, dense32)
         return EncodedImage(pyramid, dense16, dense32)
+
+    def lean(self, dense16: Tensor, dense32: Tensor) -> Tensor:
+        """Let the pixel embeddings of stride 16 lean on ConSE's (`LiteConfig.reliance`)."""
+        consensus = resize(dense32, dense16.shape[-2:])
+        return F.normalize(dense16 + self.config.reliance * consensus, dim=1)
 
     def _look(self, x: Tensor) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
         """Compute the pyramid, and the L2-normalised pixel embeddings at strides 16 and 32."""
@@ -179,7 +184,8 @@ class LiteTowers(nn.Module):
         gathered = torch.cat([gathered, resize(pyramid[3], grid)], dim=1)
         hidden = self.own(self.norm(gathered.permute(0, 2, 3, 1)))  # (B, h16, w16, hidden)
         context = resize(self._context(pyramid[3]).permute(0, 3, 1, 2), grid)
-        residual = self.residual(F.gelu(hidden + context.permute(0, 2, 3, 1)))
+        hidden = self.dropout(F.gelu(hidden.permute(0, 3, 1, 2) + context))  # (B, hidden, h16, w16)
+        residual = self.residual(hidden.permute(0, 2, 3, 1))
         return F.normalize(resize(consensus, grid), dim=1) + residual.permute(0, 3, 1, 2)
 
     def _context(self, stride32: Tensor) -> Tensor:

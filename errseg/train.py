@@ -12,6 +12,7 @@ import dataclasses
 import json
 import math
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -44,12 +45,14 @@ LITE_TUNED_STAGES = tuple(
 classifier stays ImageNet's."""
 
 
-def train(model_name: str, data: Path, out: Path, config: TrainConfig, workers: int = 1) -> ERRSeg:
+def train(
+    model_name: str, data: Iterable[Path], out: Path, config: TrainConfig, workers: int = 1
+) -> ERRSeg:
     """Train a model from its towers' public weights, or go on from the checkpoint in ``out``.
 
     Args:
         model_name: a name of `list_models`.
-        data: folder of sets, see `errseg.data`.
+        data: folders of sets, see `errseg.data`.
         out: folder for the checkpoint, the log, the settings and, at the end, the weights.
         config: settings; a checkpoint written under others is refused.
         workers: processes that read photos.
@@ -57,7 +60,7 @@ def train(model_name: str, data: Path, out: Path, config: TrainConfig, workers: 
     Raises:
         InputError: the data is not as described, or the checkpoint is of other settings.
     """
-    sets = load_sets(data)
+    sets = [sample_set for folder in data for sample_set in load_sets(folder)]
     run = TrainingRun(starting_model(model_name, config), sets, out, config)
     run.resume()
     run.fit(workers)
@@ -173,6 +176,10 @@ class TrainingRun:
             loss = anchor_loss(features.dense16, features.dense32, names, unknown)
             losses["anchor"] = config.anchor * loss
         if self.step >= config.cost_steps:
+            if isinstance(self.model.config.towers, LiteConfig):
+                # The decoder sees what it will see at inference; the residual learns without.
+                leaning = self.model.towers.lean(features.dense16, features.dense32)
+                features = dataclasses.replace(features, dense16=leaning)
             out = self.model.decode(
                 features, text, config.kept_classes, VOTES_PER_PIXEL, always=always.to(device)
             )
@@ -329,5 +336,7 @@ def _at_stride(label: Tensor, stride: int) -> Tensor:
 
 
 def _freeze_statistics(model: ERRSeg) -> None:
-    """Keep the towers' batch-norm statistics and dropout as at inference."""
+    """Keep the towers' statistics and dropout as at inference, but for lite's new residual."""
     model.towers.eval()
+    if isinstance(model.config.towers, LiteConfig):
+        model.towers.dropout.train()

@@ -35,6 +35,11 @@ COMMANDS = {
     "calibrate": Command(
         "make a model's scores mean something", measuring.calibrate_options, measuring.calibrate
     ),
+    "pseudo-label": Command(
+        "let a model label what people left, to train further on it",
+        making.pseudo_label_options,
+        making.pseudo_label,
+    ),
     "wordnet": Command(
         "make the extract of WordNet's nouns", making.wordnet_options, making.wordnet
     ),

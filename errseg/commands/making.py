@@ -1,4 +1,4 @@
-"""Commands that make what ships with the code: ``train`` and ``wordnet``."""
+"""Commands that make what ships with the code: ``train``, ``pseudo-label`` and ``wordnet``."""
 
 from __future__ import annotations
 
@@ -7,14 +7,23 @@ import dataclasses
 import typing
 from pathlib import Path
 
-from errseg.commands.options import DEFAULT_MODEL, add_data_option, count, option_kind, shown
+from errseg.commands.options import (
+    DEFAULT_MODEL,
+    add_data_option,
+    amount,
+    count,
+    names,
+    option_kind,
+    positive,
+    shown,
+)
 
 
 def train_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``train``: one for each setting of `TrainConfig`."""
     from errseg.train_config import LITE, PUBLISHED, TrainConfig
 
-    add_data_option(parser)
+    add_data_option(parser, several=True)
     parser.add_argument(
         "--out",
         type=Path,
@@ -51,6 +60,53 @@ def train(args: argparse.Namespace) -> str:
     config = dataclasses.replace(LITE if name == DEFAULT_MODEL else PUBLISHED, **given)
     run(name, args.data, args.out, config, args.workers)
     return f"Wrote {args.out / WEIGHTS}."
+
+
+def pseudo_label_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``pseudo-label``."""
+    add_data_option(parser)
+    parser.add_argument(
+        "--model", required=True, metavar="NAME|PATH", help="the teacher: a name or weights"
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="another folder for train's --data"
+    )
+    parser.add_argument(
+        "--names-of",
+        type=names,
+        default=("coco_stuff", "coco_panoptic"),
+        metavar="A,B",
+        help="sets whose names are looked for (coco_stuff,coco_panoptic)",
+    )
+    parser.add_argument(
+        "--sure",
+        type=amount,
+        default=0.5,
+        metavar="X",
+        help="share of the softmax from which on a label is taken (0.5)",
+    )
+    parser.add_argument("--limit", type=positive, metavar="N", help="photos of each set (all)")
+
+
+def pseudo_label(args: argparse.Namespace) -> str:
+    """Let a model label what people left, to train further on it."""
+    from errseg.data import load_sets
+    from errseg.pseudo_labels import write_pseudo_labels
+    from errseg.train_config import LITE
+    from errseg.weights import load_model
+
+    looked_for = load_sets(args.data, args.names_of)
+    classes = [name for sample_set in looked_for for name in sample_set.class_names]
+    photos = write_pseudo_labels(
+        load_model(args.model),
+        load_sets(args.data),
+        classes,
+        args.out,
+        LITE,
+        args.sure,
+        args.limit,
+    )
+    return f"Labelled {photos:,} photos in {args.out}."
 
 
 def wordnet_options(parser: argparse.ArgumentParser) -> None:

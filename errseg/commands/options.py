@@ -11,10 +11,15 @@ from errseg.device import AUTOMATIC, PRECISIONS
 DEFAULT_MODEL = "errseg-lite"
 
 
-def add_data_option(parser: argparse.ArgumentParser) -> None:
-    """Add ``--data``."""
+def add_data_option(parser: argparse.ArgumentParser, several: bool = False) -> None:
+    """Add ``--data``: one folder of sets, or several."""
     parser.add_argument(
-        "--data", type=Path, required=True, metavar="DIR", help="folder with one folder per set"
+        "--data",
+        type=Path,
+        required=True,
+        nargs="+" if several else None,
+        metavar="DIR",
+        help="folder with one folder per set",
     )
 
 
