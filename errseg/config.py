@@ -151,7 +151,7 @@ MODELS = (
             guidance_channels=64,
             decoder_widths=(48, 32, 16),
             decoder_guidance=(32, 16, 8),
-            text_guidance_dropout=0.2,
+            text_guidance_dropout=0.4,
             cost_shortcut=True,
         ),
         input_size=384,

@@ -10,6 +10,7 @@ from pathlib import Path
 from errseg.commands.options import (
     DEFAULT_MODEL,
     add_data_option,
+    add_sets_option,
     amount,
     count,
     names,
@@ -65,6 +66,7 @@ def train(args: argparse.Namespace) -> str:
 def pseudo_label_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``pseudo-label``."""
     add_data_option(parser)
+    add_sets_option(parser)
     parser.add_argument(
         "--model", required=True, metavar="NAME|PATH", help="the teacher: a name or weights"
     )
@@ -99,7 +101,7 @@ def pseudo_label(args: argparse.Namespace) -> str:
     classes = [name for sample_set in looked_for for name in sample_set.class_names]
     photos = write_pseudo_labels(
         load_model(args.model),
-        load_sets(args.data),
+        load_sets(args.data, args.sets),
         classes,
         args.out,
         LITE,
