@@ -158,6 +158,11 @@ def test_words_are_loaded_appended_and_looked_at(page):
     page.wait(lambda: "15 classes" in page.text("#errseg-lint"))
     buttons["Load"].click()
     page.wait(lambda: page.text("#errseg-lint").startswith("20 classes"))
+    # P can be set to what the new words allow before they are used, and stays until then.
+    kept = page.find("#errseg-kept input[type=range]")[0]
+    page.wait(lambda: kept.get_property("max") == "20")
+    assert "of 20 classes kept" in page.text("#errseg-kept")
+    assert kept.get_property("value") == "6"
 
 
 def test_a_refusal_is_a_sentence_and_loses_nothing(page):

@@ -275,7 +275,7 @@ def test_train_takes_the_preset_and_what_is_given(monkeypatch, capsys, tmp_path,
     given = ["--steps", "7", "--rate", "0.5", "--held-out", "cat, dog", "--ignored-is-negative"]
     assert main([*arguments, *given, "--workers", "2"]) == 0
     preset = train_config.LITE if model == "errseg-lite" else train_config.PUBLISHED
-    assert calls[0] == (model, Path("photos"), tmp_path, preset, 1)
+    assert calls[0] == (model, [Path("photos")], tmp_path, preset, 1)
     changed = calls[1][3]
     assert (changed.steps, changed.rate, changed.held_out) == (7, 0.5, ("cat", "dog"))
     assert changed.ignored_is_negative is True

@@ -122,7 +122,7 @@ def test_the_average_is_what_is_written_and_loads_again(data, tmp_path, make_mod
     start = tmp_path / "start.safetensors"
     save_model(make_model(lite=True, cost_shortcut=True), start)
     config = dataclasses.replace(SETTING, start=str(start))
-    averaged = train("tiny-lite", data, tmp_path / "out", config, workers=0)
+    averaged = train("tiny-lite", [data], tmp_path / "out", config, workers=0)
     written = load_model(tmp_path / "out" / WEIGHTS)
     for name, tensor in written.state_dict().items():
         if not name.startswith("towers.text."):  # stored as int8
@@ -130,7 +130,7 @@ def test_the_average_is_what_is_written_and_loads_again(data, tmp_path, make_mod
                 tensor, averaged.state_dict()[name], atol=1e-3, rtol=1e-3, msg=name
             )
     with pytest.raises(InputError, match="is tiny-lite, not errseg-base"):
-        train("errseg-base", data, tmp_path / "out", config, workers=0)
+        train("errseg-base", [data], tmp_path / "out", config, workers=0)
 
 
 def test_bfloat16_trains_towards_the_same(make_run):
@@ -205,6 +205,36 @@ def test_lite_trains_what_its_residual_does_alone(make_run):
     run = make_run()
     assert not run.model.towers.refined
     assert run.averaged().towers.refined
+
+
+def test_the_decoder_trains_on_the_embeddings_it_will_see(make_run, monkeypatch):
+    run, seen = make_run(), []
+    run.step = run.config.cost_steps
+    run.model.eval()  # no dropout: the features can be computed again
+    batch = [run.data[i] for i in range(2)]
+    images = torch.stack([sample.image for sample in batch])
+    decode = run.model.decode
+    monkeypatch.setattr(
+        run.model, "decode", lambda f, *rest, **more: seen.append(f) or decode(f, *rest, **more)
+    )
+    run.losses(images, batch)
+    towers = run.model.towers
+    towers.refined, towers.config = True, dataclasses.replace(towers.config, looks=())
+    expected = run.model.encode_image(images).dense16
+    torch.testing.assert_close(seen[0].dense16, expected, rtol=0, atol=1e-5)
+    assert towers.config.reliance > 0
+
+
+def test_the_residuals_dropout_acts_in_training_only(make_run):
+    run = make_run()
+    batch = [run.data[i] for i in range(2)]
+    images = torch.stack([sample.image for sample in batch])
+    torch.nn.init.normal_(run.model.towers.residual.weight)
+    run.take_step(images, batch)
+    noisy = [run.model.encode_image(images).dense16 for _ in range(2)]
+    assert not torch.equal(*noisy)
+    still = [run.averaged().eval().encode_image(images).dense16 for _ in range(2)]
+    assert torch.equal(*still)
 
 
 def test_even_weights_give_every_class_of_a_crop_the_same_sum():

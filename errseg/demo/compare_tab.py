@@ -11,8 +11,9 @@ from PIL import Image
 
 from errseg.config import KEPT_CLASSES, VOTES_PER_PIXEL
 from errseg.demo import html
+from errseg.demo.controls import MOST_KEPT, slider
 from errseg.demo.events import AT_ONCE, COMPUTES, answered
-from errseg.demo.question import MOST_KEPT, Question, slider
+from errseg.demo.question import Question
 from errseg.demo.request import MOST_VOTES, Request, check_settings
 from errseg.demo.service import Answer, Service
 from errseg.lettering import labelled_overlay

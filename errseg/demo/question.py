@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import dataclass
 
 import gradio as gr
 
 from errseg.config import BETA, VOTES_PER_PIXEL
 from errseg.demo import html, vocabulary_tools
+from errseg.demo.controls import alternative, kept_bound, slider
 from errseg.demo.events import AT_ONCE, answered, checked, sent_number, served
 from errseg.demo.examples import Example
 from errseg.demo.request import MOST_VOTES, Request, check_request
 from errseg.demo.service import Service
 from errseg.device import AUTOMATIC, FLOAT32
-from errseg.vocabulary import named_vocabularies, parse_classes, suggested_kept_classes
+from errseg.errors import InputError
+from errseg.vocabulary import (
+    named_vocabularies,
+    parse_classes,
+    suggested_kept_classes,
+)
 
-MOST_KEPT = 100
-"""End of the P slider; the paper's best lies between 16 and 48."""
 SECONDS_TO_REMEMBER = 3600
 """What a page remembers of its visitor is kept that long after the visitor has gone."""
 PHOTO_LATER = "later"
@@ -217,43 +220,12 @@ def build_question(examples: tuple[Example, ...], service: Service) -> Question:
     return question
 
 
-def kept_slider(kept_classes: int, size: int) -> gr.Slider:
-    """Bound P by the vocabulary, with the paper's advice for its size."""
-    most = max(2, min(MOST_KEPT, size))
-    advice = suggested_kept_classes(size)
-    info = f"of {size:,} classes kept" + (f"; the paper's: {advice}" if advice < size else "")
-    return gr.update(value=min(kept_classes, most), maximum=most, info=info)
-
-
 def example_at(examples: tuple[Example, ...], event: gr.EventData) -> Example:
     """Return the example that was clicked."""
     index = sent_number(event, "index")
     if index is None or not 0 <= index < len(examples):
         raise gr.Error("There is no such example.", print_exception=False)
     return examples[index]
-
-
-def alternative(text: str) -> dict[str, str]:
-    """An image's text for those who can't see it, where Gradio knows of it (from 6.28)."""
-    known = "alt_text" in inspect.signature(gr.Image).parameters
-    return {"alt_text": text} if known else {}
-
-
-def slider(
-    least: float, most: float, value: float, step: float, label: str, info: str, **settings
-) -> gr.Slider:
-    """Make a slider without the button that sets it back."""
-    return gr.Slider(
-        least,
-        most,
-        value,
-        step=step,
-        label=label,
-        info=info,
-        min_width=110,
-        buttons=[],
-        **settings,
-    )
 
 
 def _add_word_events(
@@ -280,13 +252,24 @@ def _add_word_events(
         return {classes: vocabulary_tools.append_background(text), message: ""}
 
     @answered(message)
-    def look_at_words(text):
-        return {lint: html.lint(vocabulary_tools.lint(text, service.too_long(text)))}
+    def look_at_words(text, kept):
+        found = html.lint(vocabulary_tools.lint(text, service.too_long(text)))
+        try:
+            bound = kept_bound(kept, text)
+        except InputError:  # half typed; the line below the words says what is wrong
+            bound = gr.skip()
+        return {lint: found, question.kept: bound}
 
     load.click(load_words, named, [classes, message], **AT_ONCE)
     append.click(append_words, [classes, named], [classes, message], **AT_ONCE)
     background.click(append_background, classes, [classes, message], **AT_ONCE)
-    classes.change(look_at_words, classes, [lint, message], trigger_mode="always_last", **AT_ONCE)
+    classes.change(
+        look_at_words,
+        [classes, question.kept],
+        [lint, question.kept, message],
+        trigger_mode="always_last",
+        **AT_ONCE,
+    )
 
 
 def _add_model_event(

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import gradio as gr
 
 from errseg.demo import html, share, view
+from errseg.demo.controls import kept_slider
 from errseg.demo.events import AT_ONCE, COMPUTES, answered, sent_flag, sent_number, served
 from errseg.demo.examples import Example
 from errseg.demo.opening import Opening
 from errseg.demo.panels import panel
-from errseg.demo.question import SECONDS_TO_REMEMBER, Question, example_at, kept_slider
+from errseg.demo.question import SECONDS_TO_REMEMBER, Question, example_at
 from errseg.demo.request import Request, check_request, check_settings
 from errseg.demo.service import Answer, Service, query_pixel
 from errseg.demo.vocabulary_tools import follow_vocabulary
