@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
-from errseg.config import VOTES_PER_PIXEL, LiteConfig, model_config, uncalibrated
+from errseg.config import MODELS, VOTES_PER_PIXEL, LiteConfig, uncalibrated
 from errseg.data import CropDataset, Sample, SegmentationSet, collate, load_sets
 from errseg.errors import InputError
 from errseg.losses import anchor_loss, binary_loss, pixel_weights, ranking_loss
@@ -84,7 +84,8 @@ def starting_model(name: str, config: TrainConfig) -> ERRSeg:
     if model.config.name != name:
         raise InputError(f"{config.start} is {model.config.name}, not {name}.")
     # Other weights will want another calibration, and what only training uses is today's.
-    dropout = model_config(name).head.text_guidance_dropout
+    preset = next((config for config in MODELS if config.name == name), model.config)
+    dropout = preset.head.text_guidance_dropout
     head = dataclasses.replace(model.config.head, text_guidance_dropout=dropout)
     model.config = dataclasses.replace(uncalibrated(model.config), head=head)
     return model

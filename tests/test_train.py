@@ -139,7 +139,10 @@ def test_bfloat16_trains_towards_the_same(make_run):
     images = torch.stack([sample.image for sample in batch])
     for step in (0, 2):
         exact.step = rough.step = step
-        expected, found = exact.take_step(images, batch), rough.take_step(images, batch)
+        torch.manual_seed(step)
+        expected = exact.take_step(images, batch)
+        torch.manual_seed(step)  # the same dropout
+        found = rough.take_step(images, batch)
         for name in expected:
             assert found[name] == pytest.approx(expected[name], rel=0.03)
     assert all(p.dtype == torch.float32 for p in rough.trained)
