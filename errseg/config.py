@@ -60,7 +60,7 @@ class LiteConfig:
     embedding: int = 384
     residual_hidden: int = 512  # width of the residual MLP behind ConSE
     residual_dropout: float = 0.25  # in training, of the MLP's hidden channels
-    reliance: float = 0.35  # on ConSE beside the trained embedding: assets/errseg-lite/TRAINING.md
+    reliance: float = 0.6  # on ConSE beside the trained embedding: assets/errseg-lite/TRAINING.md
     # Further looks at a photo whose pixel embeddings are averaged: size, relative, and mirrored.
     looks: tuple[tuple[float, bool], ...] = ((1.0, True), (0.67, False), (0.67, True))
     imagenet_classes: int = 1000

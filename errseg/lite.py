@@ -139,28 +139,39 @@ class LiteTowers(nn.Module):
         knows classes that training never saw. The pyramid is of the photo as it is.
         """
         x = normalise_pixels(pixels, self.config)
-        pyramid, dense16, dense32 = self._look(x)
+        pyramid, dense16, consensus = self._look(x)
         if self.refined:
             for scale, mirrored in self.config.looks:
                 other = x if scale == 1 else _scaled(x, scale)
                 looked = self._look(other.flip(-1) if mirrored else other)[1:]
-                for total, dense in zip((dense16, dense32), looked, strict=True):
+                for total, dense in zip((dense16, consensus), looked, strict=True):
                     total += resize(dense.flip(-1) if mirrored else dense, total.shape[-2:])
-            dense16, dense32 = F.normalize(dense16, dim=1), F.normalize(dense32, dim=1)
-            dense16 = self.lean(dense16, dense32)
-        return EncodedImage(pyramid, dense16, dense32)
+            dense16 = F.normalize(dense16, dim=1)
+            dense16 = self.lean(dense16, consensus / (1 + len(self.config.looks)))
+        return EncodedImage(pyramid, dense16, F.normalize(consensus, dim=1))
 
-    def lean(self, dense16: Tensor, dense32: Tensor) -> Tensor:
-        """Let the pixel embeddings of stride 16 lean on ConSE's (`LiteConfig.reliance`)."""
-        consensus = resize(dense32, dense16.shape[-2:])
-        return F.normalize(dense16 + self.config.reliance * consensus, dim=1)
+    def lean(self, dense16: Tensor, consensus: Tensor) -> Tensor:
+        """Let the pixel embeddings of stride 16 lean on ConSE's, where ImageNet's classes agree.
+
+        A combination of embeddings that point to many sides is short, so ConSE's length says how
+        sure the classifier is: of an animal it has seen, and not of a pole or a road.
+
+        Args:
+            dense16: (B, C, h, w), L2-normalised.
+            consensus: from `consensus`, (B, C, h / 2, w / 2), of length 0 to 1.
+
+        Returns:
+            (B, C, h, w), L2-normalised.
+        """
+        sure = consensus.norm(dim=1, keepdim=True) * consensus
+        leaning = self.config.reliance * resize(sure, dense16.shape[-2:])
+        return F.normalize(dense16 + leaning, dim=1)
 
     def _look(self, x: Tensor) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
-        """Compute the pyramid, and the L2-normalised pixel embeddings at strides 16 and 32."""
+        """Compute the pyramid, the L2-normalised pixel embeddings of stride 16, and ConSE's."""
         pyramid = self._pyramid(x)
-        consensus = self._consensus(pyramid[3])
-        dense16 = self._dense16(pyramid, consensus)
-        return pyramid, F.normalize(dense16, dim=1), F.normalize(consensus, dim=1)
+        consensus = self.consensus(pyramid[3])
+        return pyramid, F.normalize(self._dense16(pyramid, consensus), dim=1), consensus
 
     def _pyramid(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         trunk = self.trunk
@@ -172,8 +183,15 @@ class LiteTowers(nn.Module):
                 features.append(x)
         return (*features, trunk.bn2(trunk.conv_head(x)))
 
-    def _consensus(self, stride32: Tensor) -> Tensor:
-        """ConSE: the class names' embeddings weighted by the classifier's softmax, per pixel."""
+    def consensus(self, stride32: Tensor) -> Tensor:
+        """ConSE: the class names' embeddings weighted by the classifier's softmax, per pixel.
+
+        Args:
+            stride32: the pyramid's last part, (B, 1280, h, w).
+
+        Returns:
+            (B, C, h, w), not normalised.
+        """
         classifier = self.trunk.classifier
         logits = F.linear(stride32.permute(0, 2, 3, 1), classifier.weight, classifier.bias)
         return (logits.softmax(dim=-1) @ self.imagenet_names).permute(0, 3, 1, 2)

@@ -182,7 +182,8 @@ class TrainingRun:
         if self.step >= config.cost_steps:
             if isinstance(self.model.config.towers, LiteConfig):
                 # The decoder sees what it will see at inference; the residual learns without.
-                leaning = self.model.towers.lean(features.dense16, features.dense32)
+                towers = self.model.towers
+                leaning = towers.lean(features.dense16, towers.consensus(features.pyramid[3]))
                 features = dataclasses.replace(features, dense16=leaning)
             out = self.model.decode(
                 features, text, config.kept_classes, VOTES_PER_PIXEL, always=always.to(device)

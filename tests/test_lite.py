@@ -7,11 +7,13 @@ import math
 import pytest
 import torch
 from tokenizers import Tokenizer
+from torch import nn
 from torch.nn import functional as F
 
 from errseg import build_model
 
 LONG = "a photo of a red sofa and a cat and dogs in the scene of the road"
+SURER = 100.0  # random weights are sure of nothing; this makes their classifier be
 
 
 @pytest.fixture(scope="module")
@@ -249,8 +251,9 @@ def test_looks_in_other_sizes_are_averaged(towers, monkeypatch):
     large, small = (towers.encode_image(photo) for photo in photos)
     refine(towers, monkeypatch, looks=((0.6, False),))
     encoded = towers.encode_image(photos[0])
-    for name in ("dense16", "dense32"):
-        at_once, other = getattr(large, name), getattr(small, name)
+    conse = [towers.consensus(encoded.pyramid[3]) for encoded in (large, small)]  # not normalised
+    looks = {"dense16": (large.dense16, small.dense16), "dense32": conse}
+    for name, (at_once, other) in looks.items():
         other = F.interpolate(other, at_once.shape[-2:], mode="bilinear")
         expected = F.normalize(at_once + other, dim=1)
         torch.testing.assert_close(getattr(encoded, name), expected, rtol=0, atol=1e-5)
@@ -259,15 +262,24 @@ def test_looks_in_other_sizes_are_averaged(towers, monkeypatch):
 
 
 @torch.no_grad()
-def test_pixels_lean_on_conse(towers, make_pixels, monkeypatch):
+def test_pixels_lean_on_conse_as_far_as_imagenet_is_sure(towers, make_pixels, monkeypatch):
     pixels = make_pixels(1, 64, 96)
     refine(towers, monkeypatch)
+    classifier = towers.trunk.classifier
+    monkeypatch.setattr(classifier, "weight", nn.Parameter(classifier.weight * SURER))
     trained = towers.encode_image(pixels)
     refine(towers, monkeypatch, reliance=0.7)
     found = towers.encode_image(pixels).dense16[0, :, 1, 4]
-    conse = F.interpolate(trained.dense32, (4, 6), mode="bilinear")[0, :, 1, 4]
+    cells = []
+    for stride32 in trained.pyramid[3].flatten(2)[0].T:  # every cell by hand
+        names = (classifier.weight @ stride32 + classifier.bias).softmax(dim=0)
+        conse = names @ towers.imagenet_names
+        cells.append(conse * conse.norm())
+    grid = torch.stack(cells, dim=1).unflatten(1, trained.dense32.shape[-2:])
+    conse = F.interpolate(grid[None], (4, 6), mode="bilinear")[0, :, 1, 4]
     expected = trained.dense16[0, :, 1, 4] + 0.7 * conse
     torch.testing.assert_close(found, expected / expected.norm(), rtol=0, atol=1e-5)
+    assert (found - trained.dense16[0, :, 1, 4]).norm() > 1e-3
 
 
 def test_words_in_pieces_get_their_hypernyms(make_model):
