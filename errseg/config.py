@@ -196,6 +196,25 @@ def uncalibrated(config: ModelConfig) -> ModelConfig:
     return replace(config, score_scale=1.0, score_bias=0.0, score_competition=0.0, threshold=0.0)
 
 
+def renewed(config: ModelConfig) -> ModelConfig:
+    """Return a configuration with its preset's settings where no weight depends on them.
+
+    Weights that were trained yesterday are looked through with what is known today. Configurations
+    without a preset of their name stay as they are.
+    """
+    preset = next((preset for preset in MODELS if preset.name == config.name), config)
+    dropout = preset.head.text_guidance_dropout
+    towers = config.towers
+    if isinstance(towers, LiteConfig):
+        towers = replace(towers, reliance=preset.towers.reliance, looks=preset.towers.looks)
+    return replace(
+        config,
+        towers=towers,
+        head=replace(config.head, text_guidance_dropout=dropout),
+        input_size=preset.input_size,
+    )
+
+
 def list_models() -> dict[str, str]:
     """Name every variant: name -> one-line description."""
     return {config.name: config.description for config in MODELS}

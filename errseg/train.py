@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
-from errseg.config import MODELS, VOTES_PER_PIXEL, LiteConfig, uncalibrated
+from errseg.config import VOTES_PER_PIXEL, LiteConfig
 from errseg.data import CropDataset, Sample, SegmentationSet, collate, load_sets
 from errseg.errors import InputError
 from errseg.losses import anchor_loss, binary_loss, pixel_weights, ranking_loss
@@ -29,7 +29,7 @@ from errseg.model import ERRSeg, build_model
 from errseg.pretrained import load_pretrained_towers
 from errseg.train_config import TrainConfig
 from errseg.training_vocabulary import TrainingVocabulary
-from errseg.weights import load_model, save_model
+from errseg.weights import load_to_go_on, save_model
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
@@ -80,14 +80,9 @@ def starting_model(name: str, config: TrainConfig) -> ERRSeg:
         model = build_model(name)
         load_pretrained_towers(model)
         return model
-    model = load_model(config.start)
+    model = load_to_go_on(config.start)
     if model.config.name != name:
         raise InputError(f"{config.start} is {model.config.name}, not {name}.")
-    # Other weights will want another calibration, and what only training uses is today's.
-    preset = next((config for config in MODELS if config.name == name), model.config)
-    dropout = preset.head.text_guidance_dropout
-    head = dataclasses.replace(model.config.head, text_guidance_dropout=dropout)
-    model.config = dataclasses.replace(uncalibrated(model.config), head=head)
     return model
 
 

@@ -20,6 +20,8 @@ from errseg.config import (
     ClipConfig,
     LiteConfig,
     model_config,
+    renewed,
+    uncalibrated,
 )
 from errseg.device import FLOAT32, find_precision
 from errseg.errors import InputError
@@ -73,6 +75,20 @@ def load_model(
         model = _load_safetensors(EMBEDDED[config.name])
     model = model.to(device).cast(dtype)
     return compile_network(model) if compile else model
+
+
+def load_to_go_on(name_or_path: str | Path, device: torch.device | str = "cpu") -> ERRSeg:
+    """Load weights to train further or to calibrate: uncalibrated, with their preset's settings.
+
+    What no weight depends on (`errseg.config.renewed`) is taken from today's preset.
+
+    Raises:
+        InputError: see `load_model`.
+    """
+    model = load_model(name_or_path, device)
+    model.config = uncalibrated(renewed(model.config))
+    model.towers.config = model.config.towers
+    return model
 
 
 def save_model(model: ERRSeg, path: Path) -> None:

@@ -1,5 +1,6 @@
 """Weights files: what is saved comes back, what is foreign is refused in one sentence."""
 
+import dataclasses
 import hashlib
 import json
 
@@ -8,7 +9,9 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from errseg import InputError, load_model, save_model
+from errseg import InputError, build_model, load_model, save_model
+from errseg.config import model_config
+from errseg.weights import load_to_go_on
 
 PROMPTS = ["cat", "a photo of a dog", "sky", "grass", "red sofa"]
 
@@ -262,3 +265,17 @@ def test_tensors_that_differ_are_named(edited):
         "1 of another shape: decoder.head.bias (7,) (expected (1,))",
     ):
         assert words in str(error.value)
+
+
+def test_weights_to_go_on_from_take_today_s_settings(tmp_path):
+    preset = model_config("errseg-lite")
+    towers = dataclasses.replace(preset.towers, reliance=0.1, looks=((0.5, True),))
+    head = dataclasses.replace(preset.head, text_guidance_dropout=0.9)
+    other = {"input_size": 256, "threshold": 0.3, "score_scale": 2.0}
+    old = build_model(dataclasses.replace(preset, towers=towers, head=head, **other))
+    save_model(old, tmp_path / "old.safetensors")
+    model = load_to_go_on(tmp_path / "old.safetensors")
+    assert model.config == preset
+    assert model.towers.config == preset.towers
+    weight = model.towers.residual.weight
+    torch.testing.assert_close(weight, old.towers.residual.weight, atol=1e-3, rtol=1e-3)

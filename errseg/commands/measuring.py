@@ -107,9 +107,9 @@ def calibrate(args: argparse.Namespace) -> str:
 
     from errseg.calibration import calibrate as fit
     from errseg.device import find_device
-    from errseg.weights import load_model, save_model
+    from errseg.weights import load_to_go_on, save_model
 
-    model = fit(load_model(args.model, find_device(args.device)), sets, args.photos)
+    model = fit(load_to_go_on(args.model, find_device(args.device)), sets, args.photos)
     save_model(model, args.out)
     config = model.config
     return (
