@@ -62,7 +62,7 @@ class LiteConfig:
     residual_dropout: float = 0.25  # in training, of the MLP's hidden channels
     reliance: float = 0.6  # on ConSE beside the trained embedding: assets/errseg-lite/TRAINING.md
     # Further looks at a photo whose pixel embeddings are averaged: size, relative, and mirrored.
-    looks: tuple[tuple[float, bool], ...] = ((1.0, True), (0.67, False), (0.67, True))
+    looks: tuple[tuple[float, bool], ...] = ((0.67, True), (0.5, False))
     imagenet_classes: int = 1000
     text_heads: int = 12
     text_layers: int = 6
@@ -154,7 +154,7 @@ MODELS = (
             text_guidance_dropout=0.4,
             cost_shortcut=True,
         ),
-        input_size=384,
+        input_size=512,
         keep_aspect=True,
     ),
     ModelConfig(
