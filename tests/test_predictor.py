@@ -333,15 +333,15 @@ def test_what_cannot_be_used_is_refused(predictor, photo, change, sentence):
 
 def test_the_network_size_follows_the_photo_where_the_model_does():
     lite, base = model_config("errseg-lite"), model_config("errseg-base")
-    assert network_size((384, 384), lite) == (384, 384)
+    assert network_size((512, 512), lite) == (512, 512)
     assert network_size((3000, 4000), base) == (640, 640)
     for height, width in ((427, 640), (640, 427), (3000, 4000), (1000, 1600)):
         size = network_size((height, width), lite)
         assert size[0] % 32 == size[1] % 32 == 0
-        assert abs(size[0] * size[1] / 384**2 - 1) < 0.15
+        assert abs(size[0] * size[1] / 512**2 - 1) < 0.15
         assert abs(size[1] / size[0] / (width / height) - 1) < 0.15
     assert min(network_size((16, 4000), lite)) >= 64
-    assert network_size((384, 384), lite, input_size=256) == (256, 256)
+    assert network_size((512, 512), lite, input_size=256) == (256, 256)
 
 
 def test_the_published_models_see_the_photo_as_their_evaluation_did(make_pixels):
