@@ -93,10 +93,13 @@ def pseudo_label_options(parser: argparse.ArgumentParser) -> None:
 def pseudo_label(args: argparse.Namespace) -> str:
     """Let a model label what people left, to train further on it."""
     from errseg.data import load_sets
+    from errseg.errors import InputError
     from errseg.pseudo_labels import write_pseudo_labels
     from errseg.train_config import LITE
     from errseg.weights import load_model
 
+    if args.sure > 1:
+        raise InputError(f"--sure is a share from 0 to 1, not {args.sure:g}.")
     looked_for = load_sets(args.data, args.names_of)
     classes = [name for sample_set in looked_for for name in sample_set.class_names]
     photos = write_pseudo_labels(
