@@ -266,7 +266,8 @@ def test_pixels_lean_on_conse_as_far_as_imagenet_is_sure(towers, make_pixels, mo
     pixels = make_pixels(1, 64, 96)
     refine(towers, monkeypatch)
     classifier = towers.trunk.classifier
-    monkeypatch.setattr(classifier, "weight", nn.Parameter(classifier.weight * SURER))
+    surer = nn.Parameter(classifier.weight * SURER)
+    monkeypatch.setitem(classifier._parameters, "weight", surer)
     trained = towers.encode_image(pixels)
     refine(towers, monkeypatch, reliance=0.7)
     found = towers.encode_image(pixels).dense16[0, :, 1, 4]
