@@ -104,10 +104,27 @@ class ClipTowers(nn.Module):
         return embeddings
 
     def _encode_tokens(self, tokens: Tensor) -> Tensor:
-        length, clip = tokens.shape[1], self.clip
-        x = clip.token_embedding(tokens) + clip.positional_embedding[:length]
-        x = clip.transformer(x, attn_mask=clip.attn_mask[:length, :length])
-        ends = x[torch.arange(len(x), device=x.device), tokens.argmax(dim=1)]
+        """Encode one batch of tokens (T, L), whose rows end where their greatest number stands.
+
+        What every row begins with, such as "a photo of a", is the same in every row up to there:
+        it is computed once, and the rows attend to its keys and values. Of the last block only the
+        ends are computed.
+        """
+        clip, length = self.clip, tokens.shape[1]
+        same = (tokens == tokens[0]).all(dim=0)
+        shared = int(same.long().cumprod(dim=0).sum()) if len(tokens) > 1 else 0
+        shared = min(shared, length - 1)  # the last token's embedding is each row's own
+        x = clip.token_embedding(tokens[:, shared:]) + clip.positional_embedding[shared:length]
+        begun = clip.token_embedding(tokens[:1, :shared]) + clip.positional_embedding[:shared]
+        mask = clip.attn_mask[:length, :length].to(x.dtype)
+        *blocks, last = clip.transformer.resblocks
+        for block in blocks:
+            _, *before = _projected(block, begun)
+            x = _attend(block, x, before, mask[shared:])
+            nothing = [part[:, :, :0] for part in before]
+            begun = _attend(block, begun, nothing, mask[:shared, :shared])
+        _, *before = _projected(last, begun)
+        ends = _attend(last, x, before, mask[shared:], tokens.argmax(dim=1) - shared)[:, 0]
         return F.normalize((clip.ln_final(ends) @ clip.text_projection).float(), dim=-1)
 
     def prompt_lengths(self, prompts: list[str]) -> list[int]:
@@ -128,6 +145,43 @@ class ClipTowers(nn.Module):
     def cast(self, dtype: torch.dtype) -> None:
         """Compute in another precision from now on."""
         self.to(dtype)
+
+
+def _projected(block: nn.Module, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Compute a block's queries, keys and values of tokens (T, L, C): (T, heads, L, C / heads)."""
+    attention = block.attn
+    projected = F.linear(block.ln_1(x), attention.in_proj_weight, attention.in_proj_bias)
+    split = projected.unflatten(-1, (3, attention.num_heads, -1))  # (T, L, 3, heads, C / heads)
+    return split.permute(2, 0, 3, 1, 4).unbind(0)
+
+
+def _attend(
+    block: nn.Module, x: Tensor, before: list[Tensor], mask: Tensor, only: Tensor | None = None
+) -> Tensor:
+    """Take tokens (T, L, C) through a block of CLIP's transformer, after others.
+
+    Args:
+        block: open_clip's residual attention block.
+        x: the tokens.
+        before: keys and values of the tokens before them, (1, heads, L before, C / heads) each.
+        mask: (L, L before + L), added to the scores.
+        only: (T,) the place of the one token of each row that is needed; all are if None.
+
+    Returns:
+        (T, L, C), or (T, 1, C) with ``only``.
+    """
+    query, *own = _projected(block, x)
+    keys, values = (
+        torch.cat([first.expand(len(x), -1, -1, -1), then], dim=2)
+        for first, then in zip(before, own, strict=True)
+    )
+    if only is not None:
+        rows = torch.arange(len(x), device=x.device)
+        x, query = x[rows, only][:, None], query[rows, :, only][:, :, None]
+        mask = mask[only][:, None, None]  # (T, heads, 1, L before + L)
+    attended = F.scaled_dot_product_attention(query, keys, values, attn_mask=mask)
+    x = x + block.ls_1(block.attn.out_proj(attended.transpose(1, 2).flatten(2)))
+    return x + block.ls_2(block.mlp(block.ln_2(x)))
 
 
 def _tokenize(prompts: list[str], length: int) -> Tensor:

@@ -22,11 +22,36 @@ def towers(clip_model):
     return clip_model.towers
 
 
+@pytest.mark.parametrize(
+    "prompts",
+    [
+        PROMPTS,
+        [f"A photo of a {name} in the scene" for name in ("cat", "potted plant", "cat", "tree")],
+        ["a cat", "a cat"],  # no token is a row's own
+        ["cat", "cat and a dog"],
+        ["a", ""],
+    ],
+)
 @torch.no_grad()
-def test_text_equals_the_full_context(towers):
-    """Our tower stops at the longest prompt's end; open_clip's runs all 77 tokens."""
-    expected = towers.clip.encode_text(open_clip.tokenize(PROMPTS), normalize=True)
-    torch.testing.assert_close(towers.encode_text(PROMPTS), expected, rtol=0, atol=1e-6)
+def test_text_equals_the_full_context(towers, prompts):
+    """Ours computes a common beginning once, up to the longest end; open_clip's all 77 tokens."""
+    expected = towers.clip.encode_text(open_clip.tokenize(prompts), normalize=True)
+    torch.testing.assert_close(towers.encode_text(prompts), expected, rtol=0, atol=1e-6)
+
+
+def test_the_text_tower_can_still_be_trained(towers):
+    """Gradients through the common beginning are those of open_clip's own pass."""
+    prompts = ["a photo of a cat", "a photo of a dog and a tree"]
+    weight = towers.clip.transformer.resblocks[0].attn.in_proj_weight
+    ours, theirs = (
+        torch.autograd.grad(embeddings[:, :8].sum(), weight)[0]
+        for embeddings in (
+            towers.encode_text(prompts),
+            towers.clip.encode_text(open_clip.tokenize(prompts), normalize=True),
+        )
+    )
+    torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-6)
+    assert theirs.abs().max() > 1e-4
 
 
 @torch.no_grad()
