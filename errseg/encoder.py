@@ -112,20 +112,18 @@ class ClipTowers(nn.Module):
         """
         clip, length = self.clip, tokens.shape[1]
         same = (tokens == tokens[0]).all(dim=0)
-        shared = int(same.long().cumprod(dim=0).sum()) if len(tokens) > 1 else 0
-        shared = min(shared, length - 1)  # the last token's embedding is each row's own
-        x = clip.token_embedding(tokens[:, shared:]) + clip.positional_embedding[shared:length]
+        # Of all tokens but the last: each row has an end of its own.
+        shared = int(same[:-1].long().cumprod(dim=0).sum())
         begun = clip.token_embedding(tokens[:1, :shared]) + clip.positional_embedding[:shared]
+        x = clip.token_embedding(tokens[:, shared:]) + clip.positional_embedding[shared:length]
         mask = clip.attn_mask[:length, :length].to(x.dtype)
         *blocks, last = clip.transformer.resblocks
         for block in blocks:
-            _, *before = _projected(block, begun)
-            x = _attend(block, x, before, mask[shared:])
-            nothing = [part[:, :, :0] for part in before]
-            begun = _attend(block, begun, nothing, mask[:shared, :shared])
+            begun, before = _attend(block, begun, None, mask[:shared, :shared])
+            x, _ = _attend(block, x, before, mask[shared:])
         _, *before = _projected(last, begun)
-        ends = _attend(last, x, before, mask[shared:], tokens.argmax(dim=1) - shared)[:, 0]
-        return F.normalize((clip.ln_final(ends) @ clip.text_projection).float(), dim=-1)
+        ends, _ = _attend(last, x, before, mask[shared:], tokens.argmax(dim=1) - shared)
+        return F.normalize((clip.ln_final(ends[:, 0]) @ clip.text_projection).float(), dim=-1)
 
     def prompt_lengths(self, prompts: list[str]) -> list[int]:
         """Count the tokens of each prompt, so that those that will be cut can be named."""
@@ -156,8 +154,12 @@ def _projected(block: nn.Module, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _attend(
-    block: nn.Module, x: Tensor, before: list[Tensor], mask: Tensor, only: Tensor | None = None
-) -> Tensor:
+    block: nn.Module,
+    x: Tensor,
+    before: list[Tensor] | None,
+    mask: Tensor,
+    only: Tensor | None = None,
+) -> tuple[Tensor, list[Tensor]]:
     """Take tokens (T, L, C) through a block of CLIP's transformer, after others.
 
     Args:
@@ -168,20 +170,22 @@ def _attend(
         only: (T,) the place of the one token of each row that is needed; all are if None.
 
     Returns:
-        (T, L, C), or (T, 1, C) with ``only``.
+        (T, L, C), or (T, 1, C) with ``only``, and the tokens' own keys and values.
     """
     query, *own = _projected(block, x)
-    keys, values = (
-        torch.cat([first.expand(len(x), -1, -1, -1), then], dim=2)
-        for first, then in zip(before, own, strict=True)
-    )
+    keys, values = own
+    if before is not None:
+        keys, values = (
+            torch.cat([first.expand(len(x), -1, -1, -1), then], dim=2)
+            for first, then in zip(before, own, strict=True)
+        )
     if only is not None:
         rows = torch.arange(len(x), device=x.device)
         x, query = x[rows, only][:, None], query[rows, :, only][:, :, None]
         mask = mask[only][:, None, None]  # (T, heads, 1, L before + L)
     attended = F.scaled_dot_product_attention(query, keys, values, attn_mask=mask)
     x = x + block.ls_1(block.attn.out_proj(attended.transpose(1, 2).flatten(2)))
-    return x + block.ls_2(block.mlp(block.ln_2(x)))
+    return x + block.ls_2(block.mlp(block.ln_2(x))), own
 
 
 def _tokenize(prompts: list[str], length: int) -> Tensor:

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from errseg.data import SegmentationSet
 from errseg.evaluate import raw_cost
-from errseg.label_sets import MASK_IGNORE, open_mask, samples
+from errseg.label_sets import MASK_IGNORE, samples
 from errseg.model import ERRSeg
 from errseg.network_input import network_size
 from errseg.predictor import Predictor
@@ -73,15 +73,14 @@ def write_pseudo_labels(
             continue
         allowed, own = _allowed(sample_set, classes), _own(sample_set, classes)
         stems = sample_set.training[:limit]
-        for stem, (photo, _) in zip(
+        for stem, (photo, label) in zip(
             tqdm(stems, sample_set.name, unit="photo", leave=False),
             samples(sample_set, stems),
             strict=True,
         ):
             features = predictor.encode(photo, network_size(photo.shape[:2], model.config))
             cost = raw_cost(model, features, text).kept_logits
-            values = np.asarray(open_mask(sample_set, stem))
-            mask = _label(config.ranking_scale * cost, values, allowed, own, sure)
+            mask = _label(config.ranking_scale * cost, label, allowed, own, sure)
             name = f"{sample_set.name}-{stem}"
             Image.fromarray(mask).save(folder / "masks" / f"{name}.png")
             link = folder / "images" / f"{name}.jpg"
@@ -96,15 +95,19 @@ def write_pseudo_labels(
 
 
 def _label(
-    logits: Tensor, values: np.ndarray, allowed: np.ndarray, own: np.ndarray, sure: float
+    logits: Tensor, label: np.ndarray, allowed: np.ndarray, own: np.ndarray, sure: float
 ) -> np.ndarray:
-    """Label one photo: logits (1, T, h, w) and mask values (H, W) -> mask values (H, W) uint8."""
-    shares = F.interpolate(logits.softmax(dim=1), size=values.shape, mode="bilinear")[0]
+    """Label one photo: logits (1, T, h, w) and people's label (H, W), -1 where they gave none.
+
+    Returns:
+        (H, W) uint8, mask values.
+    """
+    shares = F.interpolate(logits.softmax(dim=1), size=label.shape, mode="bilinear")[0]
     best, place = shares.max(dim=0)
     given = np.where(best.numpy() >= sure, place.numpy() + 1, MASK_IGNORE)
     # A pixel that people left to the background can't be what they looked for.
     given[(given != MASK_IGNORE) & ~allowed[np.minimum(given - 1, len(allowed) - 1)]] = MASK_IGNORE
-    return np.where(own[values] >= 0, own[values], given).astype(np.uint8)
+    return np.where(label >= 0, own[label], given).astype(np.uint8)
 
 
 def _allowed(sample_set: SegmentationSet, classes: list[str]) -> np.ndarray:
@@ -118,9 +121,9 @@ def _allowed(sample_set: SegmentationSet, classes: list[str]) -> np.ndarray:
 
 
 def _own(sample_set: SegmentationSet, classes: list[str]) -> np.ndarray:
-    """Return what each of the set's mask values says: a mask value of ours, or -1 for nothing."""
-    own = np.full(MASK_IGNORE + 1, -1)
-    for value, label in sample_set.classes.items():
-        same = [i for i, name in enumerate(classes, start=1) if name in synonyms(label)]
-        own[value] = same[0] if same else MASK_IGNORE
-    return own
+    """Return the mask value of the synonym of each of the set's classes, ignored without one."""
+    own = []
+    for label in sample_set.class_names:
+        same = [value for value, name in enumerate(classes, start=1) if name in synonyms(label)]
+        own.append(same[0] if same else MASK_IGNORE)
+    return np.array(own)

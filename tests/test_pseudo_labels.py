@@ -115,7 +115,6 @@ def test_the_command_writes_a_set_that_training_takes(data, tmp_path, teacher, c
     crops = CropDataset(sets, 64, seed=0, weights={FOLDER: 1.0, "voc2012": 0, "camvid": 0})
     label = crops[0].label
     assert {crops.space.names[i] for i in label[label >= 0].unique()} == {"sky"}
-    assert (
-        main(["pseudo-label", "--data", "x", "--model", weights, "--out", out, "--sure", "2"]) == 2
-    )
+    wanted = ["--data", "x", "--model", weights, "--out", out]
+    assert main(["pseudo-label", *wanted, "--sure", "2"]) == 2
     assert "--sure is a share from 0 to 1, not 2." in capsys.readouterr().err
