@@ -99,3 +99,11 @@ def test_controls_have_names_pictures_have_words_and_text_can_be_read(page, them
     page.wait(lambda: page.find("#errseg-beta input")[0].is_displayed())
     time.sleep(0.5)  # the fold is opening
     assert page.run(LOOK, CONTRAST) == []
+
+
+def test_what_is_shared_has_names_for_those_who_listen(page):
+    page.open().finished()
+    page.find("#errseg-share > button")[0].click()
+    for field, name in (("link", "Link"), ("command", "Command")):
+        css = f"#errseg-{field} textarea, #errseg-{field} input"
+        page.wait(lambda css=css, name=name: page.find(css)[0].accessible_name == name)

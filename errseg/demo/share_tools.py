@@ -16,12 +16,20 @@ from errseg.demo.question import Question
 from errseg.demo.segment_tab import SegmentTab
 from errseg.demo.service import Service, query_pixel
 
+NAME_FIELDS = """
+() => setTimeout(() => {
+  for (const [id, name] of [["errseg-link", "Link"], ["errseg-command", "Command"]])
+    document.querySelector(`#${id} textarea, #${id} input`)?.setAttribute("aria-label", name);
+})
+"""
+"""Gradio's label of a text with a copy button is the button's, which comes first."""
+
 
 def add_share(
     tab: SegmentTab, question: Question, examples: tuple[Example, ...], service: Service
 ) -> None:
     """Lay out the fold and its event."""
-    with gr.Accordion("Share this result", open=False, elem_id="errseg-share"):
+    with gr.Accordion("Share this result", open=False, elem_id="errseg-share") as fold:
         make = gr.Button("Make files and link", size="sm", elem_id="errseg-make")
         files = gr.File(
             label="Figure, overlay, palette mask, and JSON with masks and settings",
@@ -63,6 +71,7 @@ def add_share(
             question.message: "",
         }
 
+    fold.expand(None, js=NAME_FIELDS, api_visibility="private")
     outputs = [files, link, command, question.message]
     make.click(make_files, tab.shown, outputs, **COMPUTES)
 
