@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
+from errseg.augmentation import Augmentation
 from errseg.config import VOTES_PER_PIXEL, LiteConfig
 from errseg.data import CropDataset, Sample, SegmentationSet, collate, load_sets
 from errseg.errors import InputError
@@ -28,6 +29,7 @@ from errseg.losses import anchor_loss, binary_loss, pixel_weights, ranking_loss
 from errseg.model import ERRSeg, build_model
 from errseg.pretrained import load_pretrained_towers
 from errseg.train_config import TrainConfig
+from errseg.trained_parameters import parameter_groups
 from errseg.training_vocabulary import TrainingVocabulary
 from errseg.weights import load_to_go_on, save_model
 
@@ -37,12 +39,6 @@ SETTINGS = "settings.json"
 WEIGHTS = "model.safetensors"
 STRIDE = 4  # of the logits and so of the targets
 COST_STRIDE = 16
-LITE_TUNED_STAGES = tuple(
-    f"towers.trunk.{part}."
-    for part in ("blocks.3", "blocks.4", "blocks.5", "blocks.6", "conv_head", "bn2")
-)
-"""EfficientNet's stages at strides 16 and 32: few pixels, so fine-tuning them costs little. The
-classifier stays ImageNet's."""
 
 
 def train(
@@ -93,7 +89,7 @@ class TrainingRun:
         torch.manual_seed(config.seed)
         self.config, self.out, self.step, self.model = config, out, 0, model
         if isinstance(model.config.towers, LiteConfig):
-            model.towers.refined = False
+            model.towers.refined = self.frozen_towers
         self.data = CropDataset(
             sets,
             config.crop,
@@ -103,6 +99,7 @@ class TrainingRun:
             balance=config.balance,
             same_set=config.same_set,
             held_out=config.held_out,
+            augmentation=Augmentation(zoom=(1.0, config.zoom)),
         )
         self.classes = TrainingVocabulary(self.model, sets, self.data.space, config)
         groups = parameter_groups(self.model, config)
@@ -175,7 +172,7 @@ class TrainingRun:
             loss = anchor_loss(features.dense16, features.dense32, names, unknown)
             losses["anchor"] = config.anchor * loss
         if self.step >= config.cost_steps:
-            if isinstance(self.model.config.towers, LiteConfig):
+            if isinstance(self.model.config.towers, LiteConfig) and not self.frozen_towers:
                 # The decoder sees what it will see at inference; the residual learns without.
                 towers = self.model.towers
                 leaning = towers.lean(features.dense16, towers.consensus(features.pyramid[3]))
@@ -239,6 +236,12 @@ class TrainingRun:
         for group in self.optimizer.param_groups:
             group["lr"] = config.rate * group["factor"] * warm * cosine
 
+    @property
+    def frozen_towers(self) -> bool:
+        """Whether lite's decoder trains alone, on embeddings as refined as at inference."""
+        lite = isinstance(self.model.config.towers, LiteConfig)
+        return lite and not (self.config.trunk_rate or self.config.residual_rate)
+
     def averaged(self) -> ERRSeg:
         """Return a model with the moving average of the weights, in evaluation mode."""
         model = build_model(self.model.config)
@@ -292,42 +295,6 @@ class TrainingRun:
         self.average, self.step = state["average"], state["step"]
         self.optimizer.load_state_dict(state["optimizer"])
         torch.set_rng_state(state["random"])
-
-
-def parameter_groups(model: ERRSeg, config: TrainConfig) -> list[dict]:
-    """Choose what is trained, and freeze the rest.
-
-    The decoder and lite's residual at the full rate. Of CLIP, at ``clip_rate``: in the image
-    tower every ``gamma`` and the weights of MLPs and depth-wise convolutions, in the text tower
-    ``in_proj_weight`` and ``c_fc.weight`` (published configuration). No weight decay on norms,
-    biases and embeddings.
-    """
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
-        factor = _rate_factor(name, config)
-        parameter.requires_grad_(factor > 0)
-        if factor > 0:
-            decay = config.weight_decay if parameter.ndim > 1 else 0.0
-            groups.setdefault((factor, decay), []).append(parameter)
-    return [
-        {"params": parameters, "factor": factor, "weight_decay": decay}
-        for (factor, decay), parameters in groups.items()
-    ]
-
-
-def _rate_factor(name: str, config: TrainConfig) -> float:
-    """Return a parameter's learning rate relative to the run's; 0 freezes it."""
-    if name.startswith("towers.clip.visual."):
-        tuned = name.endswith("gamma") or name.endswith(
-            ("mlp.fc1.weight", "mlp.fc2.weight", "conv_dw.weight")
-        )
-        return config.clip_rate if tuned else 0.0
-    if name.startswith("towers.clip."):
-        tuned = name.endswith(("in_proj_weight", "c_fc.weight"))
-        return config.clip_rate if tuned else 0.0
-    if name.startswith(LITE_TUNED_STAGES):
-        return config.trunk_rate
-    return 0.0 if name.startswith(("towers.trunk.", "towers.text.")) else 1.0
 
 
 def _at_stride(label: Tensor, stride: int) -> Tensor:

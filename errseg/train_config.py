@@ -23,6 +23,7 @@ class TrainConfig:
     rate: float = 2e-4
     clip_rate: float = 0.01  # of the towers' fine-tuned parameters, relative to `rate`
     trunk_rate: float = 0.0  # of lite's stages at strides 16 and 32, relative to `rate`
+    residual_rate: float = 1.0  # of lite's residual, relative to `rate`
     weight_decay: float = 1e-4
     warm_up: int = 1000  # steps
     positive_weight: float = 1.0
@@ -37,6 +38,7 @@ class TrainConfig:
     average: float = 0.0  # decay of the exponential moving average of the weights; 0 is none
     clip_gradient: float = 1.0
     copy_paste: float = 0.0
+    zoom: float = 2.0  # most that a crop magnifies a photo, over the whole photo's short side
     held_out: tuple[str, ...] = ()  # class names kept out of training
     broader: int = 0  # broader names of present classes in a step's vocabulary (a lion: animal)
     expanded: float = 0.0  # share of prompts with hypernyms behind the name: lion, big cat, animal

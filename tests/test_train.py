@@ -228,6 +228,46 @@ def test_the_decoder_trains_on_the_embeddings_it_will_see(make_run, monkeypatch)
     assert towers.config.reliance > 0
 
 
+def test_a_decoder_that_trains_alone_leaves_the_towers_as_they_are(make_run):
+    run = make_run(cost_steps=0, cost_loss=0.0, residual_rate=0.0)
+    towers, decoder = _weights(run.model.towers), _weights(run.model.decoder)
+    run.fit(workers=0)
+    after = _weights(run.averaged().towers)
+    assert all(torch.equal(after[name], tensor) for name, tensor in towers.items())
+    assert any(not torch.equal(run.model.decoder.state_dict()[n], t) for n, t in decoder.items())
+
+
+def test_a_decoder_that_trains_alone_sees_what_it_sees_at_inference(make_run, monkeypatch):
+    run, seen = make_run(cost_steps=0, cost_loss=0.0, residual_rate=0.0), []
+    torch.nn.init.normal_(run.model.towers.residual.weight)
+    run.model.eval()  # no dropout: the features can be computed again
+    batch = [run.data[i] for i in range(2)]
+    images = torch.stack([sample.image for sample in batch])
+    decode = run.model.decode
+    monkeypatch.setattr(
+        run.model, "decode", lambda f, *rest, **more: seen.append(f) or decode(f, *rest, **more)
+    )
+    run.losses(images, batch)
+    expected = run.averaged().eval().encode_image(images)
+    torch.testing.assert_close(seen[0].dense16, expected.dense16, rtol=0, atol=1e-5)
+    torch.testing.assert_close(seen[0].dense32, expected.dense32, rtol=0, atol=1e-5)
+
+
+def test_without_zoom_a_crop_of_a_square_photo_is_the_whole_photo(make_run, data):
+    whole = []
+    for path in sorted((data / "scenes" / "masks").glob("*.png")):
+        mask = np.asarray(Image.open(path).resize((64, 64), Image.Resampling.NEAREST))
+        whole += [mask, mask[:, ::-1]]
+
+    def wholes(run):
+        names = [("sky", "grass", "cat").index(name) for name in run.data.space.names]
+        labels = [np.array(names)[run.data[index].label] for index in range(8)]
+        return sum(any(np.array_equal(label, mask) for mask in whole) for label in labels)
+
+    assert wholes(make_run(zoom=1.0)) == 8
+    assert wholes(make_run("magnified", zoom=2.0)) < 8
+
+
 def test_the_residuals_dropout_acts_in_training_only(make_run):
     run = make_run()
     batch = [run.data[i] for i in range(2)]
