@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from errseg.config import KEPT_CLASSES, uncalibrated
 from errseg.data import SegmentationSet
+from errseg.errors import InputError
 from errseg.label_sets import samples
 from errseg.metrics import Rejection
 from errseg.model import ERRSeg, Segmentation
@@ -35,6 +36,9 @@ LARGEST_LOSS = 0.08
 PIXELS_PER_PHOTO = 400
 """Neighbouring pixels say the same; these are drawn at random."""
 LEAST_SCALE = 0.05
+LEFT_OUT_WEIGHT = 0.1
+"""Weight of the pixels whose class is not in the vocabulary, beside those whose class is. Without
+them the fit is a softmax that can't refuse a vocabulary's only word; with more, scores are low."""
 NO_CLASS = -1e4
 """Logit of a padded place while fitting: minus infinity has no gradient."""
 
@@ -100,12 +104,23 @@ def observe(
 
 
 def fit(observations: Sequence[Observations]) -> Fit:
-    """Fit the numbers by maximum likelihood; every set counts the same."""
-    kept = [o for o in observations if len(o.logits)]
-    logits = torch.cat([o.logits for o in kept]).double().clamp(min=NO_CLASS)
+    """Fit the numbers by maximum likelihood; every set counts the same.
+
+    Where the label's class was left out the winner is wrong, and so is any one word by itself.
+    """
+    groups = []  # of logits, whether the winner is right, and the group's weight
+    for one in observations:
+        wrong = torch.zeros(len(one.left_out))
+        groups += [
+            (one.logits, one.right, 1.0),
+            (one.left_out, wrong, LEFT_OUT_WEIGHT / 2),
+            (_alone(one.left_out), wrong, LEFT_OUT_WEIGHT / 2),
+        ]
+    groups = [group for group in groups if len(group[0])]
+    logits = torch.cat([group[0] for group in groups]).double().clamp(min=NO_CLASS)
     winners = logits.argmax(dim=1, keepdim=True)
-    right = torch.cat([o.right for o in kept]).double()
-    weights = torch.cat([torch.full((len(o.logits),), 1 / len(o.logits)) for o in kept]).double()
+    right = torch.cat([group[1] for group in groups]).double()
+    weights = torch.cat([torch.full((len(g[0]),), g[2] / len(g[0])) for g in groups]).double()
     # Unbounded parameters: the scale's logarithm, the bias, the competition's logit.
     parameters = torch.zeros(3, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS([parameters], max_iter=200, line_search_fn="strong_wolfe")
@@ -117,7 +132,7 @@ def fit(observations: Sequence[Observations]) -> Fit:
         optimizer.zero_grad()
         calibrated = calibrate_logits(logits, *numbers()).gather(1, winners)[:, 0]
         loss = F.binary_cross_entropy_with_logits(
-            calibrated, right, weights / len(kept), reduction="sum"
+            calibrated, right, weights / len(observations), reduction="sum"
         )
         loss.backward()
         return loss
@@ -173,6 +188,39 @@ def calibrate(model: ERRSeg, sets: Iterable[SegmentationSet], photos: int, seed:
         threshold=advise_threshold(observations, fitted),
     )
     return model
+
+
+def weigh_cost(model: ERRSeg, weight: float) -> ERRSeg:
+    """Count the raw cost maps more or less in the logits than training did.
+
+    On its own photos the decoder learnt to trust itself more than it deserves on others.
+
+    Args:
+        model: one with a cost shortcut (errseg-lite); it is changed.
+        weight: what the shortcut's trained scale is multiplied by, above 0.
+
+    Returns:
+        the model.
+
+    Raises:
+        InputError: the model has no cost shortcut, or the weight is not above 0.
+    """
+    if not weight > 0:
+        raise InputError(f"The cost maps' weight must be above 0, not {weight}.")
+    if not model.config.head.cost_shortcut:
+        raise InputError(
+            f"{model.config.name} adds no cost maps to its logits: leave the weight 1."
+        )
+    with torch.no_grad():
+        model.shortcut_scale *= weight
+    return model
+
+
+def _alone(logits: Tensor) -> Tensor:
+    """Keep one class of each pixel (N, P), another from pixel to pixel; the rest is padding."""
+    columns = torch.arange(len(logits)) % (logits > NO_CLASS).sum(dim=1).clamp(min=1)
+    alone = torch.full_like(logits, -torch.inf)
+    return alone.scatter(1, columns[:, None], logits.gather(1, columns[:, None]))
 
 
 def _logits_at(

@@ -134,21 +134,25 @@ class LiteTowers(nn.Module):
     def encode_image(self, pixels: Tensor) -> EncodedImage:
         """Encode uint8 RGB photos (B, 3, H, W).
 
-        Where the towers are `refined`, the pixel embeddings are the mean over the photo as it is
-        and looks at it in other sizes and mirrored, and those of stride 16 lean on ConSE, which
-        knows classes that training never saw. The pyramid is of the photo as it is.
+        Where the towers are `refined`, the pixel embeddings of stride 16 are the mean over the
+        photo as it is and looks at it in other sizes and mirrored, and lean on ConSE, which knows
+        classes that training never saw. Those of stride 32 are the last look's, at half the size:
+        it sees large things whole. Else they are ConSE's own. The pyramid is of the photo as it is.
         """
         x = normalise_pixels(pixels, self.config)
         pyramid, dense16, consensus = self._look(x)
+        dense32 = consensus.clone()
         if self.refined:
             for scale, mirrored in self.config.looks:
                 other = x if scale == 1 else _scaled(x, scale)
                 looked = self._look(other.flip(-1) if mirrored else other)[1:]
-                for total, dense in zip((dense16, consensus), looked, strict=True):
-                    total += resize(dense.flip(-1) if mirrored else dense, total.shape[-2:])
+                dense, conse = (part.flip(-1) if mirrored else part for part in looked)
+                dense16 += resize(dense, dense16.shape[-2:])
+                consensus += resize(conse, consensus.shape[-2:])
+                dense32 = resize(self.lean(dense, conse), consensus.shape[-2:])
             dense16 = F.normalize(dense16, dim=1)
             dense16 = self.lean(dense16, consensus / (1 + len(self.config.looks)))
-        return EncodedImage(pyramid, dense16, F.normalize(consensus, dim=1))
+        return EncodedImage(pyramid, dense16, F.normalize(dense32, dim=1))
 
     def lean(self, dense16: Tensor, consensus: Tensor) -> Tensor:
         """Let the pixel embeddings of stride 16 lean on ConSE's, where ImageNet's classes agree.

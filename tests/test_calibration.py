@@ -7,9 +7,18 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.nn import functional as F
 
-from errseg.calibration import Fit, Observations, advise_threshold, calibrate, fit
+from errseg.calibration import (
+    Fit,
+    Observations,
+    advise_threshold,
+    calibrate,
+    fit,
+    weigh_cost,
+)
 from errseg.data import load_sets
+from errseg.errors import InputError
 from errseg.metrics import Calibration
 from errseg.scores import calibrate_logits
 from errseg.weights import load_model, save_model
@@ -21,7 +30,7 @@ def observations(randn, truth, count=20_000, classes=3):
     chance = truth.scores(logits)
     generator = torch.Generator().manual_seed(1)
     right = (torch.rand(count, generator=generator) < chance).float()
-    return Observations(logits, right, left_out=logits - 2)
+    return Observations(logits, right, left_out=logits[:0])
 
 
 @pytest.mark.parametrize(
@@ -36,6 +45,21 @@ def test_the_fit_finds_what_made_the_pixels(randn, truth):
     right = seen.right.numpy()[None].astype(int)
     calibration.update(scores, right, np.ones_like(right))
     assert calibration.expected_calibration_error() < 0.02
+
+
+def test_a_vocabularys_only_word_can_be_refused(randn):
+    """Even where which class is right depends on the differences between logits alone."""
+    logits = 3 * randn(20_000, 3) + 8 * randn(20_000, 1)
+    chance = logits.softmax(dim=1).amax(dim=1)
+    generator = torch.Generator().manual_seed(1)
+    right = (torch.rand(len(chance), generator=generator) < chance).float()
+    left_out = logits[:5000, :2] - 20
+    left_out = F.pad(left_out, (0, 1), value=-torch.inf)
+    word = torch.tensor([[-20.0]])
+    assert fit([Observations(logits, right, left_out[:0])]).scores(word) > 0.9
+    fitted = fit([Observations(logits, right, left_out)])
+    assert fitted.scores(word) < 0.2
+    assert fitted.scores(torch.tensor([[10.0]])) > 0.8
 
 
 def test_every_set_counts_the_same(randn):
@@ -128,3 +152,25 @@ def halves(tmp_path):
     (folder / "classes.json").write_text(json.dumps({"0": "sky", "1": "grass"}))
     (folder / "validation.txt").write_text("c\n")
     return folder.parent
+
+
+@torch.inference_mode()
+def test_the_cost_maps_can_weigh_more_than_in_training(make_model, make_pixels):
+    model = make_model(lite=True, cost_shortcut=True)
+    text = model.encode_text(["cat", "dog", "sky"])
+    features = model.encode_image(make_pixels(1, 64, 64))
+    before = model.decode(features, text)
+    scale = model.shortcut_scale.item()
+    after = weigh_cost(model, 1.7).decode(features, text)
+    assert torch.equal(after.kept, before.kept)
+    cost = model.cost_maps(features, text).stride16[0, before.kept[0]]
+    cost = F.interpolate(cost[None], before.kept_logits.shape[-2:], mode="bilinear")
+    expected = before.kept_logits + 0.7 * scale * cost
+    torch.testing.assert_close(after.kept_logits, expected, rtol=0, atol=1e-4)
+
+
+def test_only_what_adds_cost_maps_can_weigh_them(make_model):
+    with pytest.raises(InputError, match="adds no cost maps"):
+        weigh_cost(make_model(), 1.7)
+    with pytest.raises(InputError, match="above 0"):
+        weigh_cost(make_model(lite=True, cost_shortcut=True), 0.0)

@@ -94,6 +94,13 @@ def calibrate_options(parser: argparse.ArgumentParser) -> None:
         help="validation photos of each set, every second one, at most (40)",
     )
     parser.add_argument(
+        "--cost-weight",
+        type=float,
+        default=1.0,
+        metavar="X",
+        help="count the raw cost maps so many times as in training (errseg-lite; 1)",
+    )
+    parser.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help="the calibrated .safetensors file"
     )
     add_model_options(parser)
@@ -106,10 +113,14 @@ def calibrate(args: argparse.Namespace) -> str:
     sets = load_sets(args.data, args.sets)
 
     from errseg.calibration import calibrate as fit
+    from errseg.calibration import weigh_cost
     from errseg.device import find_device
     from errseg.weights import load_to_go_on, save_model
 
-    model = fit(load_to_go_on(args.model, find_device(args.device)), sets, args.photos)
+    model = load_to_go_on(args.model, find_device(args.device))
+    if args.cost_weight != 1:
+        weigh_cost(model, args.cost_weight)
+    fit(model, sets, args.photos)
     save_model(model, args.out)
     config = model.config
     return (
