@@ -65,6 +65,20 @@ def make_run(data, tmp_path, make_model):
     return make
 
 
+def _decoded(run, monkeypatch):
+    """Compute a batch's losses; returns its images and the features that were decoded."""
+    seen = []
+    run.model.eval()  # no dropout: the features can be computed again
+    batch = [run.data[i] for i in range(2)]
+    images = torch.stack([sample.image for sample in batch])
+    decode = run.model.decode
+    monkeypatch.setattr(
+        run.model, "decode", lambda f, *rest, **more: seen.append(f) or decode(f, *rest, **more)
+    )
+    run.losses(images, batch)
+    return images, seen[0]
+
+
 def _weights(model):
     return {name: tensor.clone() for name, tensor in model.state_dict().items()}
 
@@ -211,20 +225,13 @@ def test_lite_trains_what_its_residual_does_alone(make_run):
 
 
 def test_the_decoder_trains_on_the_embeddings_it_will_see(make_run, monkeypatch):
-    run, seen = make_run(), []
+    run = make_run()
     run.step = run.config.cost_steps
-    run.model.eval()  # no dropout: the features can be computed again
-    batch = [run.data[i] for i in range(2)]
-    images = torch.stack([sample.image for sample in batch])
-    decode = run.model.decode
-    monkeypatch.setattr(
-        run.model, "decode", lambda f, *rest, **more: seen.append(f) or decode(f, *rest, **more)
-    )
-    run.losses(images, batch)
+    images, seen = _decoded(run, monkeypatch)
     towers = run.model.towers
     towers.refined, towers.config = True, dataclasses.replace(towers.config, looks=())
     expected = run.model.encode_image(images).dense16
-    torch.testing.assert_close(seen[0].dense16, expected, rtol=0, atol=1e-5)
+    torch.testing.assert_close(seen.dense16, expected, rtol=0, atol=1e-5)
     assert towers.config.reliance > 0
 
 
@@ -238,19 +245,12 @@ def test_a_decoder_that_trains_alone_leaves_the_towers_as_they_are(make_run):
 
 
 def test_a_decoder_that_trains_alone_sees_what_it_sees_at_inference(make_run, monkeypatch):
-    run, seen = make_run(cost_steps=0, cost_loss=0.0, residual_rate=0.0), []
+    run = make_run(cost_steps=0, cost_loss=0.0, residual_rate=0.0)
     torch.nn.init.normal_(run.model.towers.residual.weight)
-    run.model.eval()  # no dropout: the features can be computed again
-    batch = [run.data[i] for i in range(2)]
-    images = torch.stack([sample.image for sample in batch])
-    decode = run.model.decode
-    monkeypatch.setattr(
-        run.model, "decode", lambda f, *rest, **more: seen.append(f) or decode(f, *rest, **more)
-    )
-    run.losses(images, batch)
+    images, seen = _decoded(run, monkeypatch)
     expected = run.averaged().eval().encode_image(images)
-    torch.testing.assert_close(seen[0].dense16, expected.dense16, rtol=0, atol=1e-5)
-    torch.testing.assert_close(seen[0].dense32, expected.dense32, rtol=0, atol=1e-5)
+    torch.testing.assert_close(seen.dense16, expected.dense16, rtol=0, atol=1e-5)
+    torch.testing.assert_close(seen.dense32, expected.dense32, rtol=0, atol=1e-5)
 
 
 def test_without_zoom_a_crop_of_a_square_photo_is_the_whole_photo(make_run, data):
