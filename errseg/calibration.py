@@ -9,6 +9,7 @@ one number more). All classes get the same numbers, so that the winners stay wha
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -197,16 +198,16 @@ def weigh_cost(model: ERRSeg, weight: float) -> ERRSeg:
 
     Args:
         model: one with a cost shortcut (errseg-lite); it is changed.
-        weight: what the shortcut's trained scale is multiplied by, above 0.
+        weight: what the shortcut's trained scale is multiplied by, finite and above 0.
 
     Returns:
         the model.
 
     Raises:
-        InputError: the model has no cost shortcut, or the weight is not above 0.
+        InputError: the model has no cost shortcut, or the weight is not finite and above 0.
     """
-    if not weight > 0:
-        raise InputError(f"The cost maps' weight must be above 0, not {weight}.")
+    if not 0 < weight < math.inf:
+        raise InputError(f"The cost maps' weight must be a number above 0, not {weight}.")
     if not model.config.head.cost_shortcut:
         raise InputError(
             f"{model.config.name} adds no cost maps to its logits: leave the weight 1."

@@ -141,17 +141,16 @@ class LiteTowers(nn.Module):
         """
         x = normalise_pixels(pixels, self.config)
         pyramid, dense16, consensus = self._look(x)
-        dense32 = consensus.clone()
+        dense32 = consensus
         if self.refined:
-            for scale, mirrored in self.config.looks:
-                other = x if scale == 1 else _scaled(x, scale)
-                looked = self._look(other.flip(-1) if mirrored else other)[1:]
-                dense, conse = (part.flip(-1) if mirrored else part for part in looked)
-                dense16 += resize(dense, dense16.shape[-2:])
-                consensus += resize(conse, consensus.shape[-2:])
-                dense32 = resize(self.lean(dense, conse), consensus.shape[-2:])
+            looks = [self._look_again(x, *look) for look in self.config.looks]
+            if looks:
+                dense32 = resize(self.lean(*looks[-1]), consensus.shape[-2:])
+            for dense, conse in looks:
+                dense16 = dense16 + resize(dense, dense16.shape[-2:])
+                consensus = consensus + resize(conse, consensus.shape[-2:])
             dense16 = F.normalize(dense16, dim=1)
-            dense16 = self.lean(dense16, consensus / (1 + len(self.config.looks)))
+            dense16 = self.lean(dense16, consensus / (1 + len(looks)))
         return EncodedImage(pyramid, dense16, F.normalize(dense32, dim=1))
 
     def lean(self, dense16: Tensor, consensus: Tensor) -> Tensor:
@@ -176,6 +175,12 @@ class LiteTowers(nn.Module):
         pyramid = self._pyramid(x)
         consensus = self.consensus(pyramid[3])
         return pyramid, F.normalize(self._dense16(pyramid, consensus), dim=1), consensus
+
+    def _look_again(self, x: Tensor, scale: float, mirrored: bool) -> tuple[Tensor, Tensor]:
+        """Compute the pixel embeddings and ConSE's of photos in another size or mirrored."""
+        other = x if scale == 1 else _scaled(x, scale)
+        looked = self._look(other.flip(-1) if mirrored else other)[1:]
+        return tuple(part.flip(-1) if mirrored else part for part in looked)
 
     def _pyramid(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         trunk = self.trunk

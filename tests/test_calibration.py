@@ -172,5 +172,6 @@ def test_the_cost_maps_can_weigh_more_than_in_training(make_model, make_pixels):
 def test_only_what_adds_cost_maps_can_weigh_them(make_model):
     with pytest.raises(InputError, match="adds no cost maps"):
         weigh_cost(make_model(), 1.7)
-    with pytest.raises(InputError, match="above 0"):
-        weigh_cost(make_model(lite=True, cost_shortcut=True), 0.0)
+    for weight in (0.0, -1.0, float("inf"), float("nan")):
+        with pytest.raises(InputError, match="above 0"):
+            weigh_cost(make_model(lite=True, cost_shortcut=True), weight)

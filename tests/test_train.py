@@ -11,7 +11,6 @@ from torch.nn import functional as F
 
 from errseg.data import Sample, load_sets
 from errseg.errors import InputError
-from errseg.losses import anchor_loss, pixel_weights, ranking_loss
 from errseg.train import LOG, SETTINGS, WEIGHTS, TrainingRun, train
 from errseg.train_config import TrainConfig
 from errseg.weights import load_model, save_model
@@ -188,36 +187,6 @@ def test_broader_names_join_the_vocabulary_and_are_right_where_their_kinds_are(m
     assert valid[row].all()
 
 
-def test_ranking_loss_equals_a_loop_over_pixels():
-    generator = torch.Generator().manual_seed(0)
-    logits = torch.randn(2, 4, 3, 3, generator=generator)
-    target = (torch.rand(2, 4, 3, 3, generator=generator) < 0.3).float()
-    valid = torch.rand(2, 4, 3, 3, generator=generator) < 0.7
-    losses = []
-    for b, y, x in np.ndindex(2, 3, 3):
-        known = valid[b, :, y, x]
-        wanted = target[b, :, y, x][known].bool()
-        if wanted.any() and not wanted.all():
-            right = logits[b, :, y, x][known][wanted]
-            wrong = logits[b, :, y, x][known][~wanted]
-            shares = [F.softmax(torch.cat([one[None], wrong]), dim=0)[0] for one in right]
-            losses.append(-torch.stack(shares).log().mean())
-    alike = torch.ones(2, 3, 3)
-    found = ranking_loss(logits, target, valid, alike)
-    torch.testing.assert_close(found, torch.stack(losses).mean())
-    assert ranking_loss(logits, target, torch.zeros_like(valid), alike) == 0
-
-
-def test_a_broader_name_does_not_spare_a_class_its_rivals():
-    """Where `animal` wins, `dog` must still be pulled above `cat`."""
-    logits = torch.tensor([9.0, 0.0, 0.0], requires_grad=True)  # animal, dog, cat
-    target = torch.tensor([1.0, 1.0, 0.0])[None, :, None, None]
-    maps = logits[None, :, None, None]
-    ranking_loss(maps, target, target >= 0, torch.ones(1, 1, 1)).backward()
-    assert logits.grad[1] < -0.2
-    assert logits.grad[2] > 0.2
-
-
 def test_lite_trains_what_its_residual_does_alone(make_run):
     run = make_run()
     assert not run.model.towers.refined
@@ -278,28 +247,6 @@ def test_the_residuals_dropout_acts_in_training_only(make_run):
     assert not torch.equal(*noisy)
     still = [run.averaged().eval().encode_image(images).dense16 for _ in range(2)]
     assert torch.equal(*still)
-
-
-def test_even_weights_give_every_class_of_a_crop_the_same_sum():
-    label = torch.tensor([[0, 0, 0, 0, 0, 0], [1, 1, 2, -1, -1, -1]])
-    weights = pixel_weights(label, even=1.0)
-    sums = [weights[label == value].sum().item() for value in (-1, 0, 1, 2)]
-    assert sums == pytest.approx([3.0] * 4)
-    assert torch.equal(pixel_weights(label, even=0.0), torch.ones(2, 6))
-
-
-def test_the_anchor_holds_unlabelled_pixels_that_imagenet_is_sure_of():
-    names = torch.eye(3)
-    sure, unsure = names[0], F.normalize(torch.ones(3), dim=0)
-    dense32 = torch.stack([sure, unsure], dim=-1)[None, :, None]  # (1, 3, 1, 2)
-    dense16 = names[1].view(1, 3, 1, 1).expand(1, 3, 2, 4).clone().requires_grad_()
-    unknown = torch.tensor([[[True] * 4, [False] * 4]])
-    loss = anchor_loss(dense16, dense32, names, unknown)
-    assert loss.item() == pytest.approx(1.0)  # a right angle at the two
-    loss.backward()
-    moved = dense16.grad.abs().sum(dim=1)[0] > 0
-    assert moved.tolist() == [[True, True, False, False], [False] * 4]
-    assert anchor_loss(dense16, dense32, names, unknown & False).item() == 0
 
 
 def test_a_vocabulary_can_hold_the_whole_lists_of_its_crops(make_run):
