@@ -61,7 +61,7 @@ class LiteConfig:
     residual_hidden: int = 512  # width of the residual MLP behind ConSE
     residual_dropout: float = 0.25  # in training, of the MLP's hidden channels
     reliance: float = 0.6  # on ConSE beside the trained embedding: assets/errseg-lite/TRAINING.md
-    # Further looks at a photo whose pixel embeddings are averaged: size, relative, and mirrored.
+    # Further looks at a photo, weighted pixel by pixel: size, relative, and mirrored.
     # The last one's are also those of stride 32: its stride 16, at half the size.
     looks: tuple[tuple[float, bool], ...] = ((0.67, True), (0.5, False))
     imagenet_classes: int = 1000
@@ -207,7 +207,7 @@ def renewed(config: ModelConfig) -> ModelConfig:
     dropout = preset.head.text_guidance_dropout
     towers = config.towers
     if isinstance(towers, LiteConfig):
-        towers = replace(towers, reliance=preset.towers.reliance, looks=preset.towers.looks)
+        towers = replace(towers, reliance=preset.towers.reliance)
     return replace(
         config,
         towers=towers,

@@ -54,7 +54,7 @@ SET_WEIGHTS: dict[str, float] = {
     "msrc": 2.5,
     "coco_things": 2.5,
     "ccp": 1.2,
-    "camvid": 4.0,
+    "camvid": 7.0,
     "animals4": 0.6,
     "animals6": 0.6,
     "animals7": 0.6,

@@ -8,6 +8,7 @@ classifier's softmax at that pixel (ConSE, Norouzi et al. 2014), plus a trained 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from safetensors import safe_open
@@ -103,6 +104,18 @@ class TextTower(nn.Module):
         return F.normalize(mean, dim=-1)
 
 
+class Look(NamedTuple):
+    """What one look at a photo gives."""
+
+    dense16: Tensor  # (B, C, h, w), L2-normalised
+    consensus: Tensor  # ConSE's, (B, C, h / 2, w / 2), of length 0 to 1
+    weights: Tensor  # of every look, as this one judges them: logits (B, looks, h, w)
+
+    def mirrored(self) -> Look:
+        """Turn it the other way round, left to right."""
+        return Look(*(part.flip(-1) for part in self))
+
+
 class LiteTowers(nn.Module):
     """Image tower, text tower and their alignment, with the same outputs as `ClipTowers`."""
 
@@ -128,30 +141,41 @@ class LiteTowers(nn.Module):
         self.residual = nn.Linear(config.residual_hidden, width)
         nn.init.zeros_(self.residual.weight)
         nn.init.zeros_(self.residual.bias)
+        # Which look is right about a pixel: attention to scale (Chen et al. 2016); from the mean.
+        self.look_weights = nn.Linear(config.residual_hidden, 1 + len(config.looks))
+        nn.init.zeros_(self.look_weights.weight)
+        nn.init.zeros_(self.look_weights.bias)
         # In training the residual is all there is; see `encode_image`.
         self.refined = True
 
     def encode_image(self, pixels: Tensor) -> EncodedImage:
         """Encode uint8 RGB photos (B, 3, H, W).
 
-        Where the towers are `refined`, the pixel embeddings of stride 16 are the mean over the
-        photo as it is and looks at it in other sizes and mirrored, and lean on ConSE, which knows
-        classes that training never saw. Those of stride 32 are the last look's, at half the size:
-        it sees large things whole. Else they are ConSE's own. The pyramid is of the photo as it is.
+        Where the towers are `refined`, the pixel embeddings of stride 16 are a mean over the photo
+        as it is and looks at it in other sizes and mirrored, weighted pixel by pixel: large things
+        are seen better from afar. They lean on ConSE, which knows classes that training never saw.
+        Those of stride 32 are the last look's, at half the size: it sees large things whole.
+        Else they are ConSE's own. The pyramid is of the photo as it is.
         """
         x = normalise_pixels(pixels, self.config)
-        pyramid, dense16, consensus = self._look(x)
-        dense32 = consensus
+        pyramid = self._pyramid(x)
+        first = self._look(pyramid)
+        dense16, dense32 = first.dense16, first.consensus
         if self.refined:
-            looks = [self._look_again(x, *look) for look in self.config.looks]
-            if looks:
-                dense32 = resize(self.lean(*looks[-1]), consensus.shape[-2:])
-            for dense, conse in looks:
-                dense16 = dense16 + resize(dense, dense16.shape[-2:])
-                consensus = consensus + resize(conse, consensus.shape[-2:])
-            dense16 = F.normalize(dense16, dim=1)
-            dense16 = self.lean(dense16, consensus / (1 + len(looks)))
+            looks = [first, *(self._look_again(x, *look) for look in self.config.looks)]
+            dense16 = self.lean(self._weigh(looks), _mean([look.consensus for look in looks]))
+            if len(looks) > 1:
+                coarse = self.lean(looks[-1].dense16, looks[-1].consensus)
+                dense32 = resize(coarse, dense32.shape[-2:])
         return EncodedImage(pyramid, dense16, F.normalize(dense32, dim=1))
+
+    def _weigh(self, looks: list[Look]) -> Tensor:
+        """Average looks with the weights that each claims for itself: (B, C, h, w), of length 1."""
+        grid = looks[0].dense16.shape[-2:]
+        logits = [resize(look.weights[:, i : i + 1], grid) for i, look in enumerate(looks)]
+        weights = torch.cat(logits, dim=1).softmax(dim=1).split(1, dim=1)
+        dense = [resize(look.dense16, grid) for look in looks]
+        return F.normalize(sum(w * d for w, d in zip(weights, dense, strict=True)), dim=1)
 
     def lean(self, dense16: Tensor, consensus: Tensor) -> Tensor:
         """Let the pixel embeddings of stride 16 lean on ConSE's, where ImageNet's classes agree.
@@ -170,17 +194,20 @@ class LiteTowers(nn.Module):
         leaning = self.config.reliance * resize(sure, dense16.shape[-2:])
         return F.normalize(dense16 + leaning, dim=1)
 
-    def _look(self, x: Tensor) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
-        """Compute the pyramid, the L2-normalised pixel embeddings of stride 16, and ConSE's."""
-        pyramid = self._pyramid(x)
+    def _look(self, pyramid: tuple[Tensor, ...]) -> Look:
         consensus = self.consensus(pyramid[3])
-        return pyramid, F.normalize(self._dense16(pyramid, consensus), dim=1), consensus
+        hidden = self._hidden(pyramid)  # (B, h16, w16, hidden)
+        dense = F.normalize(resize(consensus, hidden.shape[1:3]), dim=1)
+        dense = dense + self.residual(hidden).permute(0, 3, 1, 2)
+        weights = self.look_weights(hidden).permute(0, 3, 1, 2)
+        return Look(F.normalize(dense, dim=1), consensus, weights)
 
-    def _look_again(self, x: Tensor, scale: float, mirrored: bool) -> tuple[Tensor, Tensor]:
-        """Compute the pixel embeddings and ConSE's of photos in another size or mirrored."""
+    def _look_again(self, x: Tensor, scale: float, mirrored: bool) -> Look:
+        """Look at photos in another size or mirrored."""
         other = x if scale == 1 else _scaled(x, scale)
-        looked = self._look(other.flip(-1) if mirrored else other)[1:]
-        return tuple(part.flip(-1) if mirrored else part for part in looked)
+        if mirrored:
+            return self._look(self._pyramid(other.flip(-1))).mirrored()
+        return self._look(self._pyramid(other))
 
     def _pyramid(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         trunk = self.trunk
@@ -205,15 +232,15 @@ class LiteTowers(nn.Module):
         logits = F.linear(stride32.permute(0, 2, 3, 1), classifier.weight, classifier.bias)
         return (logits.softmax(dim=-1) @ self.imagenet_names).permute(0, 3, 1, 2)
 
-    def _dense16(self, pyramid: tuple[Tensor, ...], consensus: Tensor) -> Tensor:
+    def _hidden(self, pyramid: tuple[Tensor, ...]) -> Tensor:
+        """Gather what is known of every pixel of stride 16: (B, h, w, hidden)."""
         grid = pyramid[2].shape[-2:]
         gathered = torch.cat([F.adaptive_avg_pool2d(p, grid) for p in pyramid[:3]], dim=1)
         gathered = torch.cat([gathered, resize(pyramid[3], grid)], dim=1)
         hidden = self.own(self.norm(gathered.permute(0, 2, 3, 1)))  # (B, h16, w16, hidden)
         context = resize(self._context(pyramid[3]).permute(0, 3, 1, 2), grid)
         hidden = self.dropout(F.gelu(hidden.permute(0, 3, 1, 2) + context))  # (B, hidden, h16, w16)
-        residual = self.residual(hidden.permute(0, 2, 3, 1))
-        return F.normalize(resize(consensus, grid), dim=1) + residual.permute(0, 3, 1, 2)
+        return hidden.permute(0, 2, 3, 1)
 
     def _context(self, stride32: Tensor) -> Tensor:
         """Project the means over each pixel's surroundings and over the photo: (B, h, w, C)."""
@@ -257,3 +284,8 @@ def _scaled(x: Tensor, scale: float) -> Tensor:
     """Resize photos to about ``scale`` times their size, to whole cells of the coarsest stride."""
     size = [max(round(side * scale / COARSEST), 1) * COARSEST for side in x.shape[-2:]]
     return F.interpolate(x, size=size, mode="bilinear", antialias=True)
+
+
+def _mean(consensus: list[Tensor]) -> Tensor:
+    """Average ConSE's embeddings over looks, on the first one's grid."""
+    return sum(resize(one, consensus[0].shape[-2:]) for one in consensus) / len(consensus)

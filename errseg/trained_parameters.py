@@ -6,6 +6,7 @@ from torch import nn
 
 from errseg.model import ERRSeg
 from errseg.train_config import TrainConfig
+from errseg.weights import LOOK_WEIGHTS
 
 LITE_TUNED_STAGES = tuple(
     f"towers.trunk.{part}."
@@ -18,10 +19,11 @@ classifier stays ImageNet's."""
 def parameter_groups(model: ERRSeg, config: TrainConfig) -> list[dict]:
     """Choose what is trained, and freeze the rest.
 
-    The decoder at the full rate, lite's residual and last stages at ``residual_rate`` and
-    ``trunk_rate``. Of CLIP, at ``clip_rate``: in the image tower every ``gamma`` and the weights
-    of MLPs and depth-wise convolutions, in the text tower ``in_proj_weight`` and ``c_fc.weight``
-    (published configuration). No weight decay on norms, biases and embeddings.
+    The decoder and the weights of lite's looks at the full rate, lite's residual and last stages
+    at ``residual_rate`` and ``trunk_rate``. Of CLIP, at ``clip_rate``: in the image tower every
+    ``gamma`` and the weights of MLPs and depth-wise convolutions, in the text tower
+    ``in_proj_weight`` and ``c_fc.weight`` (published configuration). No weight decay on norms,
+    biases and embeddings.
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
@@ -50,4 +52,6 @@ def _rate_factor(name: str, config: TrainConfig) -> float:
         return config.trunk_rate
     if name.startswith(("towers.trunk.", "towers.text.")):
         return 0.0
-    return config.residual_rate if name.startswith("towers.") else 1.0
+    if name.startswith("towers.") and not name.startswith(LOOK_WEIGHTS):
+        return config.residual_rate
+    return 1.0

@@ -34,6 +34,7 @@ INT8_LIMIT = 127
 QUANTIZED = ("towers.text.", "towers.trunk.")
 """Prefixes of what is stored as int8 with a scale per row: MiniLM keeps a cosine of 0.9995. A
 depth-wise kernel is small and stays float16."""
+LOOK_WEIGHTS = "towers.look_weights."
 VARIANT_TENSOR = "sem_seg_head.clip_model.text_projection"
 """The released checkpoints' variants are told apart by this tensor's shape."""
 
@@ -139,10 +140,11 @@ def _load_safetensors(path: Path) -> ERRSeg:
         )
     with torch.device("meta"):
         model = build_model(config)
-    tensors = _dequantize(stored)
+    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    tensors = _unweighted_looks(expected) | _dequantize(stored)
     check_tensors(
         found={name: tuple(tensor.shape) for name, tensor in tensors.items()},
-        expected={name: tuple(tensor.shape) for name, tensor in model.state_dict().items()},
+        expected=expected,
         what=f"a complete {model.config.name}",
     )
     model.load_state_dict(tensors, assign=True)
@@ -202,6 +204,11 @@ def _dequantize(stored: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _per_row(scale: Tensor, tensor: Tensor) -> Tensor:
     return scale.view(-1, *[1] * (tensor.ndim - 1))
+
+
+def _unweighted_looks(shapes: dict[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    """Return what a file from before errseg-lite weighed its looks lacks: the mean over them."""
+    return {n: torch.zeros(shape) for n, shape in shapes.items() if n.startswith(LOOK_WEIGHTS)}
 
 
 def _materialise(model: ERRSeg) -> None:

@@ -28,10 +28,13 @@ def once(towers, monkeypatch):
     return towers
 
 
-def refine(towers, monkeypatch, **changes):
-    """Change how the towers refine what they see."""
+def refine(towers, monkeypatch, judgement=0.0, **changes):
+    """Change how the towers refine what they see, and how differently they weigh their looks."""
     config = dataclasses.replace(towers.config, **{"looks": (), "reliance": 0.0} | changes)
     monkeypatch.setattr(towers, "config", config)
+    for name, parameter in towers.look_weights.named_parameters():
+        changed = nn.Parameter(judgement * parameter)
+        monkeypatch.setitem(towers.look_weights._parameters, name, changed)
 
 
 def embed_by_hand(text, ids):
@@ -194,10 +197,10 @@ def test_an_untrained_residual_adds_nothing(make_model, make_pixels):
     torch.testing.assert_close(encoded.dense16, expected, rtol=0, atol=1e-5)
 
 
-def test_the_residual_starts_at_zero():
+def test_the_residual_and_the_weights_of_looks_start_at_zero():
     towers = build_model("errseg-lite").towers
-    assert (towers.residual.weight == 0).all()
-    assert (towers.residual.bias == 0).all()
+    for start in (towers.residual, towers.look_weights):
+        assert all((parameter == 0).all() for parameter in start.parameters())
 
 
 @torch.no_grad()
@@ -255,6 +258,32 @@ def test_looks_in_other_sizes_are_averaged(towers, monkeypatch):
     torch.testing.assert_close(encoded.dense16, expected, rtol=0, atol=1e-5)
     for ours, theirs in zip(encoded.pyramid, large.pyramid, strict=True):
         assert torch.equal(ours, theirs)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_every_pixel_weighs_its_looks(towers, monkeypatch, mirrored):
+    """Each look's own output says, by what it sees at a pixel, how much that look counts there."""
+    sizes, looks, hidden = ((64, 96), (32, 64), (32, 32)), ((0.6, mirrored), (0.4, False)), []
+    photos = [torch.full((1, 3, *size), 90, dtype=torch.uint8) for size in sizes]
+    refine(towers, monkeypatch, judgement=10.0)
+    catch = towers.residual.register_forward_pre_hook(lambda _, given: hidden.append(given[0]))
+    alone = [towers.encode_image(photo).dense16 for photo in photos]
+    catch.remove()
+    alone[1] = alone[1].flip(-1) if mirrored else alone[1]
+    hidden[1] = hidden[1].flip(2) if mirrored else hidden[1]
+    weigher, weighed = towers.look_weights, []
+    for index, (dense, seen) in enumerate(zip(alone, hidden, strict=True)):
+        logits = seen @ weigher.weight[index] + weigher.bias[index]
+        both = torch.cat([dense, logits[:, None]], dim=1)  # (B, C + 1, h, w)
+        weighed.append(F.interpolate(both, (4, 6), mode="bilinear")[0])
+    refine(towers, monkeypatch, judgement=1.0, looks=looks)
+    found = towers.encode_image(photos[0]).dense16[0]
+    for y, x in ((0, 0), (2, 4), (3, 5)):
+        claims = [math.exp(look[-1, y, x]) for look in weighed]
+        assert max(claims) > 1.05 * min(claims)
+        mean = sum(c * look[:-1, y, x] for c, look in zip(claims, weighed, strict=True))
+        torch.testing.assert_close(found[:, y, x], mean / mean.norm(), rtol=0, atol=1e-5)
 
 
 @torch.no_grad()

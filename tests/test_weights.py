@@ -269,7 +269,7 @@ def test_tensors_that_differ_are_named(edited):
 
 def test_weights_to_go_on_from_take_today_s_settings(tmp_path):
     preset = model_config("errseg-lite")
-    towers = dataclasses.replace(preset.towers, reliance=0.1, looks=((0.5, True),))
+    towers = dataclasses.replace(preset.towers, reliance=0.1)
     head = dataclasses.replace(preset.head, text_guidance_dropout=0.9)
     other = {"input_size": 256, "threshold": 0.3, "score_scale": 2.0}
     old = build_model(dataclasses.replace(preset, towers=towers, head=head, **other))
