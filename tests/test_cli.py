@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from odd_photos import PHONE, READABLE, REFUSED
 from PIL import Image
 
@@ -245,6 +246,35 @@ def test_evaluate_prints_a_table_and_writes_every_figure(tiny_set, capsys, tmp_p
     assert (figures["all_classes"] is None) == bool(options)
     if not options:  # CRM keeps both of two classes
         assert figures["all_classes"]["miou"] == figures["crm"]["miou"]
+
+
+def test_average_writes_the_weights_between_two_files(make_model, capsys, tmp_path):
+    start, tuned, out = (tmp_path / f"{name}.safetensors" for name in ("start", "tuned", "out"))
+    model = make_model(lite=True)
+    errseg.save_model(model, start)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(-3)
+    errseg.save_model(model, tuned)
+    command = ["average", str(start), str(tuned), "--out", str(out)]
+    assert main([*command, "--share", "0.5"]) == 0
+    assert capsys.readouterr().out == f"Wrote {out}.\n"
+    before, after = (errseg.load_model(file).state_dict() for file in (start, out))
+    for name, tensor in after.items():
+        factor = 1 if name in dict(model.named_buffers()) else -1
+        torch.testing.assert_close(tensor, factor * before[name], rtol=0.05, atol=5e-3)
+
+
+def test_average_refuses_what_can_t_be_averaged(make_model, capsys, tmp_path):
+    small, other = tmp_path / "small.safetensors", tmp_path / "other.safetensors"
+    errseg.save_model(make_model(lite=True), small)
+    errseg.save_model(make_model(lite=True, layers=1), other)
+    out = ("--out", tmp_path / "out.safetensors")
+    assert "models built alike" in refused(capsys, "average", small, other, *out)
+    assert "from 0 to 1, not 2" in refused(capsys, "average", small, small, *out, "--share", "2")
+    assert "no weights file gone" in refused(
+        capsys, "average", tmp_path / "gone.safetensors", small, *out
+    )
 
 
 def test_calibrate_writes_a_model_with_a_threshold(tiny_set, capsys, tmp_path):

@@ -32,6 +32,11 @@ COMMANDS = {
     ),
     "sheet": Command("draw photos beside their masks", segmenting.sheet_options, segmenting.sheet),
     "train": Command("train a model on photos with masks", making.train_options, making.train),
+    "average": Command(
+        "average fine-tuned weights with those they were tuned from",
+        making.average_options,
+        making.average,
+    ),
     "calibrate": Command(
         "make a model's scores mean something", measuring.calibrate_options, measuring.calibrate
     ),

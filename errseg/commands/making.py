@@ -1,4 +1,4 @@
-"""Commands that make what ships with the code: ``train``, ``pseudo-label`` and ``wordnet``."""
+"""Commands that make what ships with the code: its weights and its extract of WordNet."""
 
 from __future__ import annotations
 
@@ -61,6 +61,33 @@ def train(args: argparse.Namespace) -> str:
     config = dataclasses.replace(LITE if name == DEFAULT_MODEL else PUBLISHED, **given)
     run(name, args.data, args.out, config, args.workers)
     return f"Wrote {args.out / WEIGHTS}."
+
+
+def average_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``average``."""
+    for name, what in (("start", "the training started from"), ("tuned", "came of it")):
+        parser.add_argument(name, type=Path, help=f"the weights that {what}")
+    parser.add_argument(
+        "--share",
+        type=amount,
+        default=0.75,
+        metavar="X",
+        help="of the tuned weights in the average, 0 to 1 (0.75)",
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="a .safetensors")
+
+
+def average(args: argparse.Namespace) -> str:
+    """Average fine-tuned weights with those that they were tuned from."""
+    from errseg.averaging import average_weights
+    from errseg.errors import InputError
+    from errseg.weights import load_to_go_on, save_model
+
+    if args.share > 1:
+        raise InputError(f"--share is from 0 to 1, not {args.share:g}.")
+    start, tuned = load_to_go_on(args.start), load_to_go_on(args.tuned)
+    save_model(average_weights(start, tuned, args.share), args.out)
+    return f"Wrote {args.out}."
 
 
 def pseudo_label_options(parser: argparse.ArgumentParser) -> None:

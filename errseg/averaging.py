@@ -1,0 +1,38 @@
+"""Averaging a model's weights with those it was fine-tuned from (WiSE-FT, Wortsman et al. 2022).
+
+Fine-tuning forgets what its photos don't show; between the two lie models that keep most of both.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from errseg.errors import InputError
+from errseg.model import ERRSeg
+
+
+@torch.no_grad()
+def average_weights(start: ERRSeg, tuned: ERRSeg, share: float) -> ERRSeg:
+    """Move a fine-tuned model back towards the one that its training started from.
+
+    Args:
+        start: the model that training started from.
+        tuned: what came of it; changed in place.
+        share: of the fine-tuned weights in the average, 0 to 1.
+
+    Returns:
+        ``tuned``, each of whose parameters and buffers is (1 - share) start + share tuned.
+
+    Raises:
+        InputError: the two models aren't built alike.
+    """
+    if start.config != tuned.config:
+        raise InputError(
+            f"Only weights of models built alike can be averaged; {start.config.name} and "
+            f"{tuned.config.name} differ in their configuration."
+        )
+    before = start.state_dict()
+    for name, tensor in tuned.state_dict().items():
+        if tensor.is_floating_point():  # the others count steps
+            tensor.lerp_(before[name], 1 - share)
+    return tuned
