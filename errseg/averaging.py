@@ -5,8 +5,11 @@ Fine-tuning forgets what its photos don't show; between the two lie models that 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
+from errseg.config import LiteConfig, ModelConfig
 from errseg.errors import InputError
 from errseg.model import ERRSeg
 
@@ -26,7 +29,7 @@ def average_weights(start: ERRSeg, tuned: ERRSeg, share: float) -> ERRSeg:
     Raises:
         InputError: the two models aren't built alike.
     """
-    if start.config != tuned.config:
+    if _built(start.config) != _built(tuned.config):
         raise InputError(
             f"Only weights of models built alike can be averaged; {start.config.name} and "
             f"{tuned.config.name} differ in their configuration."
@@ -36,3 +39,10 @@ def average_weights(start: ERRSeg, tuned: ERRSeg, share: float) -> ERRSeg:
         if tensor.is_floating_point():  # the others count steps
             tensor.lerp_(before[name], 1 - share)
     return tuned
+
+
+def _built(config: ModelConfig) -> ModelConfig:
+    """Leave out of a configuration which words training has seen."""
+    if not isinstance(config.towers, LiteConfig):
+        return config
+    return replace(config, towers=replace(config.towers, trained_words=()))

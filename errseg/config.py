@@ -63,7 +63,7 @@ class LiteConfig:
     reliance: float = 0.6  # on ConSE beside the trained embedding: assets/errseg-lite/TRAINING.md
     # Further looks at a photo, weighted pixel by pixel: size, relative, and mirrored.
     # The last one's are also those of stride 32: its stride 16, at half the size.
-    looks: tuple[tuple[float, bool], ...] = ((0.67, True), (0.5, False))
+    looks: tuple[tuple[float, bool], ...] = ((0.56, True), (0.42, False))
     imagenet_classes: int = 1000
     text_heads: int = 12
     text_layers: int = 6
@@ -72,6 +72,8 @@ class LiteConfig:
     context_length: int = 64  # tokens; longer prompts are cut
     templates: tuple[str, ...] = ("{}", "a photo of a {}")
     expand_unknown: bool = True  # words that MiniLM spells out get their hypernyms behind them
+    trained_words: tuple[str, ...] = ()  # whose masks training saw, lower case: read as they are
+    hypernyms_share: float = 0.25  # of the hypernyms alone, beside the word with them
     pixel_mean: tuple[float, float, float] = (127.0, 127.0, 127.0)
     pixel_std: tuple[float, float, float] = (128.0, 128.0, 128.0)
 
@@ -155,7 +157,7 @@ MODELS = (
             text_guidance_dropout=0.4,
             cost_shortcut=True,
         ),
-        input_size=512,
+        input_size=608,
         keep_aspect=True,
     ),
     ModelConfig(
@@ -207,7 +209,13 @@ def renewed(config: ModelConfig) -> ModelConfig:
     dropout = preset.head.text_guidance_dropout
     towers = config.towers
     if isinstance(towers, LiteConfig):
-        towers = replace(towers, reliance=preset.towers.reliance)
+        looks = preset.towers.looks
+        if len(looks) != len(towers.looks):  # one weight per look: others can't be asked of it
+            looks = towers.looks
+        share = preset.towers.hypernyms_share
+        towers = replace(
+            towers, reliance=preset.towers.reliance, looks=looks, hypernyms_share=share
+        )
     return replace(
         config,
         towers=towers,

@@ -256,9 +256,14 @@ class LiteTowers(nn.Module):
         return F.normalize(torch.cat(raw) - self.text_mean, dim=-1)
 
     def expand(self, name: str) -> str:
-        """Put a noun's hypernyms behind it if MiniLM spells it out: capybara, rodent, animal."""
+        """Put a noun's hypernyms behind it if MiniLM spells it out: capybara, rodent, animal.
+
+        Words whose masks training saw stay as they are: their pixels lie where it read them.
+        """
         noun = None if self.text.pieces(name) <= KNOWN_PIECES else listed_part(name)
         if noun is None or self.text.pieces(noun) <= KNOWN_PIECES:
+            return name
+        if {name.lower(), noun} & set(self.config.trained_words):
             return name
         return self.with_hypernyms(name)
 

@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
 from errseg.augmentation import Augmentation
-from errseg.config import VOTES_PER_PIXEL, LiteConfig
+from errseg.config import VOTES_PER_PIXEL, LiteConfig, ModelConfig
 from errseg.data import CropDataset, Sample, SegmentationSet, collate, load_sets
 from errseg.errors import InputError
 from errseg.losses import anchor_loss, binary_loss, pixel_weights, ranking_loss
@@ -244,7 +244,7 @@ class TrainingRun:
 
     def averaged(self) -> ERRSeg:
         """Return a model with the moving average of the weights, in evaluation mode."""
-        model = build_model(self.model.config)
+        model = build_model(self._config_with_trained_words())
         model.load_state_dict(self.model.state_dict())
         if isinstance(model.config.towers, LiteConfig):
             model.towers.text.tokenizer_json = self.model.towers.text.tokenizer_json
@@ -255,6 +255,15 @@ class TrainingRun:
                 for trained, mean in zip(self.trained, self.average, strict=True):
                     named[places[id(trained)]].copy_(mean)
         return model
+
+    def _config_with_trained_words(self) -> ModelConfig:
+        """Note in lite's configuration the words whose masks this run and those before it saw."""
+        config = self.model.config
+        if not isinstance(config.towers, LiteConfig):
+            return config
+        words = sorted(self.classes.seen_words() | set(config.towers.trained_words))
+        towers = dataclasses.replace(config.towers, trained_words=tuple(words))
+        return dataclasses.replace(config, towers=towers)
 
     def save(self) -> None:
         """Write the checkpoint, replacing the last one only when it is whole."""

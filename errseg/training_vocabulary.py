@@ -59,6 +59,10 @@ class TrainingVocabulary:
                 name: (first @ self._mean(name)) > config.similar for name in self.imagenet
             }
 
+    def seen_words(self) -> set[str]:
+        """Gather the words whose masks training sees, in lower case."""
+        return {word.lower() for name in self.names for word in self.prompts[name]}
+
     def draw(self, samples: list[Sample], rng: np.random.Generator) -> tuple[list[str], Tensor]:
         """Choose a step's vocabulary: what the crops show, their sets' other names, any others.
 

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from errseg.cache import BoundedCache
 from errseg.disk_cache import DiskCache, cache_folder
 from errseg.model import ERRSeg
-from errseg.vocabulary import Vocabulary, fill_templates
+from errseg.vocabulary import ClassPrompt, Vocabulary, fill_templates
 
 TEXT_CACHE = 32 * 2**20
 """Bytes of text embeddings that are kept: some 10,000 prompts of errseg-large."""
@@ -39,34 +39,42 @@ class VocabularyEmbedder:
     def __call__(self, vocabulary: Vocabulary, expand: bool = True) -> tuple[Tensor, list[str]]:
         """Embed a vocabulary: the mean over synonyms and templates, L2-normalised, (T, C).
 
+        What is read for a word that the text tower doesn't know counts as its spelling does: the
+        hypernyms behind it also enter the mean alone, with the configuration's share.
+
         Returns:
             the embeddings, and notices: words that were expanded (see `Predictor`), and prompts
             that are too long to be read whole.
         """
-        templates = self.model.config.towers.templates
         expanded = self._expand(vocabulary) if expand else {}
-        prompts = [
-            [
-                p
-                for word in prompt.synonyms
-                for p in fill_templates(expanded.get(word, word), templates)
-            ]
-            for prompt in vocabulary.classes
-        ]
+        prompts = [self._prompts_of(prompt, expanded) for prompt in vocabulary.classes]
         flat = list(dict.fromkeys(p for own in prompts for p in own))
         embedded = self._embed_prompts(flat)
-        text = torch.stack([torch.stack([embedded[p] for p in own]).mean(dim=0) for own in prompts])
+        # The mean's length doesn't matter: it is normalised.
+        text = torch.stack([sum(w * embedded[p] for p, w in own.items()) for own in prompts])
         limit = self.model.config.towers.context_length
         cut = [
             prompt.name
             for prompt, own in zip(vocabulary.classes, prompts, strict=True)
-            if any(length > limit for length in self.model.towers.prompt_lengths(own))
+            if any(length > limit for length in self.model.towers.prompt_lengths(list(own)))
         ]
         notices = expansion_notices(expanded)
         notices += [
             f"{name!r} is too long for the text tower; its end is not read." for name in cut
         ]
         return F.normalize(text, dim=-1), notices
+
+    def _prompts_of(self, prompt: ClassPrompt, expanded: dict[str, str]) -> dict[str, float]:
+        """List what is read for a class, and how much each prompt counts."""
+        towers, weights = self.model.config.towers, {}
+        for word in prompt.synonyms:
+            read = {expanded.get(word, word): 1.0}
+            if word in expanded:
+                read[expanded[word].removeprefix(f"{word}, ")] = towers.hypernyms_share
+            for words, weight in read.items():
+                for filled in fill_templates(words, towers.templates):
+                    weights[filled] = weights.get(filled, 0.0) + weight
+        return weights
 
     def _expand(self, vocabulary: Vocabulary) -> dict[str, str]:
         """Map the words that the text tower doesn't know to what it reads for them."""

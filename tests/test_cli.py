@@ -1,5 +1,6 @@
 """The command line, as a person uses it: files that are right, mistakes answered in a sentence."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -255,10 +256,13 @@ def test_average_writes_the_weights_between_two_files(make_model, capsys, tmp_pa
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(-3)
+    towers = dataclasses.replace(model.config.towers, trained_words=("cat",))
+    model.config = dataclasses.replace(model.config, towers=towers)
     errseg.save_model(model, tuned)
     command = ["average", str(start), str(tuned), "--out", str(out)]
     assert main([*command, "--share", "0.5"]) == 0
     assert capsys.readouterr().out == f"Wrote {out}.\n"
+    assert errseg.load_model(out).config.towers.trained_words == ("cat",)
     before, after = (errseg.load_model(file).state_dict() for file in (start, out))
     for name, tensor in after.items():
         factor = 1 if name in dict(model.named_buffers()) else -1

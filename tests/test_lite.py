@@ -336,6 +336,14 @@ def test_words_in_pieces_get_their_hypernyms(make_model):
     assert towers.expand("treefish cat") == "treefish cat"  # its head noun is known
 
 
+def test_words_whose_masks_training_saw_stay_as_they_are(make_model):
+    towers = make_model(lite=True).towers
+    assert towers.expand("Catfish") != "Catfish"
+    towers.config = dataclasses.replace(towers.config, trained_words=("catfish",))
+    for known in ("catfish", "Catfish", "Red catfish"):
+        assert towers.expand(known) == known
+
+
 @pytest.mark.parametrize(
     ("name", "read"),
     [

@@ -54,11 +54,24 @@ def test_unknown_words_are_read_with_their_hypernyms(predictor, photo):
     assert result.notices == ("'catfish' was read as 'catfish, fish, animal'.",)
     assert result.settings.expand
     typed = predictor(photo, [WORDS_READ, "sky | treefish"])
-    np.testing.assert_array_equal(result.class_scores, typed.class_scores)
+    assert not np.array_equal(result.class_scores, typed.class_scores)
     bare = predictor(photo, "catfish, sky | treefish", expand=False)
     assert bare.notices == ()
     assert not bare.settings.expand
     assert not np.array_equal(result.class_scores, bare.class_scores)
+
+
+def test_hypernyms_count_as_much_as_the_configuration_says(model):
+    """The embeddings of what is read with the word, and their share of those without it."""
+    embedder, templates = VocabularyEmbedder(model), model.config.towers.templates
+    found, _ = embedder(parse_classes("catfish, sky"))
+    with_word, without = (
+        model.encode_text([template.format(words) for template in templates]).mean(dim=0)
+        for words in ("catfish, fish, animal", "fish, animal")
+    )
+    expected = F.normalize(with_word + model.config.towers.hypernyms_share * without, dim=-1)
+    torch.testing.assert_close(found[0], expected, rtol=0, atol=1e-5)
+    assert (found[0] - F.normalize(with_word, dim=-1)).norm() > 1e-3
 
 
 def test_attention_and_cost_maps_expand_as_a_call_does(predictor, photo):
@@ -333,12 +346,12 @@ def test_what_cannot_be_used_is_refused(predictor, photo, change, sentence):
 
 def test_the_network_size_follows_the_photo_where_the_model_does():
     lite, base = model_config("errseg-lite"), model_config("errseg-base")
-    assert network_size((512, 512), lite) == (512, 512)
+    assert network_size((512, 512), lite) == (608, 608)
     assert network_size((3000, 4000), base) == (640, 640)
     for height, width in ((427, 640), (640, 427), (3000, 4000), (1000, 1600)):
         size = network_size((height, width), lite)
         assert size[0] % 32 == size[1] % 32 == 0
-        assert abs(size[0] * size[1] / 512**2 - 1) < 0.15
+        assert abs(size[0] * size[1] / 608**2 - 1) < 0.15
         assert abs(size[1] / size[0] / (width / height) - 1) < 0.15
     assert min(network_size((16, 4000), lite)) >= 64
     assert network_size((512, 512), lite, input_size=256) == (256, 256)

@@ -298,3 +298,19 @@ def test_prompts_can_carry_their_hypernyms(make_run):
     assert is_one_of(draw(always), expanded).all()
     assert 5 <= is_one_of(draw(mixed), plain).sum() <= 25
     assert is_one_of(draw(mixed), torch.cat([plain, expanded])).all()
+
+
+def test_the_weights_carry_the_words_whose_masks_training_saw(make_run, monkeypatch):
+    run = make_run(held_out=("grass",), imagenet_share=0.5, vocabulary=8)
+    towers = run.model.config.towers
+    monkeypatch.setattr(
+        run.model,
+        "config",
+        dataclasses.replace(
+            run.model.config, towers=dataclasses.replace(towers, trained_words=("emu",))
+        ),
+    )
+    words = run.averaged().towers.config.trained_words
+    assert {"cat", "sky", "emu"} <= set(words)
+    assert not {"grass", "sea slug"} & set(words)
+    assert list(words) == sorted(words)
