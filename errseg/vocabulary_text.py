@@ -39,8 +39,8 @@ class VocabularyEmbedder:
     def __call__(self, vocabulary: Vocabulary, expand: bool = True) -> tuple[Tensor, list[str]]:
         """Embed a vocabulary: the mean over synonyms and templates, L2-normalised, (T, C).
 
-        What is read for a word that the text tower doesn't know counts as its spelling does: the
-        hypernyms behind it also enter the mean alone, with the configuration's share.
+        For a word that was expanded its hypernyms alone enter the mean as well, with the
+        configuration's share: the spelling of a word that nobody knows says little.
 
         Returns:
             the embeddings, and notices: words that were expanded (see `Predictor`), and prompts
