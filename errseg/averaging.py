@@ -42,7 +42,7 @@ def average_weights(start: ERRSeg, tuned: ERRSeg, share: float) -> ERRSeg:
 
 
 def _built(config: ModelConfig) -> ModelConfig:
-    """Leave out of a configuration which words training has seen."""
+    """Leave the words that training saw out of a configuration: they don't shape the network."""
     if not isinstance(config.towers, LiteConfig):
         return config
     return replace(config, towers=replace(config.towers, trained_words=()))

@@ -263,7 +263,7 @@ class LiteTowers(nn.Module):
         noun = None if self.text.pieces(name) <= KNOWN_PIECES else listed_part(name)
         if noun is None or self.text.pieces(noun) <= KNOWN_PIECES:
             return name
-        if {name.lower(), noun} & set(self.config.trained_words):
+        if name.lower() in self.config.trained_words or noun in self.config.trained_words:
             return name
         return self.with_hypernyms(name)
 
