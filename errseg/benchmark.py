@@ -30,7 +30,7 @@ from errseg.errors import InputError
 from errseg.labelling import label_pixels
 from errseg.model import SMALLEST_SIDE, ERRSeg, ImageFeatures, build_model
 from errseg.network_input import GRID
-from errseg.vocabulary import fill_templates, load_vocabulary
+from errseg.words.vocabulary import fill_templates, load_vocabulary
 
 KINDS = ("naive", "float32", "auto")
 """As drawn, ours in float32, ours in the fastest precision."""

@@ -28,7 +28,7 @@ from errseg.model import ERRSeg, Segmentation
 from errseg.network_input import network_size
 from errseg.predictor import Predictor
 from errseg.scores import calibrate_logits
-from errseg.vocabulary import parse_classes
+from errseg.words.vocabulary import parse_classes
 
 EVERY = 2
 """Of the validation photos every second one is fitted on, the others are left to measure with."""

@@ -27,7 +27,7 @@ from errseg.label_sets import (
     validation_samples,
 )
 from errseg.label_space import LabelSpace, Sample
-from errseg.relations import synonyms
+from errseg.words.relations import synonyms
 
 __all__ = [
     "BACKGROUND",

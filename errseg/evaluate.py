@@ -19,8 +19,8 @@ from errseg.model import ERRSeg, ImageFeatures, Segmentation
 from errseg.network_input import network_size
 from errseg.predictor import Predictor
 from errseg.reduction import rank_classes
-from errseg.relations import synonyms
-from errseg.vocabulary import parse_classes
+from errseg.words.relations import synonyms
+from errseg.words.vocabulary import parse_classes
 
 SEED = 0  # of the classes that are left out
 

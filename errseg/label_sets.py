@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from errseg.errors import InputError
-from errseg.relations import plain_name
+from errseg.words.relations import plain_name
 
 __all__ = [
     "BACKGROUND",

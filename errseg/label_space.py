@@ -1,7 +1,7 @@
 """One list of class names for several sets, and what each label teaches about any name.
 
 Sets label different names, and few label every pixel, so what a pixel teaches about a name is one
-of three: the name is right there, wrong there, or unknown (`errseg.relations`).
+of three: the name is right there, wrong there, or unknown (`errseg.words.relations`).
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from errseg.label_sets import BACKGROUND, IGNORE, MASK_IGNORE, SegmentationSet
-from errseg.relations import Relation, broader_names, plain_name, relation, synonyms
+from errseg.words.relations import Relation, broader_names, plain_name, relation, synonyms
 
 __all__ = ["LabelSpace", "Sample"]
 

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from errseg.config import EMBEDDED, LiteConfig
 from errseg.encoder import PROMPTS_AT_ONCE, EncodedImage, normalise_pixels
 from errseg.layers import resize
-from errseg.wordnet import hypernyms, listed_part
+from errseg.words.wordnet import hypernyms, listed_part
 
 COARSEST = 32  # pixels of the coarsest stride
 SURROUNDINGS = 5  # cells of the coarsest stride across a pixel's surroundings

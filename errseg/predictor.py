@@ -28,8 +28,8 @@ from errseg.images import load_image
 from errseg.labelling import check_threshold, label_pixels
 from errseg.model import ERRSeg, ImageFeatures, Segmentation
 from errseg.network_input import network_size, resize_photo
-from errseg.vocabulary import Vocabulary, parse_classes
 from errseg.vocabulary_text import VocabularyEmbedder
+from errseg.words.vocabulary import Vocabulary, parse_classes
 
 IMAGE_CACHE = 256 * 2**20
 """Bytes of encoded photos that are kept, with the tokens of classes that each may remember: 4 of

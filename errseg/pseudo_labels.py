@@ -24,9 +24,9 @@ from errseg.label_sets import MASK_IGNORE, samples
 from errseg.model import ERRSeg
 from errseg.network_input import network_size
 from errseg.predictor import Predictor
-from errseg.relations import broader_names, synonyms
 from errseg.train_config import TrainConfig
-from errseg.vocabulary import parse_classes
+from errseg.words.relations import broader_names, synonyms
+from errseg.words.vocabulary import parse_classes
 
 FOLDER = "pseudo_labels"
 

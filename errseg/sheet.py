@@ -11,7 +11,7 @@ from errseg.export import legend, result_colors
 from errseg.lettering import labelled_overlay
 from errseg.predictor import Predictor
 from errseg.visualize import resize_labels
-from errseg.vocabulary import Vocabulary
+from errseg.words.vocabulary import Vocabulary
 
 TILE = (360, 270)
 """Largest width and height of one picture on the sheet, in pixels."""

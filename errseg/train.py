@@ -3,7 +3,7 @@
 Each step takes a batch of crops and one vocabulary: every class present in the batch, and others
 at random. As in the paper the classes present in a crop are always among the kept P, and CRM's
 picks, the hardest of the rest, fill up. The loss is a binary cross-entropy per class over the
-pixels whose label decides the class (`errseg.relations`).
+pixels whose label decides the class (`errseg.words.relations`).
 """
 
 from __future__ import annotations

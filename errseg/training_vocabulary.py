@@ -11,8 +11,8 @@ from errseg.config import LiteConfig
 from errseg.data import LabelSpace, Sample, SegmentationSet
 from errseg.model import ERRSeg
 from errseg.pretrained import imagenet_names
-from errseg.relations import broader_names, prompt_names, synonyms
 from errseg.train_config import TrainConfig
+from errseg.words.relations import broader_names, prompt_names, synonyms
 
 LEAST_PIXELS = 16
 """Pixels of a class from which on a crop shows it: those of one logit, at stride 4."""

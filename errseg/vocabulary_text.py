@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from errseg.cache import BoundedCache
 from errseg.disk_cache import DiskCache, cache_folder
 from errseg.model import ERRSeg
-from errseg.vocabulary import ClassPrompt, Vocabulary, fill_templates
+from errseg.words.vocabulary import ClassPrompt, Vocabulary, fill_templates
 
 TEXT_CACHE = 32 * 2**20
 """Bytes of text embeddings that are kept: some 10,000 prompts of errseg-large."""

@@ -109,7 +109,7 @@ def test_without_crm_every_class_is_attended_to(make_model, make_pixels):
 
 @torch.inference_mode()
 def record_text(predictor, photo, row, column):
-    from errseg.vocabulary import parse_classes
+    from errseg.words.vocabulary import parse_classes
 
     text, _ = predictor.embed(parse_classes(PROMPTS))
     features = predictor.encode(photo, (128, 128))

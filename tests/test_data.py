@@ -17,7 +17,7 @@ from errseg.data import (
     validation_samples,
 )
 from errseg.errors import InputError
-from errseg.relations import (
+from errseg.words.relations import (
     Relation,
     broader_names,
     compatible,

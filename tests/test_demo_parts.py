@@ -26,7 +26,7 @@ from errseg.errors import InputError
 from errseg.export import legend, result_colors, run_lengths
 from errseg.figure import Heat, heat_ranges, write_figure
 from errseg.predictor import CostView, Result, Settings
-from errseg.vocabulary import load_vocabulary, parse_classes, suggested_kept_classes
+from errseg.words.vocabulary import load_vocabulary, parse_classes, suggested_kept_classes
 
 ROOT = Path(__file__).resolve().parent.parent
 NASTY = ("<img src=x onerror=alert(1)>", '"><script>alert(2)</script>', "dog", "sky $x$ {{y}}")

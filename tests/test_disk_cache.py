@@ -8,8 +8,8 @@ import torch
 
 from errseg.disk_cache import DiskCache, cache_folder
 from errseg.predictor import Predictor
-from errseg.vocabulary import parse_classes
 from errseg.weights import load_model, save_model
+from errseg.words.vocabulary import parse_classes
 
 VALUES = {f"text {i}": bytes([i]) * 40 for i in range(8)}
 

@@ -13,14 +13,14 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # Groups of the network's modules: each may import its own group and those before it, nothing else
 # of the package.
 GROUPS = (
-    ("config", "errors", "stored_config"),
-    ("vocabulary", "wordnet", "layers", "attention", "scores", "cache", "disk_cache", "device"),
+    ("config", "errors", "stored_config", "words.vocabulary", "words.wordnet"),
+    ("layers", "attention", "scores", "cache", "disk_cache", "device"),
     ("encoder", "lite", "cost", "reduction", "fusion", "decoder", "published", "token_memory"),
     ("model",),
     ("weights", "compilation"),
     ("images", "labelling", "network_input", "vocabulary_text", "predictor"),
 )
-WITHOUT_TORCH = ("config", "errors", "vocabulary", "wordnet", "cache", "disk_cache")
+WITHOUT_TORCH = ("config", "errors", "words.vocabulary", "words.wordnet", "cache", "disk_cache")
 DEMO_ONLY = ("gradio", "gradio_client")
 # What a module may do when it is imported: define and name things.
 DEFINITIONS = (
@@ -114,7 +114,7 @@ def refuse(*arguments, **settings):
     raise AssertionError("a socket was opened")
 socket.socket.connect = socket.socket.bind = socket.create_connection = refuse
 state = random.getstate()
-import errseg, errseg.vocabulary
+import errseg, errseg.words.vocabulary
 assert errseg.list_models() and "torch" not in sys.modules
 assert callable(errseg.build_model) and callable(errseg.load_model)
 loaded = {"gradio", "matplotlib"} & set(sys.modules)

@@ -15,8 +15,8 @@ from errseg.labelling import label_pixels
 from errseg.model import Segmentation, build_model
 from errseg.network_input import network_size, resize_photo
 from errseg.predictor import IMAGE_CACHE, Predictor
-from errseg.vocabulary import parse_classes
 from errseg.vocabulary_text import VocabularyEmbedder, expansion_notices
+from errseg.words.vocabulary import parse_classes
 
 WORDS = "cat, dog, sky, grass, tree, road, sofa"
 WORDS_READ = "catfish, fish, animal"

@@ -16,8 +16,8 @@ from errseg.network_input import network_size
 from errseg.predictor import Predictor
 from errseg.pseudo_labels import FOLDER, write_pseudo_labels
 from errseg.train_config import LITE
-from errseg.vocabulary import parse_classes
 from errseg.weights import save_model
+from errseg.words.vocabulary import parse_classes
 
 NAMES = ("sky", "airplane", "person", "dog", "toaster", "grass")
 CONFIG = dataclasses.replace(LITE, held_out=("toaster",))

@@ -15,7 +15,7 @@ from errseg.visualize import (
     palette_mask,
     summarize,
 )
-from errseg.vocabulary import load_vocabulary
+from errseg.words.vocabulary import load_vocabulary
 
 # Viénot, Brettel and Mollon, "Digital video colourmaps for checking the legibility of displays by
 # dichromats" (1999), in linear RGB: another simulation than the one the colours are chosen by.

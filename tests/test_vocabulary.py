@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from errseg.errors import InputError
-from errseg.vocabulary import (
+from errseg.words.vocabulary import (
     BACKGROUND_WORDS,
     MAX_CLASSES,
     MAX_EXTRA_SYNONYMS,

@@ -6,8 +6,8 @@ import threading
 import pytest
 
 from errseg.errors import InputError
-from errseg.wordnet import EXTRACT, chain, find, hypernyms, nouns, parse_extract
-from errseg.wordnet_extract import LICENSE_FILE, write_extract
+from errseg.words.wordnet import EXTRACT, chain, find, hypernyms, nouns, parse_extract
+from errseg.words.wordnet_extract import LICENSE_FILE, write_extract
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,7 @@ def pseudo_label(args: argparse.Namespace) -> str:
 
 def wordnet_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``wordnet``."""
-    from errseg.wordnet import EXTRACT
+    from errseg.words.wordnet import EXTRACT
 
     parser.add_argument(
         "--source",
@@ -159,7 +159,7 @@ def wordnet_options(parser: argparse.ArgumentParser) -> None:
 
 def wordnet(args: argparse.Namespace) -> str:
     """Make the extract of WordNet's nouns that ships with the code."""
-    from errseg.wordnet_extract import write_extract
+    from errseg.words.wordnet_extract import write_extract
 
     synsets = write_extract(args.source, args.out)
     return f"Wrote {synsets:,} synsets to {args.out}, {args.out.stat().st_size:,} bytes."

@@ -18,7 +18,7 @@ from errseg.commands.options import (
 from errseg.config import BETA, list_models
 from errseg.device import AUTOMATIC
 from errseg.errors import InputError
-from errseg.vocabulary import MAX_CLASSES, Vocabulary, load_vocabulary, parse_classes
+from errseg.words.vocabulary import MAX_CLASSES, Vocabulary, load_vocabulary, parse_classes
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "examples.json"
 SHEET_QUALITY = 88

@@ -18,7 +18,7 @@ from errseg.demo.request import MOST_VOTES, Request, check_settings
 from errseg.demo.service import Answer, Service
 from errseg.lettering import labelled_overlay
 from errseg.visualize import resize_labels, summarize
-from errseg.vocabulary import MAX_CLASSES, parse_classes
+from errseg.words.vocabulary import MAX_CLASSES, parse_classes
 
 FINAL, RAW = "masks", "raw cost maps"
 AS_ABOVE = ""

@@ -6,7 +6,7 @@ import inspect
 
 import gradio as gr
 
-from errseg.vocabulary import MAX_CLASSES, parse_classes, suggested_kept_classes
+from errseg.words.vocabulary import MAX_CLASSES, parse_classes, suggested_kept_classes
 
 MOST_KEPT = 100
 """End of the P slider; the paper's best lies between 16 and 48."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from errseg.demo.request import Request, check_request
-from errseg.vocabulary import parse_classes, suggested_kept_classes
+from errseg.words.vocabulary import parse_classes, suggested_kept_classes
 
 FOLDER = Path(__file__).resolve().parents[2] / "examples"
 INDEX_FILE = "examples.json"

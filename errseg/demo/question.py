@@ -15,7 +15,7 @@ from errseg.demo.request import MOST_VOTES, Request, check_request
 from errseg.demo.service import Service
 from errseg.device import AUTOMATIC, FLOAT32
 from errseg.errors import InputError
-from errseg.vocabulary import named_vocabularies, parse_classes, suggested_kept_classes
+from errseg.words.vocabulary import named_vocabularies, parse_classes, suggested_kept_classes
 
 SECONDS_TO_REMEMBER = 3600
 """What a page remembers of its visitor is kept that long after the visitor has gone."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from errseg.config import BETA, KEPT_CLASSES, LARGEST_INPUT, SMALLEST_INPUT, VOTES_PER_PIXEL
 from errseg.device import AUTOMATIC, check_precision
 from errseg.errors import InputError
-from errseg.vocabulary import MAX_CLASSES, Vocabulary, parse_classes
+from errseg.words.vocabulary import MAX_CLASSES, Vocabulary, parse_classes
 
 MOST_VOTES = 10
 """Bound of K here: the paper's best is 3, and each vote weighs a tenth of the one before it."""

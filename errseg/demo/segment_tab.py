@@ -21,7 +21,7 @@ from errseg.demo.request import Request, check_request, check_settings
 from errseg.demo.service import Answer, Service, query_pixel
 from errseg.demo.vocabulary_tools import follow_vocabulary
 from errseg.errors import InputError
-from errseg.vocabulary import MAX_CLASSES, parse_classes, suggested_kept_classes
+from errseg.words.vocabulary import MAX_CLASSES, parse_classes, suggested_kept_classes
 
 SEGMENT = "segment"
 """The main tab's id."""

@@ -22,7 +22,7 @@ from errseg.demo.request import Request
 from errseg.device import AUTOMATIC
 from errseg.errors import InputError
 from errseg.images import SMALLEST_PHOTO, load_image
-from errseg.vocabulary import MAX_CLASSES, fill_templates, parse_classes
+from errseg.words.vocabulary import MAX_CLASSES, fill_templates, parse_classes
 
 if TYPE_CHECKING:  # torch takes seconds to import; the page paints before it is there
     from errseg.attention import Attention

@@ -12,7 +12,7 @@ import numpy as np
 from errseg.demo.request import MOST_VOTES, Request
 from errseg.demo.service import Answer, Service
 from errseg.errors import InputError
-from errseg.vocabulary import MAX_CLASSES
+from errseg.words.vocabulary import MAX_CLASSES
 
 P, K = "P", "K"
 KNOBS = {P: ("kept_classes", MAX_CLASSES), K: ("votes_per_pixel", MOST_VOTES)}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from errseg.errors import InputError
-from errseg.relations import plain_name, synonyms
-from errseg.vocabulary import (
+from errseg.words.relations import plain_name, synonyms
+from errseg.words.vocabulary import (
     BACKGROUND_WORDS,
     MAX_CLASSES,
     Vocabulary,

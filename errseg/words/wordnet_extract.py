@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from errseg.errors import InputError
-from errseg.wordnet import FIELD_SEPARATOR, LEMMA_SEPARATOR, OTHER_SENSE
+from errseg.words.wordnet import FIELD_SEPARATOR, LEMMA_SEPARATOR, OTHER_SENSE
 
 LICENSE_FILE = "LICENSE.txt"
 

@@ -188,7 +188,7 @@ def named_vocabularies() -> dict[str, str]:
     """The benchmarks' vocabularies: name -> one-line description, smallest first."""
     entries = {
         file.name.removesuffix(".json"): _read(file.name)
-        for file in (resources.files("errseg") / "vocabularies").iterdir()
+        for file in (resources.files("errseg.words") / "lists").iterdir()
         if file.name.endswith(".json")
     }
     return {
@@ -315,5 +315,5 @@ def _read(file_name: str) -> dict:
     `benchmark` is the benchmark's first synonym where it differs from the name, `also` its
     further synonyms.
     """
-    path = resources.files("errseg") / "vocabularies" / file_name
+    path = resources.files("errseg.words") / "lists" / file_name
     return json.loads(path.read_text(encoding="utf-8"))

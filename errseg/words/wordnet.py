@@ -1,7 +1,7 @@
 """An extract of WordNet 3.0's nouns: what a word is a kind of. No torch, no network.
 
-Only nouns for what a photo shows are in it; `errseg.wordnet_extract` makes the file and describes
-its format. It is read at the first look-up and stays, some 20 MB, for the life of the process.
+Only nouns for what a photo shows are in it; `errseg.words.wordnet_extract` makes the file and
+describes its format. It is read at the first look-up and stays, some 20 MB, as long as the process.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-EXTRACT = Path(__file__).resolve().parent.parent / "assets/wordnet/nouns.txt.xz"
+EXTRACT = Path(__file__).resolve().parents[2] / "assets/wordnet/nouns.txt.xz"
 """The shipped extract."""
 
 LEMMA_SEPARATOR, FIELD_SEPARATOR, OTHER_SENSE = "|", "\t", "~"
@@ -82,7 +82,7 @@ def nouns() -> Nouns:
 
 
 def parse_extract(text: str) -> Nouns:
-    """Read an extract; see `errseg.wordnet_extract` for the format."""
+    """Read an extract; see `errseg.words.wordnet_extract` for the format."""
     body, _, exceptions = text.partition("\n\n")
     synsets, broader, first = [], [], {}
     for index, line in enumerate(body.split("\n")):

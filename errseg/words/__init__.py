@@ -1,0 +1,6 @@
+"""Words: what a person typed, the benchmarks' class lists, and what names mean of each other.
+
+Here live vocabularies (`vocabulary`, `lists/`), WordNet's nouns (`wordnet`) and which name is a
+kind, a part or a synonym of which (`relations`). Text in, text out: nothing here knows a photo, a
+network or torch, and every room may ask.
+"""
