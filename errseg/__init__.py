@@ -6,7 +6,7 @@ _HOMES = {
     "InputError": "errseg.errors",
     "Predictor": "errseg.predictor",
     "Result": "errseg.predictor",
-    "build_model": "errseg.model",
+    "build_model": "errseg.network.model",
     "list_models": "errseg.config",
     "load_model": "errseg.weights",
     "save_model": "errseg.weights",

@@ -11,7 +11,7 @@ import torch
 
 from errseg.config import LiteConfig, ModelConfig
 from errseg.errors import InputError
-from errseg.model import ERRSeg
+from errseg.network.model import ERRSeg
 
 
 @torch.no_grad()

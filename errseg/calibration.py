@@ -1,9 +1,9 @@
 """Scores that mean something: how logits become scores, and a threshold for "none of these".
 
 Training knows its own photos by heart and is surer of them than of any other, so four numbers
-(`errseg.scores`, and the threshold) are fitted on every second validation photo. The probability
-that the winning class is right is taken to be the sigmoid of its calibrated logit (Platt 1999, with
-one number more). All classes get the same numbers, so that the winners stay what they were.
+(`errseg.network.scores`, and the threshold) are fitted on every second validation photo. That the
+winning class is right is taken to be as probable as the sigmoid of its calibrated logit (Platt 1999,
+with one number more). All classes get the same numbers, so that the winners stay what they were.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from errseg.data import SegmentationSet
 from errseg.errors import InputError
 from errseg.label_sets import samples
 from errseg.metrics import Rejection
-from errseg.model import ERRSeg, Segmentation
+from errseg.network.model import ERRSeg, Segmentation
+from errseg.network.scores import calibrate_logits
 from errseg.network_input import network_size
 from errseg.predictor import Predictor
-from errseg.scores import calibrate_logits
 from errseg.words.vocabulary import parse_classes
 
 EVERY = 2

@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # slow to import, and the app checks its options without a ne
     import torch
     from torch import nn
 
-    from errseg.model import ERRSeg
+    from errseg.network.model import ERRSeg
 
 ZERO_GPU = "SPACES_ZERO_GPU"
 """Environment variable that Hugging Face sets where a GPU is lent for one call."""

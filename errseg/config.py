@@ -134,7 +134,7 @@ class ModelConfig:
     input_size: int = 640  # pixels of a side of the square input, or of its square root of the area
     keep_aspect: bool = False  # the published evaluation squeezes the photo into a square
     clip_weights: str = ""  # the CLIP weights that training starts from (open_clip's tag)
-    # Calibration, see `errseg.scores`.
+    # Calibration, see `errseg.network.scores`.
     score_scale: float = 1.0
     score_bias: float = 0.0
     score_competition: float = 0.0

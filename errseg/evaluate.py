@@ -15,10 +15,10 @@ from errseg.config import KEPT_CLASSES, VOTES_PER_PIXEL
 from errseg.data import SegmentationSet, validation_samples
 from errseg.labelling import label_pixels
 from errseg.metrics import Calibration, ConfusionMatrix, Rejection
-from errseg.model import ERRSeg, ImageFeatures, Segmentation
+from errseg.network.crm import rank_classes
+from errseg.network.model import ERRSeg, ImageFeatures, Segmentation
 from errseg.network_input import network_size
 from errseg.predictor import Predictor
-from errseg.reduction import rank_classes
 from errseg.words.relations import synonyms
 from errseg.words.vocabulary import parse_classes
 

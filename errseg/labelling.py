@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from errseg.errors import InputError
-from errseg.model import Segmentation
+from errseg.network.model import Segmentation
 
 
 def label_pixels(

@@ -17,14 +17,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from errseg.config import BETA, KEPT_CLASSES, VOTES_PER_PIXEL, ClipConfig
-from errseg.fusion import CFM, SFM, ClassAttention, SpatialAttention
-from errseg.layers import StarFeedForward
-from errseg.model import DROPPED_LOGIT, ERRSeg
+from errseg.network.escf import CFM, SFM, ClassAttention, SpatialAttention
+from errseg.network.layers import StarFeedForward
+from errseg.network.model import DROPPED_LOGIT, ERRSeg
 
 
 @dataclass(frozen=True)
 class NaiveSegmentation:
-    """The same names as `errseg.model.Segmentation`, plus, if asked for, every attention."""
+    """The same names as `Segmentation`, plus, if asked for, every attention."""
 
     logits: Tensor  # (B, T, h4, w4), -100 where CRM dropped the class
     kept: Tensor  # (B, P)

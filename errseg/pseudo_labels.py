@@ -21,7 +21,7 @@ from tqdm import tqdm
 from errseg.data import SegmentationSet
 from errseg.evaluate import raw_cost
 from errseg.label_sets import MASK_IGNORE, samples
-from errseg.model import ERRSeg
+from errseg.network.model import ERRSeg
 from errseg.network_input import network_size
 from errseg.predictor import Predictor
 from errseg.train_config import TrainConfig

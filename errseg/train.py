@@ -26,7 +26,7 @@ from errseg.config import VOTES_PER_PIXEL, LiteConfig, ModelConfig
 from errseg.data import CropDataset, Sample, SegmentationSet, collate, load_sets
 from errseg.errors import InputError
 from errseg.losses import anchor_loss, binary_loss, pixel_weights, ranking_loss
-from errseg.model import ERRSeg, build_model
+from errseg.network.model import ERRSeg, build_model
 from errseg.pretrained import load_pretrained_towers
 from errseg.train_config import TrainConfig
 from errseg.trained_parameters import parameter_groups

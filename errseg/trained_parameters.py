@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from errseg.model import ERRSeg
+from errseg.network.model import ERRSeg
 from errseg.train_config import TrainConfig
 from errseg.weights import LOOK_WEIGHTS
 

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from errseg.config import LiteConfig
 from errseg.data import LabelSpace, Sample, SegmentationSet
-from errseg.model import ERRSeg
+from errseg.network.model import ERRSeg
 from errseg.pretrained import imagenet_names
 from errseg.train_config import TrainConfig
 from errseg.words.relations import broader_names, prompt_names, synonyms

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from errseg.cache import BoundedCache
 from errseg.disk_cache import DiskCache, cache_folder
-from errseg.model import ERRSeg
+from errseg.network.model import ERRSeg
 from errseg.words.vocabulary import ClassPrompt, Vocabulary, fill_templates
 
 TEXT_CACHE = 32 * 2**20

@@ -25,8 +25,8 @@ from errseg.config import (
 )
 from errseg.device import FLOAT32, find_precision
 from errseg.errors import InputError
-from errseg.model import ERRSeg, build_model
-from errseg.published import check_tensors
+from errseg.network.model import ERRSeg, build_model
+from errseg.network.published import check_tensors
 from errseg.stored_config import CONFIG_KEY, OWN_ENDING, config_as_json, config_from_metadata
 
 SCALE_SUFFIX = ".row_scale"

@@ -15,7 +15,7 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 from tokenizers.processors import TemplateProcessing
 
 from errseg.config import ClipConfig, HeadConfig, LiteConfig, ModelConfig
-from errseg.model import ERRSeg, build_model
+from errseg.network.model import ERRSeg, build_model
 
 TINY_HEAD = HeadConfig(
     width=16,

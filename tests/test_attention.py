@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from errseg import naive
-from errseg.attention import Recorder
 from errseg.errors import InputError
+from errseg.network.attention import Recorder
 from errseg.predictor import Predictor
 
 PROMPTS = ["cat", "dog", "sky", "grass", "tree", "road", "sofa"]

@@ -10,7 +10,7 @@ from errseg import benchmark as module
 from errseg.__main__ import main
 from errseg.benchmark import STAGES, Bench, Report, Setting, benchmark
 from errseg.errors import InputError
-from errseg.model import build_model
+from errseg.network.model import build_model
 
 RATIOS = (
     "text_float32",

@@ -20,7 +20,7 @@ from errseg.calibration import (
 from errseg.data import load_sets
 from errseg.errors import InputError
 from errseg.metrics import Calibration
-from errseg.scores import calibrate_logits
+from errseg.network.scores import calibrate_logits
 from errseg.weights import load_model, save_model
 
 

@@ -9,9 +9,9 @@ from torch._dynamo.utils import counters
 
 import app
 from errseg.__main__ import main
-from errseg.attention import Recorder
 from errseg.compilation import ZERO_GPU, check_compilable, compile_network
 from errseg.errors import InputError
+from errseg.network.attention import Recorder
 from errseg.weights import load_model, save_model
 
 PROMPTS = ["a cat", "dogs", "sky", "grass", "tree", "road", "a red sofa"]

@@ -15,7 +15,6 @@ import pytest
 import torch
 from PIL import Image
 
-from errseg.attention import Attention
 from errseg.demo import batch, html, opening, share, view, vocabulary_tools
 from errseg.demo.compare_tab import RAW, changed_share, labels_of
 from errseg.demo.examples import load_examples, opening_request
@@ -25,6 +24,7 @@ from errseg.demo.sweep import check_values
 from errseg.errors import InputError
 from errseg.export import legend, result_colors, run_lengths
 from errseg.figure import Heat, heat_ranges, write_figure
+from errseg.network.attention import Attention
 from errseg.predictor import CostView, Result, Settings
 from errseg.words.vocabulary import load_vocabulary, parse_classes, suggested_kept_classes
 

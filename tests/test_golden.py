@@ -10,8 +10,8 @@ from golden_weights import GOLDEN, rule_state_dict
 from torch import Tensor
 
 from errseg import naive
-from errseg.cost import CostMaps
-from errseg.model import ERRSeg, ImageFeatures, Segmentation, build_model
+from errseg.network.hsm import CostMaps
+from errseg.network.model import ERRSeg, ImageFeatures, Segmentation, build_model
 
 CASES = ("golden_b_voc20", "golden_b_ade150")
 PROMPT = "A photo of a {} in the scene"

@@ -14,7 +14,7 @@ from errseg.demo.models import Models
 from errseg.demo.request import check_request
 from errseg.demo.service import Service
 from errseg.errors import InputError
-from errseg.published import published_name
+from errseg.network.published import published_name
 
 
 def in_tree(path: str, size: int = 1) -> RepoFile:

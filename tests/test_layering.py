@@ -14,9 +14,12 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # of the package.
 GROUPS = (
     ("config", "errors", "stored_config", "words.vocabulary", "words.wordnet"),
-    ("layers", "attention", "scores", "cache", "disk_cache", "device"),
-    ("encoder", "lite", "cost", "reduction", "fusion", "decoder", "published", "token_memory"),
-    ("model",),
+    ("network.layers", "network.attention", "network.scores", "cache", "disk_cache", "device"),
+    tuple(
+        f"network.{box}"
+        for box in ("clip", "lite", "hsm", "crm", "escf", "gud", "published", "token_memory")
+    ),
+    ("network.model",),
     ("weights", "compilation"),
     ("images", "labelling", "network_input", "vocabulary_text", "predictor"),
 )

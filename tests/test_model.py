@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from errseg import InputError, build_model
 from errseg.config import MODELS
-from errseg.model import DROPPED_LOGIT
+from errseg.network.model import DROPPED_LOGIT
 
 # No two are alike in the tiny tokenizer's words: equal embeddings would tie.
 PROMPTS = ["cat", "dog", "a tall tree", "sky", "the road", "grass", "red sofa", "cats", "fish"]
@@ -108,7 +108,7 @@ def test_a_photo_that_remembers_computes_new_classes_only(any_model, make_pixels
 
 @torch.no_grad()
 def test_a_photo_s_memory_is_bounded(clip_model, make_pixels, monkeypatch):
-    monkeypatch.setattr("errseg.model.KNOWN_CLASSES", 4)
+    monkeypatch.setattr("errseg.network.model.KNOWN_CLASSES", 4)
     features = clip_model.encode_image(make_pixels(1, 64, 64))
     text, remembering = clip_model.encode_text(PROMPTS), clip_model.remember(features)
     for kept_classes in (2, 9, 3):

@@ -12,7 +12,7 @@ from errseg import device
 from errseg.config import EMBEDDED
 from errseg.device import bfloat16_gain, find_precision
 from errseg.errors import InputError
-from errseg.model import build_model
+from errseg.network.model import build_model
 from errseg.predictor import Predictor
 from errseg.weights import load_model, save_model
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from errseg.config import LARGEST_INPUT, model_config
 from errseg.errors import InputError
 from errseg.labelling import label_pixels
-from errseg.model import Segmentation, build_model
+from errseg.network.model import Segmentation, build_model
 from errseg.network_input import network_size, resize_photo
 from errseg.predictor import IMAGE_CACHE, Predictor
 from errseg.vocabulary_text import VocabularyEmbedder, expansion_notices
@@ -273,7 +273,7 @@ def test_a_photo_at_the_largest_input_is_remembered(name):
 def test_threads_that_turn_knobs_on_one_photo_get_what_each_would_get_alone(
     model, photo, monkeypatch
 ):
-    monkeypatch.setattr("errseg.model.KNOWN_CLASSES", 3)  # so that tokens are dropped too
+    monkeypatch.setattr("errseg.network.model.KNOWN_CLASSES", 3)  # so that tokens are dropped too
     monkeypatch.setattr("errseg.predictor.RESULT_CACHE", 0)
     knobs = [(kept, votes) for kept in (1, 2, 4, 7) for votes in (1, 3)]
     alone = [Predictor(model)(photo, WORDS, *knob) for knob in knobs]

@@ -8,7 +8,7 @@ import torch
 from golden_weights import KEY_LISTS, released_shapes, rule_state_dict
 
 from errseg import InputError, build_model, load_model, weights
-from errseg.published import published_name
+from errseg.network.published import published_name
 
 VARIANTS = tuple(KEY_LISTS)
 

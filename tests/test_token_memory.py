@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from errseg.token_memory import TokenMemory
+from errseg.network.token_memory import TokenMemory
 
 TOKENS = 2 * 3 * 4  # numbers of one class
 BYTES = 4 * TOKENS

@@ -25,8 +25,8 @@ from errseg.images import SMALLEST_PHOTO, load_image
 from errseg.words.vocabulary import MAX_CLASSES, fill_templates, parse_classes
 
 if TYPE_CHECKING:  # torch takes seconds to import; the page paints before it is there
-    from errseg.attention import Attention
     from errseg.colors import Color
+    from errseg.network.attention import Attention
     from errseg.predictor import CostView, Result
     from errseg.visualize import LegendEntry
 

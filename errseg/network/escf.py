@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from errseg.attention import Recorder
 from errseg.config import HeadConfig
-from errseg.layers import SplitConv2d, SplitLinear, StarFeedForward, attend, resize
+from errseg.network.attention import Recorder
+from errseg.network.layers import SplitConv2d, SplitLinear, StarFeedForward, attend, resize
 
 CLASSES_AT_ONCE = 4
 """Kept classes that SFM and GUD work on at once outside training, so that temporaries stay in
@@ -258,7 +258,7 @@ class ESCF(nn.ModuleList):
             tokens: the embedded cost maps, (B, P, h, w, C).
             image_guidance: (B, h, w, C).
             text_guidance: (B, P, C).
-            recorder: collects the attention, see `errseg.attention`.
+            recorder: collects the attention, see `errseg.network.attention`.
 
         Returns:
             the tokens after each layer, the last ones for the decoder.

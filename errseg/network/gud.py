@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from errseg.config import HeadConfig
-from errseg.fusion import class_groups
-from errseg.layers import SplitConv2d, resize
+from errseg.network.escf import class_groups
+from errseg.network.layers import SplitConv2d, resize
 
 FEATURE_LIMIT = 16.0
 """Backbone features are clamped to [-16, 16] before they guide (published configuration)."""

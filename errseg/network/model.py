@@ -23,7 +23,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from errseg.attention import Recorder
 from errseg.config import (
     BETA,
     KEPT_CLASSES,
@@ -32,17 +31,18 @@ from errseg.config import (
     ModelConfig,
     model_config,
 )
-from errseg.cost import CostEmbedding, CostMaps, cost_maps
-from errseg.decoder import GUD, GuidanceProjection, ImageGuidance
-from errseg.encoder import ClipTowers
 from errseg.errors import InputError
-from errseg.fusion import ESCF
-from errseg.layers import resize
-from errseg.lite import LiteTowers
-from errseg.published import load_published
-from errseg.reduction import count_votes, rank_vocabulary, score_votes, select_classes
-from errseg.scores import calibrate_logits
-from errseg.token_memory import TokenMemory
+from errseg.network.attention import Recorder
+from errseg.network.clip import ClipTowers
+from errseg.network.crm import count_votes, rank_vocabulary, score_votes, select_classes
+from errseg.network.escf import ESCF
+from errseg.network.gud import GUD, GuidanceProjection, ImageGuidance
+from errseg.network.hsm import CostEmbedding, CostMaps, cost_maps
+from errseg.network.layers import resize
+from errseg.network.lite import LiteTowers
+from errseg.network.published import load_published
+from errseg.network.scores import calibrate_logits
+from errseg.network.token_memory import TokenMemory
 
 DROPPED_LOGIT = -100.0
 """Logit of a class that CRM dropped: its sigmoid is 0 in every precision (published code)."""
@@ -262,7 +262,7 @@ class ERRSeg(nn.Module):
             beta: CRM's score coefficient, in [0, 1].
             always: (B, T) bool, classes kept whatever their score (training).
             keep_stages: keep what each stage computed, in ``stages``.
-            recorder: collects ESCF's attention, see `errseg.attention`.
+            recorder: collects ESCF's attention, see `errseg.network.attention`.
 
         Raises:
             InputError: P, K or beta out of range, or no class.

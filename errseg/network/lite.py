@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from errseg.config import EMBEDDED, LiteConfig
-from errseg.encoder import PROMPTS_AT_ONCE, EncodedImage, normalise_pixels
-from errseg.layers import resize
+from errseg.network.clip import PROMPTS_AT_ONCE, EncodedImage, normalise_pixels
+from errseg.network.layers import resize
 from errseg.words.wordnet import hypernyms, listed_part
 
 COARSEST = 32  # pixels of the coarsest stride

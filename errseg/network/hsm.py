@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from errseg.config import HeadConfig
-from errseg.layers import resize
+from errseg.network.layers import resize
 
 
 @dataclass(frozen=True)

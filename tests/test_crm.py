@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from errseg import InputError
-from errseg.reduction import (
+from errseg.network.crm import (
     count_votes,
     rank_classes,
     rank_vocabulary,
@@ -148,7 +148,7 @@ def test_beta_outside_its_range(beta):
 @pytest.mark.parametrize("at_once", [1, 2, 5, 100])
 def test_a_vocabulary_ranked_in_chunks_is_ranked_as_a_whole(randn, monkeypatch, at_once):
     """Embeddings of few levels, so that ties lie within and between chunks."""
-    monkeypatch.setattr("errseg.reduction.RANKED_AT_ONCE", at_once)
+    monkeypatch.setattr("errseg.network.crm.RANKED_AT_ONCE", at_once)
     dense, text = randn(2, 3, 6, 5).sign(), randn(11, 3).sign()
     cost = torch.einsum("bchw,tc->bthw", dense, text)
     for votes_per_pixel in (1, 3, 20):

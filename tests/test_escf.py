@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from errseg.fusion import CFM, CLASSES_AT_ONCE, ESCF, SFM, ClassAttention, SpatialAttention
-from errseg.layers import SplitConv2d, SplitLinear, StarFeedForward, attend, resize
+from errseg.network.escf import CFM, CLASSES_AT_ONCE, ESCF, SFM, ClassAttention, SpatialAttention
+from errseg.network.layers import SplitConv2d, SplitLinear, StarFeedForward, attend, resize
 
 BATCH, CLASSES, WIDTH = 2, CLASSES_AT_ONCE + 3, 16
 
@@ -61,7 +61,7 @@ def test_attend_is_softmax_attention(randn):
 
 @pytest.mark.parametrize("at_once", [1, 100, 10_000], ids="{} weights at once".format)
 def test_bfloat16_on_a_cpu_attends_in_parts(randn, monkeypatch, at_once):
-    monkeypatch.setattr("errseg.layers.WEIGHTS_AT_ONCE", at_once)
+    monkeypatch.setattr("errseg.network.layers.WEIGHTS_AT_ONCE", at_once)
     query, key, value = (x.bfloat16() for x in (randn(5, 6, 8), randn(5, 7, 8), randn(5, 7, 8)))
     with torch.no_grad():
         found = attend(query, key, value, heads=2).float()

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from errseg.cost import CostEmbedding, CostMaps, cost_maps
+from errseg.network.hsm import CostEmbedding, CostMaps, cost_maps
 
 
 @pytest.fixture

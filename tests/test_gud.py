@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from errseg.decoder import GUD, GuidanceProjection
-from errseg.fusion import CLASSES_AT_ONCE
+from errseg.network.escf import CLASSES_AT_ONCE
+from errseg.network.gud import GUD, GuidanceProjection
 
 BATCH, CLASSES, WIDTH = 2, CLASSES_AT_ONCE + 1, 16
 WIDTHS = (5, 6, 7, 9)  # of the backbone's features

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from errseg.config import ClipConfig
-from errseg.layers import resize
+from errseg.network.layers import resize
 
 OPEN_CLIP_VOCABULARY = 49408  # byte-pair tokens of CLIP's tokenizer
 LONGEST_COUNTED = 512  # tokens, of a prompt whose length is asked for
