@@ -4,12 +4,12 @@ from importlib import import_module
 
 _HOMES = {
     "InputError": "errseg.errors",
-    "Predictor": "errseg.predictor",
-    "Result": "errseg.predictor",
+    "Predictor": "errseg.inference.predictor",
+    "Result": "errseg.inference.predictor",
     "build_model": "errseg.network.model",
     "list_models": "errseg.config",
-    "load_model": "errseg.weights",
-    "save_model": "errseg.weights",
+    "load_model": "errseg.checkpoints.weights",
+    "save_model": "errseg.checkpoints.weights",
 }
 
 __all__ = [

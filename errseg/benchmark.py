@@ -27,9 +27,9 @@ from errseg import naive
 from errseg.config import KEPT_CLASSES, VOTES_PER_PIXEL, model_config
 from errseg.device import AUTOMATIC, find_precision
 from errseg.errors import InputError
-from errseg.labelling import label_pixels
+from errseg.inference.labelling import label_pixels
+from errseg.inference.network_input import GRID
 from errseg.network.model import SMALLEST_SIDE, ERRSeg, ImageFeatures, build_model
-from errseg.network_input import GRID
 from errseg.words.vocabulary import fill_templates, load_vocabulary
 
 KINDS = ("naive", "float32", "auto")

@@ -1,9 +1,9 @@
 """Scores that mean something: how logits become scores, and a threshold for "none of these".
 
 Training knows its own photos by heart and is surer of them than of any other, so four numbers
-(`errseg.network.scores`, and the threshold) are fitted on every second validation photo. That the
-winning class is right is taken to be as probable as the sigmoid of its calibrated logit (Platt 1999,
-with one number more). All classes get the same numbers, so that the winners stay what they were.
+(`errseg.network.scores`, and the threshold) are fitted on every second validation photo. The
+probability that the winning class is right is taken to be the sigmoid of its calibrated logit
+(Platt 1999, with one number more). All classes get the same numbers, so the winners stay the same.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from tqdm import tqdm
 
 from errseg.config import KEPT_CLASSES, uncalibrated
 from errseg.data import SegmentationSet
+from errseg.datasets.folders import samples
 from errseg.errors import InputError
-from errseg.label_sets import samples
+from errseg.inference.network_input import network_size
+from errseg.inference.predictor import Predictor
 from errseg.metrics import Rejection
 from errseg.network.model import ERRSeg, Segmentation
 from errseg.network.scores import calibrate_logits
-from errseg.network_input import network_size
-from errseg.predictor import Predictor
 from errseg.words.vocabulary import parse_classes
 
 EVERY = 2

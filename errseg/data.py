@@ -15,8 +15,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from errseg.augmentation import Augmentation, jitter
-from errseg.errors import InputError
-from errseg.label_sets import (
+from errseg.datasets.folders import (
     BACKGROUND,
     EXHAUSTIVE_SETS,
     IGNORE,
@@ -26,6 +25,7 @@ from errseg.label_sets import (
     open_mask,
     validation_samples,
 )
+from errseg.errors import InputError
 from errseg.label_space import LabelSpace, Sample
 from errseg.words.relations import synonyms
 

@@ -13,12 +13,12 @@ from tqdm import tqdm
 
 from errseg.config import KEPT_CLASSES, VOTES_PER_PIXEL
 from errseg.data import SegmentationSet, validation_samples
-from errseg.labelling import label_pixels
+from errseg.inference.labelling import label_pixels
+from errseg.inference.network_input import network_size
+from errseg.inference.predictor import Predictor
 from errseg.metrics import Calibration, ConfusionMatrix, Rejection
 from errseg.network.crm import rank_classes
 from errseg.network.model import ERRSeg, ImageFeatures, Segmentation
-from errseg.network_input import network_size
-from errseg.predictor import Predictor
 from errseg.words.relations import synonyms
 from errseg.words.vocabulary import parse_classes
 

@@ -23,7 +23,7 @@ from errseg.visualize import (
 )
 
 if TYPE_CHECKING:  # torch takes seconds to import, and nothing here computes with it
-    from errseg.predictor import Result
+    from errseg.inference.predictor import Result
 
 OVERLAY_FILE = "overlay.png"
 MASK_FILE = "mask.png"

@@ -16,7 +16,7 @@ from errseg.visualize import NONE_NAME
 if TYPE_CHECKING:  # torch takes seconds to import, and nothing here computes with it
     from matplotlib.axes import Axes
 
-    from errseg.predictor import Result
+    from errseg.inference.predictor import Result
 
 WIDTH, HEIGHT = 10.0, 7.4
 """Inches: a page's width with margins."""

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from errseg.label_sets import BACKGROUND, IGNORE, MASK_IGNORE, SegmentationSet
+from errseg.datasets.folders import BACKGROUND, IGNORE, MASK_IGNORE, SegmentationSet
 from errseg.words.relations import Relation, broader_names, plain_name, relation, synonyms
 
 __all__ = ["LabelSpace", "Sample"]

@@ -19,11 +19,11 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from errseg.data import SegmentationSet
+from errseg.datasets.folders import MASK_IGNORE, samples
 from errseg.evaluate import raw_cost
-from errseg.label_sets import MASK_IGNORE, samples
+from errseg.inference.network_input import network_size
+from errseg.inference.predictor import Predictor
 from errseg.network.model import ERRSeg
-from errseg.network_input import network_size
-from errseg.predictor import Predictor
 from errseg.train_config import TrainConfig
 from errseg.words.relations import broader_names, synonyms
 from errseg.words.vocabulary import parse_classes

@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from errseg.export import legend, result_colors
+from errseg.inference.predictor import Predictor
 from errseg.lettering import labelled_overlay
-from errseg.predictor import Predictor
 from errseg.visualize import resize_labels
 from errseg.words.vocabulary import Vocabulary
 

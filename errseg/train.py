@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
 from errseg.augmentation import Augmentation
+from errseg.checkpoints.weights import load_to_go_on, save_model
 from errseg.config import VOTES_PER_PIXEL, LiteConfig, ModelConfig
 from errseg.data import CropDataset, Sample, SegmentationSet, collate, load_sets
 from errseg.errors import InputError
@@ -31,7 +32,6 @@ from errseg.pretrained import load_pretrained_towers
 from errseg.train_config import TrainConfig
 from errseg.trained_parameters import parameter_groups
 from errseg.training_vocabulary import TrainingVocabulary
-from errseg.weights import load_to_go_on, save_model
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import nn
 
+from errseg.checkpoints.weights import LOOK_WEIGHTS
 from errseg.network.model import ERRSeg
 from errseg.train_config import TrainConfig
-from errseg.weights import LOOK_WEIGHTS
 
 LITE_TUNED_STAGES = tuple(
     f"towers.trunk.{part}."

@@ -6,8 +6,8 @@ import torch
 
 from errseg import naive
 from errseg.errors import InputError
+from errseg.inference.predictor import Predictor
 from errseg.network.attention import Recorder
-from errseg.predictor import Predictor
 
 PROMPTS = ["cat", "dog", "sky", "grass", "tree", "road", "sofa"]
 

@@ -14,7 +14,7 @@ import pytest
 from browser_page import IN_BROWSER, ROOT
 from PIL import Image
 
-from errseg.stored_config import advised_threshold
+from errseg.checkpoints.stored_config import advised_threshold
 
 pytestmark = IN_BROWSER
 

@@ -17,11 +17,11 @@ from errseg.calibration import (
     fit,
     weigh_cost,
 )
+from errseg.checkpoints.weights import load_model, save_model
 from errseg.data import load_sets
 from errseg.errors import InputError
 from errseg.metrics import Calibration
 from errseg.network.scores import calibrate_logits
-from errseg.weights import load_model, save_model
 
 
 def observations(randn, truth, count=20_000, classes=3):

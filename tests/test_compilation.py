@@ -9,10 +9,10 @@ from torch._dynamo.utils import counters
 
 import app
 from errseg.__main__ import main
-from errseg.compilation import ZERO_GPU, check_compilable, compile_network
+from errseg.checkpoints.compilation import ZERO_GPU, check_compilable, compile_network
+from errseg.checkpoints.weights import load_model, save_model
 from errseg.errors import InputError
 from errseg.network.attention import Recorder
-from errseg.weights import load_model, save_model
 
 PROMPTS = ["a cat", "dogs", "sky", "grass", "tree", "road", "a red sofa"]
 
@@ -82,8 +82,10 @@ def test_the_model_is_compiled_where_it_is_asked_for(monkeypatch, lite_model, tm
     options = ["segment", photo, "--classes", "cat", "--out", out, "--device", "cpu", "--compile"]
     assert main([*options, "--model", str(path)]) == 2
     assert "leave --compile out" in capsys.readouterr().err
-    monkeypatch.setattr("errseg.weights.check_compilable", lambda device: None)
-    monkeypatch.setattr("errseg.weights.compile_network", lambda m: compiled.append(m) or m)
+    monkeypatch.setattr("errseg.checkpoints.weights.check_compilable", lambda device: None)
+    monkeypatch.setattr(
+        "errseg.checkpoints.weights.compile_network", lambda m: compiled.append(m) or m
+    )
     load_model(path)
     assert compiled == []
     assert load_model(path, compile=True) is compiled[0]

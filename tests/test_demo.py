@@ -15,10 +15,10 @@ from odd_photos import PHONE, READABLE, REFUSED
 from PIL import Image
 
 import errseg
+from errseg.checkpoints.stored_config import advised_threshold
 from errseg.demo.request import check_request
 from errseg.demo.service import LONGEST_SIDE, Service, shrink
 from errseg.errors import InputError
-from errseg.stored_config import advised_threshold
 
 ROOT = Path(__file__).resolve().parent.parent
 CHINA = ROOT / "examples" / "china.jpg"

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from errseg.checkpoints.weights import save_model
 from errseg.demo.compare_tab import Side
 from errseg.demo.models import Models
 from errseg.demo.request import check_request
 from errseg.demo.service import Service
-from errseg.weights import save_model
 
 
 @pytest.fixture

@@ -24,8 +24,8 @@ from errseg.demo.sweep import check_values
 from errseg.errors import InputError
 from errseg.export import legend, result_colors, run_lengths
 from errseg.figure import Heat, heat_ranges, write_figure
+from errseg.inference.predictor import CostView, Result, Settings
 from errseg.network.attention import Attention
-from errseg.predictor import CostView, Result, Settings
 from errseg.words.vocabulary import load_vocabulary, parse_classes, suggested_kept_classes
 
 ROOT = Path(__file__).resolve().parent.parent

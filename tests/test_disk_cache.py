@@ -6,9 +6,9 @@ import sqlite3
 import pytest
 import torch
 
-from errseg.disk_cache import DiskCache, cache_folder
-from errseg.predictor import Predictor
-from errseg.weights import load_model, save_model
+from errseg.checkpoints.weights import load_model, save_model
+from errseg.inference.disk_cache import DiskCache, cache_folder
+from errseg.inference.predictor import Predictor
 from errseg.words.vocabulary import parse_classes
 
 VALUES = {f"text {i}": bytes([i]) * 40 for i in range(8)}
@@ -69,7 +69,7 @@ def test_a_cut_file_loses_no_answer(cache):
 
 
 def test_a_locked_file_is_skipped(cache, monkeypatch):
-    monkeypatch.setattr("errseg.disk_cache.PATIENCE", 0.05)
+    monkeypatch.setattr("errseg.inference.disk_cache.PATIENCE", 0.05)
     cache.put(VALUES)
     holder = sqlite3.connect(cache.path)
     holder.execute("BEGIN EXCLUSIVE")
@@ -93,7 +93,7 @@ def write_many(folder, start):
 
 
 def test_writers_of_several_processes_lose_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr("errseg.disk_cache.PATIENCE", 60)  # this machine may be busy
+    monkeypatch.setattr("errseg.inference.disk_cache.PATIENCE", 60)  # this machine may be busy
     context = multiprocessing.get_context("fork")
     writers = [context.Process(target=write_many, args=(tmp_path, 20 * i)) for i in range(3)]
     for writer in writers:

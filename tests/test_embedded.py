@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from errseg import Predictor, load_model
+from errseg.checkpoints.weights import file_hash
 from errseg.config import EMBEDDED
 from errseg.export import legend, result_colors
-from errseg.weights import file_hash
 
 ROOT = Path(__file__).resolve().parent.parent
 WEIGHTS = EMBEDDED["errseg-lite"]

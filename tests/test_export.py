@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from errseg.export import as_dict, crm_ranks, result_colors, write_result
-from errseg.predictor import Result, Settings
+from errseg.inference.predictor import Result, Settings
 
 
 def make_result(classes, labels, kept, scores=None, crm_scores=None) -> Result:

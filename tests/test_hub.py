@@ -7,7 +7,7 @@ import pytest
 import torch
 from huggingface_hub.hf_api import RepoFile, RepoFolder
 
-from errseg import hub, weights
+from errseg.checkpoints import hub, weights
 from errseg.demo.compare_tab import AS_ABOVE, RAW, Side, model_choices
 from errseg.demo.gpu import on_gpu
 from errseg.demo.models import Models

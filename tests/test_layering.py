@@ -13,17 +13,34 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # Groups of the network's modules: each may import its own group and those before it, nothing else
 # of the package.
 GROUPS = (
-    ("config", "errors", "stored_config", "words.vocabulary", "words.wordnet"),
-    ("network.layers", "network.attention", "network.scores", "cache", "disk_cache", "device"),
+    ("config", "errors", "checkpoints.stored_config", "words.vocabulary", "words.wordnet"),
+    (
+        "network.layers",
+        "network.attention",
+        "network.scores",
+        "cache",
+        "inference.disk_cache",
+        "device",
+    ),
     tuple(
         f"network.{box}"
         for box in ("clip", "lite", "hsm", "crm", "escf", "gud", "published", "token_memory")
     ),
     ("network.model",),
-    ("weights", "compilation"),
-    ("images", "labelling", "network_input", "vocabulary_text", "predictor"),
+    ("checkpoints.weights", "checkpoints.compilation"),
+    tuple(
+        f"inference.{x}"
+        for x in ("photo", "labelling", "network_input", "text_embeddings", "predictor")
+    ),
 )
-WITHOUT_TORCH = ("config", "errors", "words.vocabulary", "words.wordnet", "cache", "disk_cache")
+WITHOUT_TORCH = (
+    "config",
+    "errors",
+    "words.vocabulary",
+    "words.wordnet",
+    "cache",
+    "inference.disk_cache",
+)
 DEMO_ONLY = ("gradio", "gradio_client")
 # What a module may do when it is imported: define and name things.
 DEFINITIONS = (

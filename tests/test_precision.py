@@ -9,12 +9,12 @@ import torch
 from golden_weights import GOLDEN, rule_state_dict
 
 from errseg import device
+from errseg.checkpoints.weights import load_model, save_model
 from errseg.config import EMBEDDED
 from errseg.device import bfloat16_gain, find_precision
 from errseg.errors import InputError
+from errseg.inference.predictor import Predictor
 from errseg.network.model import build_model
-from errseg.predictor import Predictor
-from errseg.weights import load_model, save_model
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 PROMPTS = ["cat", "dog", "sky", "grass", "tree", "road", "sofa"]

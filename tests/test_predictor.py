@@ -11,11 +11,11 @@ from torch.nn import functional as F
 
 from errseg.config import LARGEST_INPUT, model_config
 from errseg.errors import InputError
-from errseg.labelling import label_pixels
+from errseg.inference.labelling import label_pixels
+from errseg.inference.network_input import network_size, resize_photo
+from errseg.inference.predictor import IMAGE_CACHE, Predictor
+from errseg.inference.text_embeddings import VocabularyEmbedder, expansion_notices
 from errseg.network.model import Segmentation, build_model
-from errseg.network_input import network_size, resize_photo
-from errseg.predictor import IMAGE_CACHE, Predictor
-from errseg.vocabulary_text import VocabularyEmbedder, expansion_notices
 from errseg.words.vocabulary import parse_classes
 
 WORDS = "cat, dog, sky, grass, tree, road, sofa"
@@ -170,9 +170,11 @@ def test_synonyms_and_templates_are_averaged_and_normalised_again(predictor, mod
 
 def test_the_caches_change_nothing_and_are_bounded(model, photo, monkeypatch):
     cold = Predictor(model)(photo, WORDS)
-    monkeypatch.setattr("errseg.vocabulary_text.TEXT_CACHE", 6 * 4 * model.config.towers.embedding)
-    monkeypatch.setattr("errseg.predictor.IMAGE_CACHE", 1)
-    monkeypatch.setattr("errseg.predictor.RESULT_CACHE", 1)
+    monkeypatch.setattr(
+        "errseg.inference.text_embeddings.TEXT_CACHE", 6 * 4 * model.config.towers.embedding
+    )
+    monkeypatch.setattr("errseg.inference.predictor.IMAGE_CACHE", 1)
+    monkeypatch.setattr("errseg.inference.predictor.RESULT_CACHE", 1)
     small = Predictor(model)
     for words in ("cat, dog", "sky, grass, tree", WORDS, "dog", WORDS):
         warm = small(photo, words)
@@ -274,7 +276,7 @@ def test_threads_that_turn_knobs_on_one_photo_get_what_each_would_get_alone(
     model, photo, monkeypatch
 ):
     monkeypatch.setattr("errseg.network.model.KNOWN_CLASSES", 3)  # so that tokens are dropped too
-    monkeypatch.setattr("errseg.predictor.RESULT_CACHE", 0)
+    monkeypatch.setattr("errseg.inference.predictor.RESULT_CACHE", 0)
     knobs = [(kept, votes) for kept in (1, 2, 4, 7) for votes in (1, 3)]
     alone = [Predictor(model)(photo, WORDS, *knob) for knob in knobs]
     shared = Predictor(model)

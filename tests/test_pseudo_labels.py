@@ -9,14 +9,14 @@ import torch
 from PIL import Image
 
 from errseg.__main__ import main
+from errseg.checkpoints.weights import save_model
 from errseg.data import CropDataset, load_sets
+from errseg.datasets.folders import open_mask
 from errseg.evaluate import raw_cost
-from errseg.label_sets import open_mask
-from errseg.network_input import network_size
-from errseg.predictor import Predictor
+from errseg.inference.network_input import network_size
+from errseg.inference.predictor import Predictor
 from errseg.pseudo_labels import FOLDER, write_pseudo_labels
 from errseg.train_config import LITE
-from errseg.weights import save_model
 from errseg.words.vocabulary import parse_classes
 
 NAMES = ("sky", "airplane", "person", "dog", "toaster", "grass")

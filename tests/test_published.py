@@ -7,7 +7,8 @@ import pytest
 import torch
 from golden_weights import KEY_LISTS, released_shapes, rule_state_dict
 
-from errseg import InputError, build_model, load_model, weights
+from errseg import InputError, build_model, load_model
+from errseg.checkpoints import weights
 from errseg.network.published import published_name
 
 VARIANTS = tuple(KEY_LISTS)

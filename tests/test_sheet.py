@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from errseg.__main__ import main
-from errseg.predictor import Predictor
+from errseg.inference.predictor import Predictor
 from errseg.sheet import GAP, TILE, contact_sheet
 
 

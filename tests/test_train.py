@@ -9,11 +9,11 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
+from errseg.checkpoints.weights import load_model, save_model
 from errseg.data import Sample, load_sets
 from errseg.errors import InputError
 from errseg.train import LOG, SETTINGS, WEIGHTS, TrainingRun, train
 from errseg.train_config import TrainConfig
-from errseg.weights import load_model, save_model
 
 SETTING = TrainConfig(
     steps=4,

@@ -10,8 +10,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from errseg import InputError, build_model, load_model, save_model
+from errseg.checkpoints.weights import load_to_go_on
 from errseg.config import model_config
-from errseg.weights import load_to_go_on
 
 PROMPTS = ["cat", "a photo of a dog", "sky", "grass", "red sofa"]
 

@@ -80,8 +80,8 @@ def average_options(parser: argparse.ArgumentParser) -> None:
 def average(args: argparse.Namespace) -> str:
     """Average fine-tuned weights with those that they were tuned from."""
     from errseg.averaging import average_weights
+    from errseg.checkpoints.weights import load_to_go_on, save_model
     from errseg.errors import InputError
-    from errseg.weights import load_to_go_on, save_model
 
     if args.share > 1:
         raise InputError(f"--share is from 0 to 1, not {args.share:g}.")
@@ -119,11 +119,11 @@ def pseudo_label_options(parser: argparse.ArgumentParser) -> None:
 
 def pseudo_label(args: argparse.Namespace) -> str:
     """Let a model label what people left, to train further on it."""
+    from errseg.checkpoints.weights import load_model
     from errseg.data import load_sets
     from errseg.errors import InputError
     from errseg.pseudo_labels import write_pseudo_labels
     from errseg.train_config import LITE
-    from errseg.weights import load_model
 
     if args.sure > 1:
         raise InputError(f"--sure is a share from 0 to 1, not {args.sure:g}.")

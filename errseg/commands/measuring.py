@@ -56,12 +56,12 @@ def evaluate(args: argparse.Namespace) -> str:
 
     sets = load_sets(args.data, args.sets)
 
+    from errseg.checkpoints.weights import load_model
     from errseg.device import find_device
     from errseg.evaluate import Protocol, as_dict, as_table
     from errseg.evaluate import evaluate as measure
-    from errseg.labelling import check_threshold
+    from errseg.inference.labelling import check_threshold
     from errseg.train_config import HELD_OUT
-    from errseg.weights import load_model
 
     if args.threshold is not None:
         check_threshold(args.threshold)
@@ -114,8 +114,8 @@ def calibrate(args: argparse.Namespace) -> str:
 
     from errseg.calibration import calibrate as fit
     from errseg.calibration import weigh_cost
+    from errseg.checkpoints.weights import load_to_go_on, save_model
     from errseg.device import find_device
-    from errseg.weights import load_to_go_on, save_model
 
     model = load_to_go_on(args.model, find_device(args.device))
     if args.cost_weight != 1:

@@ -69,15 +69,15 @@ def segment(args: argparse.Namespace) -> str:
     vocabulary = chosen_vocabulary(args.classes, args.vocabulary)
     if not 0 <= args.opacity <= 1:
         raise InputError(f"The opacity must lie between 0 and 1, not {args.opacity}.")
-    from errseg.images import load_image
+    from errseg.inference.photo import load_image
 
     photo = load_image(args.photo)
     args.out.mkdir(parents=True, exist_ok=True)
 
+    from errseg.checkpoints.weights import load_model
     from errseg.device import find_device
     from errseg.export import legend, result_colors, write_result
-    from errseg.predictor import Predictor
-    from errseg.weights import load_model
+    from errseg.inference.predictor import Predictor
 
     model = load_model(args.model, find_device(args.device), args.precision, args.compile)
     predictor = Predictor(model)
@@ -159,12 +159,12 @@ def sheet_options(parser: argparse.ArgumentParser) -> None:
 
 def sheet(args: argparse.Namespace) -> str:
     """Draw a contact sheet: photos beside their masks."""
+    from errseg.checkpoints.weights import load_model
     from errseg.data import load_sets, validation_samples
     from errseg.device import find_device
-    from errseg.images import load_image
-    from errseg.predictor import Predictor
+    from errseg.inference.photo import load_image
+    from errseg.inference.predictor import Predictor
     from errseg.sheet import contact_sheet
-    from errseg.weights import load_model
 
     if args.data is None:
         entries = json.loads(args.list.read_text(encoding="utf-8"))

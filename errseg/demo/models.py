@@ -8,16 +8,16 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from errseg.compilation import check_place
+from errseg.checkpoints.compilation import check_place
+from errseg.checkpoints.hub import fetch_checkpoint, list_checkpoints
+from errseg.checkpoints.stored_config import OWN_ENDING, advised_threshold
 from errseg.config import EMBEDDED, list_models, model_config
 from errseg.demo.request import Request
 from errseg.device import AUTOMATIC, check_precision, find_device, find_precision
 from errseg.errors import InputError
-from errseg.hub import fetch_checkpoint, list_checkpoints
-from errseg.stored_config import OWN_ENDING, advised_threshold
 
 if TYPE_CHECKING:  # torch takes seconds to import; the page paints before it is there
-    from errseg.predictor import Predictor
+    from errseg.inference.predictor import Predictor
 
 
 class Models:
@@ -163,8 +163,8 @@ class Models:
             self._predictor.set_exception(error)
 
     def _load(self, model: str | Path, precision: str) -> Predictor:
-        from errseg.predictor import Predictor
-        from errseg.weights import load_model
+        from errseg.checkpoints.weights import load_model
+        from errseg.inference.predictor import Predictor
 
         return Predictor(load_model(model, find_device(self._device), precision, self._compile))
 

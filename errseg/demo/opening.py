@@ -42,7 +42,7 @@ def load_opening(example: Example, model: str, file: Path = FILE) -> Opening | N
     if weights is None or not weights.is_file() or not file.is_file():
         return None
     from errseg.demo import view
-    from errseg.images import load_image
+    from errseg.inference.photo import load_image
 
     stored = json.loads(file.read_text(encoding="utf-8"))
     if stored.pop("question", None) != _question(example, weights):

@@ -21,13 +21,13 @@ from errseg.demo.models import Models
 from errseg.demo.request import Request
 from errseg.device import AUTOMATIC
 from errseg.errors import InputError
-from errseg.images import SMALLEST_PHOTO, load_image
+from errseg.inference.photo import SMALLEST_PHOTO, load_image
 from errseg.words.vocabulary import MAX_CLASSES, fill_templates, parse_classes
 
 if TYPE_CHECKING:  # torch takes seconds to import; the page paints before it is there
     from errseg.colors import Color
+    from errseg.inference.predictor import CostView, Result
     from errseg.network.attention import Attention
-    from errseg.predictor import CostView, Result
     from errseg.visualize import LegendEntry
 
 LONGEST_SIDE = 2048

@@ -23,7 +23,7 @@ from errseg.lettering import name_plates
 from errseg.visualize import resize_labels
 
 if TYPE_CHECKING:  # torch takes seconds to import
-    from errseg.predictor import CostView
+    from errseg.inference.predictor import CostView
 
 LONGEST_SHOWN = 1280
 """Pixels of a side of what the browser shows; files and endpoints have every pixel."""

@@ -1,7 +1,7 @@
 """The released checkpoints on the Hugging Face Hub: which there are, and fetching one.
 
-What a file holds is told by its tensors' shapes when it is loaded (`errseg.weights`), not by its
-name, and it is loaded as weights only.
+What a file holds is told by its tensors' shapes when it is loaded (`errseg.checkpoints.weights`),
+not by its name, and it is loaded as weights only.
 """
 
 from __future__ import annotations

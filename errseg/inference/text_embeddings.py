@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from errseg.cache import BoundedCache
-from errseg.disk_cache import DiskCache, cache_folder
+from errseg.inference.disk_cache import DiskCache, cache_folder
 from errseg.network.model import ERRSeg
 from errseg.words.vocabulary import ClassPrompt, Vocabulary, fill_templates
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from errseg.errors import InputError
-from errseg.images import LARGEST_PHOTO, load_image
+from errseg.inference.photo import LARGEST_PHOTO, load_image
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 ORIENTATION = 274

@@ -23,12 +23,12 @@ from torch import Tensor
 from errseg.cache import BoundedCache
 from errseg.config import BETA, KEPT_CLASSES, VOTES_PER_PIXEL
 from errseg.errors import InputError
-from errseg.images import load_image
-from errseg.labelling import check_threshold, label_pixels
+from errseg.inference.labelling import check_threshold, label_pixels
+from errseg.inference.network_input import network_size, resize_photo
+from errseg.inference.photo import load_image
+from errseg.inference.text_embeddings import VocabularyEmbedder
 from errseg.network.attention import Attention, Recorder
 from errseg.network.model import ERRSeg, ImageFeatures, Segmentation
-from errseg.network_input import network_size, resize_photo
-from errseg.vocabulary_text import VocabularyEmbedder
 from errseg.words.vocabulary import Vocabulary, parse_classes
 
 IMAGE_CACHE = 256 * 2**20

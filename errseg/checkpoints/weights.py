@@ -13,7 +13,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from errseg.compilation import check_compilable, compile_network
+from errseg.checkpoints.compilation import check_compilable, compile_network
+from errseg.checkpoints.stored_config import (
+    CONFIG_KEY,
+    OWN_ENDING,
+    config_as_json,
+    config_from_metadata,
+)
 from errseg.config import (
     EMBEDDED,
     MODELS,
@@ -27,7 +33,6 @@ from errseg.device import FLOAT32, find_precision
 from errseg.errors import InputError
 from errseg.network.model import ERRSeg, build_model
 from errseg.network.published import check_tensors
-from errseg.stored_config import CONFIG_KEY, OWN_ENDING, config_as_json, config_from_metadata
 
 SCALE_SUFFIX = ".row_scale"
 INT8_LIMIT = 127
