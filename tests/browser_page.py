@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from errseg.visualize import NONE_NAME
+from errseg.pictures.overlay import NONE_NAME
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 from selenium.common.exceptions import StaleElementReferenceException  # noqa: E402

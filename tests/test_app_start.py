@@ -117,7 +117,7 @@ def test_the_readme_starts_with_what_a_space_needs():
 
 def test_the_page_is_there_before_the_model(monkeypatch):
     from errseg.demo import create_demo, serve
-    from errseg.demo.models import Models
+    from errseg.demo.backend.models import Models
 
     asked, may_load = threading.Event(), threading.Event()
 

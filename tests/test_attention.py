@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from errseg import naive
 from errseg.errors import InputError
 from errseg.inference.predictor import Predictor
+from errseg.measuring import as_drawn as naive
 from errseg.network.attention import Recorder
 
 PROMPTS = ["cat", "dog", "sky", "grass", "tree", "road", "sofa"]

@@ -6,10 +6,10 @@ import json
 import pytest
 import torch
 
-from errseg import benchmark as module
 from errseg.__main__ import main
-from errseg.benchmark import STAGES, Bench, Report, Setting, benchmark
 from errseg.errors import InputError
+from errseg.measuring import benchmark as module
+from errseg.measuring.benchmark import STAGES, Bench, Report, Setting, benchmark
 from errseg.network.model import build_model
 
 RATIOS = (

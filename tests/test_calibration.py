@@ -9,7 +9,10 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from errseg.calibration import (
+from errseg.checkpoints.weights import load_model, save_model
+from errseg.datasets.folders import load_sets
+from errseg.errors import InputError
+from errseg.measuring.calibration import (
     Fit,
     Observations,
     advise_threshold,
@@ -17,10 +20,7 @@ from errseg.calibration import (
     fit,
     weigh_cost,
 )
-from errseg.checkpoints.weights import load_model, save_model
-from errseg.data import load_sets
-from errseg.errors import InputError
-from errseg.metrics import Calibration
+from errseg.measuring.metrics import Calibration
 from errseg.network.scores import calibrate_logits
 
 

@@ -300,7 +300,8 @@ def test_evaluate_refuses_sets_that_are_not_there(tiny_set, tmp_path, capsys):
 
 @pytest.mark.parametrize("model", ["errseg-lite", "errseg-base"])
 def test_train_takes_the_preset_and_what_is_given(monkeypatch, capsys, tmp_path, model):
-    from errseg import train, train_config
+    from errseg.training import config as train_config
+    from errseg.training import run as train
 
     calls = []
     monkeypatch.setattr(train, "train", lambda *arguments: calls.append(arguments))

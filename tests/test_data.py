@@ -6,17 +6,11 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from errseg.data import (
-    BACKGROUND,
-    IGNORE,
-    Augmentation,
-    CropDataset,
-    LabelSpace,
-    collate,
-    load_sets,
-    validation_samples,
-)
+from errseg.datasets.folders import BACKGROUND, IGNORE, load_sets, validation_samples
 from errseg.errors import InputError
+from errseg.training.augmentation import Augmentation
+from errseg.training.crops import CropDataset, collate
+from errseg.training.label_space import LabelSpace
 from errseg.words.relations import (
     Relation,
     broader_names,

@@ -16,8 +16,8 @@ from PIL import Image
 
 import errseg
 from errseg.checkpoints.stored_config import advised_threshold
-from errseg.demo.request import check_request
-from errseg.demo.service import LONGEST_SIDE, Service, shrink
+from errseg.demo.backend.request import check_request
+from errseg.demo.backend.service import LONGEST_SIDE, Service, shrink
 from errseg.errors import InputError
 
 ROOT = Path(__file__).resolve().parent.parent

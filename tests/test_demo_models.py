@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from errseg.checkpoints.weights import save_model
-from errseg.demo.compare_tab import Side
-from errseg.demo.models import Models
-from errseg.demo.request import check_request
-from errseg.demo.service import Service
+from errseg.demo.backend.models import Models
+from errseg.demo.backend.request import check_request
+from errseg.demo.backend.service import Service
+from errseg.demo.page.compare import Side
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_the_threshold_is_there_before_torch(careful):
             sys.executable,
             "-c",
             "import sys\n"
-            "from errseg.demo.models import Models\n"
+            "from errseg.demo.backend.models import Models\n"
             "print(Models(sys.argv[1]).threshold(), 'torch' in sys.modules)",
             careful,
         ],

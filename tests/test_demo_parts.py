@@ -15,17 +15,20 @@ import pytest
 import torch
 from PIL import Image
 
-from errseg.demo import batch, html, opening, share, view, vocabulary_tools
-from errseg.demo.compare_tab import RAW, changed_share, labels_of
-from errseg.demo.examples import load_examples, opening_request
-from errseg.demo.request import check_request
-from errseg.demo.service import Answer, AttentionAnswer, query_pixel
-from errseg.demo.sweep import check_values
+from errseg.demo.backend import batch, view
+from errseg.demo.backend import links as share
+from errseg.demo.backend import word_help as vocabulary_tools
+from errseg.demo.backend.examples import load_examples, opening_request
+from errseg.demo.backend.request import check_request
+from errseg.demo.backend.service import Answer, AttentionAnswer, query_pixel
+from errseg.demo.backend.sweep import check_values
+from errseg.demo.page import html, opening
+from errseg.demo.page.compare import RAW, changed_share, labels_of
 from errseg.errors import InputError
-from errseg.export import legend, result_colors, run_lengths
-from errseg.figure import Heat, heat_ranges, write_figure
 from errseg.inference.predictor import CostView, Result, Settings
 from errseg.network.attention import Attention
+from errseg.pictures.export import legend, result_colors, run_lengths
+from errseg.pictures.figure import Heat, heat_ranges, write_figure
 from errseg.words.vocabulary import load_vocabulary, parse_classes, suggested_kept_classes
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -372,7 +375,7 @@ def test_a_stored_opening_is_shown_for_its_own_weights_only(
         def opening(self):
             return answer, attention
 
-    monkeypatch.setattr("errseg.demo.service.Service", Stored)
+    monkeypatch.setattr("errseg.demo.backend.service.Service", Stored)
     weights, file = tmp_path / "model.safetensors", tmp_path / "opening.json"
     weights.write_bytes(b"first")
     monkeypatch.setattr(opening, "EMBEDDED", {"errseg-lite": weights})
@@ -391,5 +394,5 @@ def test_a_stored_opening_is_shown_for_its_own_weights_only(
 def test_the_stored_opening_is_of_the_embedded_weights():
     example = load_examples()[0]
     assert opening.load_opening(example, "errseg-lite"), (
-        "The stored opening is stale; run: python -m errseg.demo.opening"
+        "The stored opening is stale; run: python -m errseg.demo.page.opening"
     )

@@ -7,7 +7,7 @@ import pytest
 from errseg import Predictor, load_model
 from errseg.checkpoints.weights import file_hash
 from errseg.config import EMBEDDED
-from errseg.export import legend, result_colors
+from errseg.pictures.export import legend, result_colors
 
 ROOT = Path(__file__).resolve().parent.parent
 WEIGHTS = EMBEDDED["errseg-lite"]

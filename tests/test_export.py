@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from errseg.export import as_dict, crm_ranks, result_colors, write_result
 from errseg.inference.predictor import Result, Settings
+from errseg.pictures.export import as_dict, crm_ranks, result_colors, write_result
 
 
 def make_result(classes, labels, kept, scores=None, crm_scores=None) -> Result:

@@ -9,7 +9,7 @@ import torch
 from golden_weights import GOLDEN, rule_state_dict
 from torch import Tensor
 
-from errseg import naive
+from errseg.measuring import as_drawn as naive
 from errseg.network.hsm import CostMaps
 from errseg.network.model import ERRSeg, ImageFeatures, Segmentation, build_model
 

@@ -8,11 +8,11 @@ import torch
 from huggingface_hub.hf_api import RepoFile, RepoFolder
 
 from errseg.checkpoints import hub, weights
-from errseg.demo.compare_tab import AS_ABOVE, RAW, Side, model_choices
-from errseg.demo.gpu import on_gpu
-from errseg.demo.models import Models
-from errseg.demo.request import check_request
-from errseg.demo.service import Service
+from errseg.demo.backend.gpu import on_gpu
+from errseg.demo.backend.models import Models
+from errseg.demo.backend.request import check_request
+from errseg.demo.backend.service import Service
+from errseg.demo.page.compare import AS_ABOVE, RAW, Side, model_choices
 from errseg.errors import InputError
 from errseg.network.published import published_name
 
@@ -97,7 +97,7 @@ def test_the_large_model_is_offered_where_there_is_a_gpu_and_the_hub_answers(mon
     files = [in_tree("b.pth", 5), in_tree("l.pth", 9), in_tree("notes.txt", 99)]
     monkeypatch.setattr(huggingface_hub, "list_repo_tree", lambda *a, **k: files)
     device = torch.device("cuda")
-    monkeypatch.setattr("errseg.demo.models.find_device", lambda name: device)
+    monkeypatch.setattr("errseg.demo.backend.models.find_device", lambda name: device)
     models = Models("errseg-lite")
     assert models.large() == "l.pth"
     assert models.names == ["errseg-lite", "l.pth", "b.pth"]

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from errseg.losses import anchor_loss, pixel_weights, ranking_loss
+from errseg.training.losses import anchor_loss, pixel_weights, ranking_loss
 
 
 def test_ranking_loss_equals_a_loop_over_pixels():

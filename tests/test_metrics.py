@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from errseg.metrics import Calibration, ConfusionMatrix, Rejection
+from errseg.measuring.metrics import Calibration, ConfusionMatrix, Rejection
 
 
 def _photos(rng, count=3, classes=4):

@@ -115,7 +115,7 @@ def test_labels_are_those_of_a_full_resize(randn, size, threshold):
         ranking=torch.zeros(1, 3, 6, 6, dtype=torch.int64),
         votes=torch.zeros(1, 20, 3, dtype=torch.int64),
     )
-    labels, scores = label_pixels(out, size, threshold)
+    labels, scores = label_pixels(out.kept_logits[0], out.kept[0], size, threshold)
     expected_labels, expected_scores = brute_force(out, size, threshold)
     np.testing.assert_array_equal(scores, expected_scores)
     np.testing.assert_array_equal(labels, expected_labels)

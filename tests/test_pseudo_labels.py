@@ -10,13 +10,12 @@ from PIL import Image
 
 from errseg.__main__ import main
 from errseg.checkpoints.weights import save_model
-from errseg.data import CropDataset, load_sets
-from errseg.datasets.folders import open_mask
-from errseg.evaluate import raw_cost
+from errseg.datasets.folders import load_sets, open_mask
 from errseg.inference.network_input import network_size
 from errseg.inference.predictor import Predictor
-from errseg.pseudo_labels import FOLDER, write_pseudo_labels
-from errseg.train_config import LITE
+from errseg.training.config import LITE
+from errseg.training.crops import CropDataset
+from errseg.training.pseudo_labels import FOLDER, write_pseudo_labels
 from errseg.words.vocabulary import parse_classes
 
 NAMES = ("sky", "airplane", "person", "dog", "toaster", "grass")
@@ -95,7 +94,7 @@ def test_the_rest_is_the_raw_cost_maps_argmax_where_it_is_sure(labelled, data, t
     predictor, names = Predictor(teacher), list(classes.values())
     text, _ = predictor.embed(parse_classes(names), expand=False)
     features = predictor.encode(photo, network_size(photo.shape[:2], teacher.config))
-    cost = raw_cost(teacher, features, text).kept_logits
+    cost = teacher.cost_maps(features, text).stride16
     shares = torch.nn.functional.interpolate(
         (CONFIG.ranking_scale * cost).softmax(dim=1), size=photo.shape[:2], mode="bilinear"
     )[0].numpy()

@@ -8,7 +8,7 @@ from PIL import Image
 
 from errseg.__main__ import main
 from errseg.inference.predictor import Predictor
-from errseg.sheet import GAP, TILE, contact_sheet
+from errseg.pictures.sheet import GAP, TILE, contact_sheet
 
 
 @pytest.fixture

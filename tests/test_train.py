@@ -10,10 +10,11 @@ from PIL import Image
 from torch.nn import functional as F
 
 from errseg.checkpoints.weights import load_model, save_model
-from errseg.data import Sample, load_sets
+from errseg.datasets.folders import load_sets
 from errseg.errors import InputError
-from errseg.train import LOG, SETTINGS, WEIGHTS, TrainingRun, train
-from errseg.train_config import TrainConfig
+from errseg.training.config import TrainConfig
+from errseg.training.label_space import Sample
+from errseg.training.run import LOG, SETTINGS, WEIGHTS, TrainingRun, train
 
 SETTING = TrainConfig(
     steps=4,

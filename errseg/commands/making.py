@@ -22,7 +22,7 @@ from errseg.commands.options import (
 
 def train_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``train``: one for each setting of `TrainConfig`."""
-    from errseg.train_config import LITE, PUBLISHED, TrainConfig
+    from errseg.training.config import LITE, PUBLISHED, TrainConfig
 
     add_data_option(parser, several=True)
     parser.add_argument(
@@ -51,9 +51,9 @@ def train_options(parser: argparse.ArgumentParser) -> None:
 def train(args: argparse.Namespace) -> str:
     """Train a model, or go on training."""
     from errseg.config import model_config
-    from errseg.train import WEIGHTS
-    from errseg.train import train as run
-    from errseg.train_config import LITE, PUBLISHED, TrainConfig
+    from errseg.training.config import LITE, PUBLISHED, TrainConfig
+    from errseg.training.run import WEIGHTS
+    from errseg.training.run import train as run
 
     name = model_config(args.model).name
     settings = {field.name for field in dataclasses.fields(TrainConfig)}
@@ -79,9 +79,9 @@ def average_options(parser: argparse.ArgumentParser) -> None:
 
 def average(args: argparse.Namespace) -> str:
     """Average fine-tuned weights with those that they were tuned from."""
-    from errseg.averaging import average_weights
     from errseg.checkpoints.weights import load_to_go_on, save_model
     from errseg.errors import InputError
+    from errseg.training.averaging import average_weights
 
     if args.share > 1:
         raise InputError(f"--share is from 0 to 1, not {args.share:g}.")
@@ -120,10 +120,10 @@ def pseudo_label_options(parser: argparse.ArgumentParser) -> None:
 def pseudo_label(args: argparse.Namespace) -> str:
     """Let a model label what people left, to train further on it."""
     from errseg.checkpoints.weights import load_model
-    from errseg.data import load_sets
+    from errseg.datasets.folders import load_sets
     from errseg.errors import InputError
-    from errseg.pseudo_labels import write_pseudo_labels
-    from errseg.train_config import LITE
+    from errseg.training.config import LITE
+    from errseg.training.pseudo_labels import write_pseudo_labels
 
     if args.sure > 1:
         raise InputError(f"--sure is a share from 0 to 1, not {args.sure:g}.")

@@ -52,16 +52,16 @@ def evaluate_options(parser: argparse.ArgumentParser) -> None:
 
 def evaluate(args: argparse.Namespace) -> str:
     """Measure a model on the validation photos of sets."""
-    from errseg.data import load_sets
+    from errseg.datasets.folders import load_sets
 
     sets = load_sets(args.data, args.sets)
 
     from errseg.checkpoints.weights import load_model
     from errseg.device import find_device
-    from errseg.evaluate import Protocol, as_dict, as_table
-    from errseg.evaluate import evaluate as measure
     from errseg.inference.labelling import check_threshold
-    from errseg.train_config import HELD_OUT
+    from errseg.measuring.evaluation import Protocol, as_dict, as_table
+    from errseg.measuring.evaluation import evaluate as measure
+    from errseg.training.config import HELD_OUT
 
     if args.threshold is not None:
         check_threshold(args.threshold)
@@ -108,14 +108,14 @@ def calibrate_options(parser: argparse.ArgumentParser) -> None:
 
 def calibrate(args: argparse.Namespace) -> str:
     """Fit a model's scores to how often they are right, and advise a threshold."""
-    from errseg.data import load_sets
+    from errseg.datasets.folders import load_sets
 
     sets = load_sets(args.data, args.sets)
 
-    from errseg.calibration import calibrate as fit
-    from errseg.calibration import weigh_cost
     from errseg.checkpoints.weights import load_to_go_on, save_model
     from errseg.device import find_device
+    from errseg.measuring.calibration import calibrate as fit
+    from errseg.measuring.calibration import weigh_cost
 
     model = load_to_go_on(args.model, find_device(args.device))
     if args.cost_weight != 1:
@@ -160,9 +160,9 @@ def benchmark_options(parser: argparse.ArgumentParser) -> None:
 
 def benchmark(args: argparse.Namespace) -> str:
     """Measure how fast a model is beside the network as drawn."""
-    from errseg.benchmark import Setting
-    from errseg.benchmark import benchmark as measure
-    from errseg.benchmark_report import as_text, check_plot, plot
+    from errseg.measuring.benchmark import Setting
+    from errseg.measuring.benchmark import benchmark as measure
+    from errseg.measuring.benchmark_report import as_text, check_plot, plot
 
     if args.plot is not None:
         check_plot(args.plot)

@@ -27,7 +27,7 @@ SHEET_QUALITY = 88
 
 def segment_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``segment``."""
-    from errseg.visualize import DEFAULT_OPACITY
+    from errseg.pictures.overlay import DEFAULT_OPACITY
 
     parser.add_argument("photo", type=Path, metavar="PHOTO", help="JPEG, PNG, WebP, GIF, BMP, TIFF")
     parser.add_argument(
@@ -76,8 +76,8 @@ def segment(args: argparse.Namespace) -> str:
 
     from errseg.checkpoints.weights import load_model
     from errseg.device import find_device
-    from errseg.export import legend, result_colors, write_result
     from errseg.inference.predictor import Predictor
+    from errseg.pictures.export import legend, result_colors, write_result
 
     model = load_model(args.model, find_device(args.device), args.precision, args.compile)
     predictor = Predictor(model)
@@ -160,11 +160,11 @@ def sheet_options(parser: argparse.ArgumentParser) -> None:
 def sheet(args: argparse.Namespace) -> str:
     """Draw a contact sheet: photos beside their masks."""
     from errseg.checkpoints.weights import load_model
-    from errseg.data import load_sets, validation_samples
+    from errseg.datasets.folders import load_sets, validation_samples
     from errseg.device import find_device
     from errseg.inference.photo import load_image
     from errseg.inference.predictor import Predictor
-    from errseg.sheet import contact_sheet
+    from errseg.pictures.sheet import contact_sheet
 
     if args.data is None:
         entries = json.loads(args.list.read_text(encoding="utf-8"))

@@ -4,30 +4,31 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from errseg.errors import InputError
-from errseg.network.model import Segmentation
 
 
 def label_pixels(
-    out: Segmentation, size: tuple[int, int], threshold: float = 0.0
+    logits: Tensor, kept: Tensor, size: tuple[int, int], threshold: float = 0.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Label every pixel of the first photo of a batch with its best class.
+    """Label every pixel of a photo with its best class.
 
     The scores are resized (bilinear) to the photo, then compared, as the published evaluation
     does. Classes that can't win anywhere are left out first, which changes nothing: a resized
     score lies between the least and the greatest of the grid's cells around it.
 
     Args:
-        out: from `ERRSeg.decode`.
+        logits: of the kept classes, (P, h, w).
+        kept: (P,) their indices, ascending.
         size: the photo's H, W.
         threshold: in [0, 1].
 
     Returns:
         labels (H, W) int64 and scores (H, W) float32.
     """
-    scores = out.kept_logits[0].float().sigmoid()  # (P, h, w)
+    scores = logits.float().sigmoid()  # (P, h, w)
     least = -F.max_pool2d(-scores[None], 3, stride=1, padding=1)[0]
     greatest = F.max_pool2d(scores[None], 3, stride=1, padding=1)[0]
     can_win = (greatest >= least.amax(dim=0)).flatten(1).any(dim=1)
@@ -37,7 +38,7 @@ def label_pixels(
         resized = F.interpolate(scores[place][None, None], size=size, mode="bilinear")[0, 0]
         better = resized > best  # strict: ties stay with the lower index
         torch.maximum(best, resized, out=best)
-        labels.masked_fill_(better, int(out.kept[0, place]))
+        labels.masked_fill_(better, int(kept[place]))
     labels.masked_fill_(best < threshold, -1)
     return labels.cpu().numpy().astype(np.int64), best.cpu().numpy()
 

@@ -137,7 +137,7 @@ class Predictor:
             out = self.model.decode(features, text, kept_classes, votes_per_pixel, beta)
             self._results.put(key, out, out.bytes)
         clock.lap("decode")
-        labels, scores = label_pixels(out, photo.shape[:2], threshold)
+        labels, scores = label_pixels(out.kept_logits[0], out.kept[0], photo.shape[:2], threshold)
         clock.lap("label")
         return Result(
             classes=vocabulary.names,

@@ -1,0 +1,77 @@
+"""Several photos, one vocabulary: a ZIP with a folder per photo."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import re
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from errseg.demo.backend.request import Request
+from errseg.demo.backend.service import Service
+from errseg.errors import InputError
+from errseg.pictures.export import write_result
+
+logger = logging.getLogger(__name__)
+
+MOST_PHOTOS = 50
+OUTCOMES_FILE = "outcomes.txt"
+UNREADABLE = "Something went wrong with this photo."
+
+
+def run_batch(
+    service: Service,
+    photos: Sequence[str],
+    request: Request,
+    folder: Path,
+    progress: Callable[[Sequence], Iterator] = iter,
+) -> tuple[Path | None, list[tuple[str, str]]]:
+    """Segment photos one after the other; a photo that can't be read doesn't stop the others.
+
+    Args:
+        service: the model.
+        photos: paths.
+        request: words and settings; its photo doesn't count.
+        folder: for the ZIP and what goes into it.
+        progress: wraps the photos, to tell how far it is.
+
+    Returns:
+        the ZIP, or None if no photo could be segmented; and what became of each photo.
+
+    Raises:
+        InputError: there is no photo, or there are too many.
+    """
+    if not photos:
+        raise InputError("There are no photos yet; drop some files.")
+    if len(photos) > MOST_PHOTOS:
+        raise InputError(f"There are {len(photos)} photos; at most {MOST_PHOTOS} at once.")
+    outcomes, results = [], folder / "results"
+    for number, photo in enumerate(progress(photos), start=1):
+        name = Path(photo).name
+        try:
+            answer = service.answer(dataclasses.replace(request, photo=photo))
+            write_result(answer.result, answer.photo, results / folder_name(number, name))
+            seen = ", ".join(entry.name for entry in answer.legend) or "none of the classes"
+            outcomes.append((name, seen))
+        except InputError as error:
+            outcomes.append((name, str(error)))
+        except Exception:
+            logger.exception("a photo of a batch could not be segmented")
+            outcomes.append((name, UNREADABLE))
+    if not results.is_dir():
+        return None, outcomes
+    lines = [f"{name}: {outcome}" for name, outcome in outcomes]
+    (results / OUTCOMES_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    packed = folder / "errseg.zip"
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
+        for path in sorted(results.rglob("*")):
+            if path.is_file():
+                file.write(path, path.relative_to(results))
+    return packed, outcomes
+
+
+def folder_name(number: int, name: str) -> str:
+    """A folder's name for a photo: safe wherever it is unpacked, different for each photo."""
+    return f"{number:02d}_" + (re.sub(r"[^\w-]", "_", Path(name).stem)[:60] or "photo")

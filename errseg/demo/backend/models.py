@@ -1,0 +1,186 @@
+"""The models that a page offers: the first one, which is loaded at the start, and one other."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from errseg.checkpoints.compilation import check_place
+from errseg.checkpoints.hub import fetch_checkpoint, list_checkpoints
+from errseg.checkpoints.stored_config import OWN_ENDING, advised_threshold
+from errseg.config import EMBEDDED, list_models, model_config
+from errseg.demo.backend.request import Request
+from errseg.device import AUTOMATIC, check_precision, find_device, find_precision
+from errseg.errors import InputError
+
+if TYPE_CHECKING:  # torch takes seconds to import; the page paints before it is there
+    from errseg.inference.predictor import Predictor
+
+
+class Models:
+    """Models by name and precision.
+
+    The first one is loaded in the background. Released ones are found on the Hub when somebody asks
+    for them. Of all others than the first, in name or in precision, the last one asked for is kept.
+
+    Args:
+        model: a name of `list_models` or a path, see `load_model`.
+        device: see `find_device`.
+        precision: what the first model computes in, and the others unless a request says otherwise.
+        compile: see `load_model`.
+
+    Raises:
+        InputError: there is no such model, file or precision, or ZeroGPU is to compile.
+    """
+
+    def __init__(
+        self,
+        model: str | Path,
+        device: str = AUTOMATIC,
+        precision: str = AUTOMATIC,
+        compile: bool = False,
+    ):
+        _check_model(model)
+        check_precision(precision)
+        if compile:
+            check_place()
+        self.first = str(model) if str(model) in list_models() else Path(model).name
+        self.precision = precision
+        self._model = model
+        self._device = device
+        self._compile = compile
+        self._predictor: Future[Predictor] = Future()
+        self._released: tuple[str, ...] = ()
+        self._other: tuple[tuple, Predictor] | None = None
+        self._advised = {self.first: _advice(model)}
+        self._started = threading.Lock()
+        self._fetching = threading.Lock()
+
+    @property
+    def names(self) -> list[str]:
+        """The models that can be chosen, the first one first."""
+        return [self.first, *self._released]
+
+    def find_released(self) -> list[str]:
+        """Ask the Hub which released checkpoints there are, and return `names` with them.
+
+        Raises:
+            InputError: the Hub doesn't answer.
+        """
+        self._released = tuple(list_checkpoints())
+        return self.names
+
+    def large(self) -> str | None:
+        """Name the largest released checkpoint where a GPU can run it; waits for both to be known.
+
+        Returns:
+            its name, or None without a GPU, where the Hub doesn't answer, or where the first model
+            is no embedded one: whoever chose it knows about the others.
+        """
+        if self.first not in EMBEDDED:
+            return None
+        try:
+            on_cpu = find_device(self._device).type == "cpu"
+            return None if on_cpu else self.find_released()[1]
+        except InputError:  # a device that isn't there is told about when the model is loaded
+            return None
+
+    def look_up(self, name: str) -> str:
+        """Return a model's name if there is such a model, here or on the Hub.
+
+        Raises:
+            InputError: there is none, or the Hub doesn't answer.
+        """
+        if name not in self.names and name not in self.find_released():
+            raise InputError(f"There is no such model; there are {', '.join(self.names)}.")
+        return name
+
+    def named(self, request: Request) -> Request:
+        """Fill in the model and the precision where a question leaves them to the page."""
+        precision = self.precision if request.precision == AUTOMATIC else request.precision
+        return dataclasses.replace(request, model=request.model or self.first, precision=precision)
+
+    def threshold(self, name: str = "") -> float | None:
+        """Tell the threshold that a model advises, the first one's if none is named.
+
+        Returns:
+            a score in [0, 1], or None for a file that only tells when it is loaded.
+        """
+        name = name or self.first
+        if name not in self._advised and Path(name).suffix == OWN_ENDING:
+            return None
+        return self._advised.get(name, 0.0)  # the released checkpoints advise none
+
+    def start(self) -> None:
+        """Begin to load the first model in the background; once."""
+        if self._started.acquire(blocking=False):
+            threading.Thread(target=self._load_first, name="load model", daemon=True).start()
+
+    @property
+    def predictor(self) -> Predictor:
+        """The first model; waits for it.
+
+        Raises:
+            InputError: it could not be loaded.
+        """
+        self.start()
+        return self._predictor.result()
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the first model is there already."""
+        return self._predictor.done() and not self._predictor.exception()
+
+    def predictor_for(self, request: Request) -> Predictor:
+        """The model that a question names, in its precision; waits for it.
+
+        Raises:
+            InputError: there is no such model, or it could not be loaded.
+        """
+        request = self.named(request)
+        if request.model not in self.names:
+            raise InputError("There is no such model here; choose another one.")
+        is_first = request.model == self.first
+        wanted = (request.model, find_precision(request.precision, find_device(self._device)))
+        if is_first and wanted[1] == self.predictor.model.dtype:
+            return self.predictor
+        with self._fetching:
+            if self._other is None or self._other[0] != wanted:
+                self._other = None  # room for the next one
+                path = self._model if is_first else fetch_checkpoint(request.model)
+                predictor = self._load(path, request.precision)
+                self._other = (wanted, predictor)
+                self._advised[request.model] = predictor.model.config.threshold
+            return self._other[1]
+
+    def _load_first(self) -> None:
+        try:
+            self._predictor.set_result(self._load(self._model, self.precision))
+        except Exception as error:  # told to whoever waits
+            self._predictor.set_exception(error)
+
+    def _load(self, model: str | Path, precision: str) -> Predictor:
+        from errseg.checkpoints.weights import load_model
+        from errseg.inference.predictor import Predictor
+
+        return Predictor(load_model(model, find_device(self._device), precision, self._compile))
+
+
+def _advice(model: str | Path) -> float:
+    """Read a model's threshold; a file that can't be read is told about when it is loaded."""
+    try:
+        return advised_threshold(model)
+    except InputError:
+        return 0.0
+
+
+def _check_model(model: str | Path) -> None:
+    """Refuse at once what can be told without loading it."""
+    if Path(model).suffix:
+        if not Path(model).is_file():
+            raise InputError(f"There is no weights file {model}.")
+    else:
+        model_config(str(model))

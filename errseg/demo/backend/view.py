@@ -1,0 +1,186 @@
+"""What the browser is sent of an answer: compact data, from which the page's scripts draw.
+
+Hovering, hiding a class, the opacity, probability maps and the choice of layer and head need
+nothing further from the server. Names travel as JSON and become text in the browser, never HTML.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import math
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from errseg.demo.backend.service import Answer, AttentionAnswer
+from errseg.pictures.captions import name_plates
+from errseg.pictures.colors import ink_color
+from errseg.pictures.export import crm_ranks
+from errseg.pictures.overlay import resize_labels
+
+if TYPE_CHECKING:  # torch takes seconds to import
+    from errseg.inference.predictor import CostView
+
+LONGEST_SHOWN = 1280
+"""Pixels of a side of what the browser shows; files and endpoints have every pixel."""
+NO_CLASS = 0xFFFF
+"""Pixels without a class in the label picture."""
+MOST_MAP_VALUES = 2_000_000
+"""Values of all probability maps together; more are sent at half their resolution."""
+JPEG_QUALITY = 88
+
+
+def as_html(data: dict) -> str:
+    """Put a panel's data into an element that shows nothing; the panel's script reads it."""
+    text = json.dumps(data, ensure_ascii=True, separators=(",", ":"))
+    return f'<div data-view="{escape(text)}" hidden></div>'
+
+
+def masks(answer: Answer) -> dict:
+    """Describe the masks panel: photo, labels, votes and probability maps at every pixel."""
+    result = answer.result
+    height, width = result.labels.shape
+    shown = _shown_size(height, width)
+    labels = resize_labels(np.where(result.labels < 0, NO_CLASS, result.labels), shown)
+    scores = {entry.index: entry for entry in answer.legend}
+    return {
+        "size": [width, height],
+        "photo": photo_picture(answer.photo),
+        "labels": _picture(_two_bytes(labels), "PNG"),
+        "names": list(result.classes),
+        "colors": {index: list(answer.colors[index]) for index in {*result.kept, *scores}},
+        "inks": {index: list(ink_color(answer.colors[index])) for index in scores},
+        "legend": [[e.index, round(e.area, 4), round(e.score, 3)] for e in answer.legend],
+        "none": round(float((result.labels < 0).mean()), 4),
+        "plates": _plates(answer),
+        "ranking": _numbers(result.ranking),
+        "maps": {"kept": list(result.kept), **_mosaic(result.class_scores)},
+    }
+
+
+def photo_picture(photo: np.ndarray) -> str:
+    """A photo (H, W, 3) as a JPEG's data URI, of the size that is shown."""
+    size = _shown_size(*photo.shape[:2])
+    shown = Image.fromarray(photo).resize(size, Image.Resampling.BILINEAR, reducing_gap=2)
+    return _picture(shown, "JPEG", quality=JPEG_QUALITY)
+
+
+def ranking(answer: Answer) -> dict:
+    """Describe the CRM panel: every prompted class with score, rank, votes and pixel share."""
+    result = answer.result
+    areas = {entry.index: entry.area for entry in answer.legend}
+    ranks = crm_ranks(result)
+    order = np.argsort(ranks)
+    return {
+        "asked": result.settings.kept_classes,
+        "kept": len(result.kept),
+        "beta": result.settings.beta,
+        "rows": [
+            {
+                "index": int(index),
+                "name": result.classes[index],
+                "rank": int(ranks[index]),
+                "score": round(float(result.crm_scores[index]), 2),
+                "votes": result.votes[index].tolist(),
+                "area": round(areas.get(int(index), 0.0), 4),
+            }
+            for index in order
+        ],
+    }
+
+
+def cost(name: str, view: CostView) -> dict:
+    """Describe the cost maps of one class, the only one in a view."""
+    return {"name": name, "maps": [_numbers(maps[0]) for maps in (view.stride16, view.stride32)]}
+
+
+def attention(answer: AttentionAnswer) -> dict:
+    """Describe the attention panel: all layers and heads of SFM and CFM at one pixel."""
+    data = {
+        "pixel": list(answer.pixel),
+        "size": list(answer.size[::-1]),
+        "names": list(answer.classes),
+        "kept": list(answer.kept),
+        "best": answer.best,
+        "present": list(answer.present),
+        "costs": [_numbers(maps) for maps in (answer.costs.stride16, answer.costs.stride32)],
+        "spatial": _numbers(answer.attention.spatial.numpy()),
+        "classes": _numbers(answer.attention.classes.numpy()),
+        "share": _finite(answer.share),
+        "without": None,
+    }
+    if answer.everything is not None:
+        # Of the maps with P = T those of the kept classes are shown, beside the ones with CRM.
+        same = answer.everything.spatial
+        same = same[:, list(answer.kept)].numpy() if same.ndim > 1 else same.numpy()
+        data["without"] = {"spatial": _numbers(same), "share": _finite(answer.share_without_crm)}
+    return data
+
+
+def _plates(answer: Answer) -> list[list]:
+    """Where names stand on the segments: class, and the plate's centre as shares of the photo."""
+    height, width = answer.result.labels.shape
+    plates = name_plates(answer.result.labels, answer.legend)
+    centres = [(p.entry.index, p.box[0] + p.box[2] / 2, p.box[1] + p.box[3] / 2) for p in plates]
+    return [[index, round(x / width, 4), round(y / height, 4)] for index, x, y in centres]
+
+
+def _shown_size(height: int, width: int) -> tuple[int, int]:
+    scale = min(1.0, LONGEST_SHOWN / max(height, width))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _two_bytes(values: np.ndarray) -> Image.Image:
+    """Whole numbers (H, W) below 65,536 as red (low byte) and green (high byte)."""
+    bytes_ = np.zeros((*values.shape, 3), np.uint8)
+    bytes_[..., 0], bytes_[..., 1] = values & 0xFF, values >> 8
+    return Image.fromarray(bytes_)
+
+
+def _mosaic(maps: np.ndarray) -> dict:
+    """Maps (P, h, w) in [0, 1] as one grey picture of 8 bits, in rows of tiles."""
+    count = len(maps)
+    if maps.size > MOST_MAP_VALUES:
+        maps = maps[:, ::2, ::2]
+    height, width = maps.shape[1:]
+    columns = math.ceil(math.sqrt(count * height / width))
+    rows = math.ceil(count / columns)
+    tiles = np.zeros((rows * columns, height, width), np.uint8)
+    tiles[:count] = (maps * 255).round()
+    picture = tiles.reshape(rows, columns, height, width).transpose(0, 2, 1, 3)
+    picture = Image.fromarray(picture.reshape(rows * height, columns * width))
+    return {"picture": _picture(picture, "PNG"), "grid": [height, width], "columns": columns}
+
+
+def _numbers(values: np.ndarray) -> dict:
+    """An array as 16-bit integers in base64: ``least + integer / 65535 * (most - least)``.
+
+    Whole numbers that fit keep their exact values.
+    """
+    whole = np.issubdtype(values.dtype, np.integer)
+    least, most = 0.0, 65535.0
+    if not whole and values.size:  # an ablated module's attention is empty
+        least, most = float(values.min()), float(values.max())
+    scaled = values if whole else (values - least) * (65535 / ((most - least) or 1))
+    packed = np.asarray(scaled).round().astype("<u2").tobytes()
+    return {
+        "shape": list(values.shape),
+        "range": [least, most],
+        "data": base64.b64encode(packed).decode(),
+    }
+
+
+def _picture(picture: Image.Image, kind: str, **settings: object) -> str:
+    """A picture as a data URI; nothing of the photo's file is in it, so no EXIF either."""
+    file = io.BytesIO()
+    picture.save(file, kind, **settings)
+    encoded = base64.b64encode(file.getvalue()).decode()
+    return f"data:image/{kind.lower()};base64,{encoded}"
+
+
+def _finite(share: float) -> float | None:
+    return None if math.isnan(share) else round(share, 4)

@@ -1,0 +1,81 @@
+"""The fold below the main view from which a result is taken away."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import tempfile
+from pathlib import Path
+
+import gradio as gr
+
+from errseg.demo.backend import links as share
+from errseg.demo.backend.examples import Example
+from errseg.demo.backend.service import Service, query_pixel
+from errseg.demo.page.events import COMPUTES, answered, served
+from errseg.demo.page.question import Question
+from errseg.demo.page.segment import SegmentTab
+
+NAME_FIELDS = """
+() => setTimeout(() => {
+  for (const [id, name] of [["errseg-link", "Link"], ["errseg-command", "Command"]])
+    document.querySelector(`#${id} textarea, #${id} input`)?.setAttribute("aria-label", name);
+})
+"""
+"""Gradio's label of a text with a copy button is the button's, which comes first."""
+
+
+def add_share(
+    tab: SegmentTab, question: Question, examples: tuple[Example, ...], service: Service
+) -> None:
+    """Lay out the fold and its event."""
+    with gr.Accordion("Share this result", open=False, elem_id="errseg-share") as fold:
+        make = gr.Button("Make files and link", size="sm", elem_id="errseg-make")
+        files = gr.File(
+            label="Figure, overlay, palette mask, and JSON with masks and settings",
+            file_count="multiple",
+            interactive=False,
+            height=180,
+            elem_id="errseg-files",
+        )
+        link = gr.Textbox(
+            label="Link",
+            info="Add it to the page's address. It holds words and settings, and an example's "
+            "name; a photo of your own is not in it.",
+            interactive=False,
+            buttons=["copy"],
+            elem_id="errseg-link",
+        )
+        command = gr.Textbox(
+            label="Command",
+            interactive=False,
+            buttons=["copy"],
+            elem_id="errseg-command",
+        )
+    names = {served(example.path): example.name for example in examples}
+    names |= {str(example.path): example.name for example in examples}
+
+    @answered(question.message)
+    def make_files(shown):
+        answer = service.answer(shown.request)
+        attention = service.attention(shown.request, shown.pixel or query_pixel(answer))
+        request, photo = service.models.named(shown.request), str(shown.request.photo)
+        request = dataclasses.replace(request, threshold=answer.result.settings.threshold)
+        with tempfile.TemporaryDirectory() as folder:
+            paths = share.write_files(answer, attention, Path(folder))
+            kept = [served(path) for path in paths]
+        return {
+            files: kept,
+            link: share.query_string(request, names.get(photo), service.models.first),
+            command: share.command(request, _file_name(photo)),
+            question.message: "",
+        }
+
+    fold.expand(None, js=NAME_FIELDS, api_visibility="private")
+    outputs = [files, link, command, question.message]
+    make.click(make_files, tab.shown, outputs, **COMPUTES)
+
+
+def _file_name(photo: str) -> str:
+    """The photo's name, so that a shell and a person can read it."""
+    return re.sub(r"[^\w.-]", "_", Path(photo).name).lstrip("-") or "photo.jpg"

@@ -1,0 +1,60 @@
+"""A strip of results over P or K."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from errseg.demo.backend.service import Service
+from errseg.demo.backend.sweep import DEFAULT_VALUES, KNOBS, P, check_values, sweep
+from errseg.demo.page import html
+from errseg.demo.page.events import AT_ONCE, COMPUTES, answered
+from errseg.demo.page.question import Question
+
+
+def build_sweep_tab(question: Question, service: Service) -> None:
+    """Lay out the tab and its events."""
+    with gr.Row():
+        knob = gr.Radio(list(KNOBS), value=P, label="Sweep over", min_width=120)
+        values = gr.Textbox(
+            DEFAULT_VALUES[P],
+            label="Values",
+            info="The photo, the words and the other settings are those above.",
+            scale=3,
+            elem_id="errseg-sweep-values",
+        )
+    run = gr.Button("Sweep", variant="primary", elem_id="errseg-sweep-run")
+    message = gr.HTML()
+    strip = gr.Gallery(
+        label="Results",
+        show_label=False,
+        columns=4,
+        object_fit="contain",
+        format="png",
+        interactive=False,
+        elem_id="errseg-sweep",
+    )
+    table = gr.HTML(elem_id="errseg-sweep-table")
+
+    @answered(message)
+    def run_sweep(given, progress=gr.Progress()):  # noqa: B008  Gradio knows it by its default
+        request = question.request(given)
+        over, numbers = check_values(given[knob], given[values], len(request.vocabulary))
+        pictures, steps = [], []
+        for step in progress.tqdm(
+            sweep(service, request, over, numbers), desc="Sweep", total=len(numbers)
+        ):
+            steps.append(step)
+            caption = f"{over} = {step.value}"
+            if len(steps) > 1:
+                caption += f": {step.changed:.1%} changed"
+            pictures.append((step.answer.overlay, caption))
+        return {strip: pictures, table: html.sweep(over, steps), message: ""}
+
+    knob.input(lambda name: DEFAULT_VALUES.get(name, ""), knob, values, **AT_ONCE)
+    run.click(
+        run_sweep,
+        {*question.inputs, knob, values},
+        [strip, table, message],
+        **COMPUTES,
+        show_progress_on=strip,
+    )

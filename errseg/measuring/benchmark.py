@@ -1,0 +1,320 @@
+"""How fast the network is beside the one as drawn: the paper's Table III for this machine.
+
+Weights are random, which changes no time. The network as drawn (`errseg.measuring.as_drawn`,
+float32), ours in float32 and ours in the fastest precision take turns in one run; figures are
+medians. Where the fastest precision is float32 the last two are the same network, measured twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import dataclasses
+import multiprocessing
+import re
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
+
+from errseg.config import KEPT_CLASSES, VOTES_PER_PIXEL, model_config
+from errseg.device import AUTOMATIC, find_precision
+from errseg.errors import InputError
+from errseg.inference.labelling import label_pixels
+from errseg.inference.network_input import GRID
+from errseg.measuring import as_drawn as naive
+from errseg.network.model import SMALLEST_SIDE, ERRSeg, ImageFeatures, build_model
+from errseg.words.vocabulary import fill_templates, load_vocabulary
+
+KINDS = ("naive", "float32", "auto")
+"""As drawn, ours in float32, ours in the fastest precision."""
+STAGES = ("text", "encode", "crm", "escf", "gud", "render")
+"""The cost embedding counts as ESCF's."""
+PROMPTS = 64
+"""Prompts of the text stage, spread over the 847 of ade847."""
+VOCABULARIES = (20, 150, 847, 5000)
+KEPT = (8, 16, 24, 32, 48, 64)
+RUNS = 3
+MEMORY_FILE = Path("/proc/self/status")
+RESET_FILE = Path("/proc/self/clear_refs")
+RESET_PEAK = "5"
+"""Linux: this written to `RESET_FILE` sets the process's peak memory back to what it holds."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is measured."""
+
+    model: str = "errseg-base"
+    size: int | None = None  # pixels of a side of the square photo; the model's own if None
+    classes: int = 150  # T
+    kept_classes: int = KEPT_CLASSES  # P
+    runs: int = RUNS
+
+    @property
+    def side(self) -> int:
+        """Pixels of a side of the photo."""
+        return self.size or model_config(self.model).input_size
+
+
+@dataclass(frozen=True)
+class Report:
+    """All figures; seconds are medians."""
+
+    setting: Setting
+    machine: dict[str, str | int]  # threads, and the precision that "auto" stands for
+    seconds: dict[str, dict[str, float]]  # stage -> kind -> seconds; text is of `PROMPTS` prompts
+    multiply_adds: dict[str, dict[str, float]]  # stage -> "naive" and "ours"
+    memory: dict[str, int | None]  # kind -> peak bytes beyond the weights; None: not known here
+    knob: dict[str, float]  # kind -> seconds of a new P or K on a photo decoded before
+    by_classes: dict[int, float]  # T -> seconds of a whole photo with cached text, auto
+    by_kept_classes: dict[int, float]  # P -> the same
+
+    def photo(self, kind: str, stages: tuple[str, ...] = STAGES[1:]) -> float:
+        """Seconds of one photo with cached text."""
+        return sum(self.seconds[stage][kind] for stage in stages)
+
+    @property
+    def ratios(self) -> dict[str, float | None]:
+        """What the savings come to; smaller is better."""
+        text, photo = self.seconds["text"], self.photo("naive")
+        memory = None
+        if self.memory["naive"] is not None:
+            memory = self.memory["float32"] / self.memory["naive"]
+        return {
+            "text_float32": text["float32"] / text["naive"],
+            "text_auto": text["auto"] / text["naive"],
+            "photo_float32": self.photo("float32") / photo,
+            "photo_auto": self.photo("auto") / photo,
+            "knob_auto": self.knob["auto"] / self.photo("auto"),
+            "vocabulary_847_over_150": self.by_classes[847] / self.by_classes[150],
+            "memory": memory,
+        }
+
+    def as_json(self) -> dict:
+        """Everything, for ``--json``."""
+        return {**dataclasses.asdict(self), "ratios": self.ratios}
+
+
+@torch.inference_mode()
+def benchmark(setting: Setting, tell: Callable[[str], None] = lambda line: None) -> Report:
+    """Measure a model.
+
+    Args:
+        setting: what to measure.
+        tell: is called with a line at the start of every part.
+
+    Raises:
+        InputError: there is no such model, or a size is out of range.
+    """
+    if setting.side < SMALLEST_SIDE or setting.side % GRID:
+        raise InputError(
+            f"The photo's side must be a multiple of {GRID} pixels, at least {SMALLEST_SIDE}, "
+            f"not {setting.side}."
+        )
+    tell("Memory ...")
+    auto = find_precision(AUTOMATIC, torch.device("cpu"))
+    types = {"naive": torch.float32, "float32": torch.float32, "auto": auto}
+    memory = {kind: _peak_in_another_process(setting, kind, types[kind]) for kind in KINDS}
+    tell("Multiply-adds ...")
+    model = build_model(setting.model)
+    fast = copy.deepcopy(model).cast(auto) if auto != model.dtype else model
+    bench = Bench(setting, {"naive": model, "float32": model, "auto": fast})
+    multiply_adds = bench.multiply_adds()
+    tell("Seconds by stage ...")
+    runs = {kind: [] for kind in KINDS}
+    for run in range(1 + setting.runs):
+        for kind in KINDS:
+            seconds = bench.run(kind, time.perf_counter)
+            runs[kind] += [seconds] * (run > 0)  # the first warms up
+    seconds = {
+        stage: {kind: statistics.median(run[stage] for run in runs[kind]) for kind in KINDS}
+        for stage in STAGES
+    }
+    tell("A new P or K ...")
+    knob = {kind: [] for kind in KINDS[1:]}
+    for _ in range(setting.runs):
+        for kind in knob:
+            knob[kind].append(bench.turn_knobs(kind))
+    medians = {kind: statistics.median(taken) for kind, taken in knob.items()}
+    # As drawn everything runs again.
+    medians["naive"] = sum(seconds[stage]["naive"] for stage in STAGES[1:])
+    tell("Growth with T and P ...")
+    base = sum(seconds[stage]["auto"] for stage in ("encode", "render"))
+    return Report(
+        setting=setting,
+        machine={
+            "threads": torch.get_num_threads(),
+            "auto": bench.models["auto"].precision,
+            "torch": torch.__version__,
+        },
+        seconds=seconds,
+        multiply_adds=multiply_adds,
+        memory=memory,
+        knob=medians,
+        by_classes=bench.growth([(t, setting.kept_classes) for t in VOCABULARIES], base, 0),
+        by_kept_classes=bench.growth([(max(setting.classes, *KEPT), p) for p in KEPT], base, 1),
+    )
+
+
+class Bench:
+    """One photo, one vocabulary, and the models that take turns on them."""
+
+    def __init__(self, setting: Setting, models: dict[str, ERRSeg]):
+        self.setting, self.models = setting, models
+        generator = torch.Generator().manual_seed(0)
+        side = setting.side
+        self.pixels = torch.randint(
+            0, 256, (1, 3, side, side), dtype=torch.uint8, generator=generator
+        )
+        config = model_config(setting.model).towers
+        # A cosine doesn't take longer for an embedding that means something.
+        self.text = F.normalize(
+            torch.randn(max(setting.classes, *VOCABULARIES), config.embedding, generator=generator),
+            dim=-1,
+        )
+        names = [prompt.name for prompt in load_vocabulary("ade847").classes]
+        step = len(names) // PROMPTS
+        self.prompts = [fill_templates(n, config.templates)[0] for n in names[::step][:PROMPTS]]
+
+    def run(self, kind: str, read: Callable[[], float]) -> dict[str, float]:
+        """Run every stage; return by how much ``read`` grew in each."""
+        model, setting, size = self.models[kind], self.setting, (self.setting.side,) * 2
+        text, marks = self.text[: setting.classes], Marks(read)
+        if kind == "naive":
+            naive.encode_text(model, self.prompts)
+            marks("text")
+            encoded = naive.encode_image(model, self.pixels)
+            marks("encode")
+            out = naive.decode(model, *encoded, text, setting.kept_classes, mark=marks)
+            naive.label(out.logits, size)
+        else:
+            model.encode_text(self.prompts)
+            marks("text")
+            features = model.encode_image(self.pixels)
+            marks("encode")
+            with _marked_stages(model, marks):
+                out = model.decode(features, text, setting.kept_classes)
+            label_pixels(out.kept_logits[0], out.kept[0], size)
+        marks("render")
+        return marks.stages
+
+    def turn_knobs(self, kind: str) -> float:
+        """Decode a photo again with another P, and with another K; return the mean seconds.
+
+        P rises by a third: a quarter of the classes it keeps were not seen before.
+        """
+        model, text = self.models[kind], self.text[: self.setting.classes]
+        kept, votes = self.setting.kept_classes, VOTES_PER_PIXEL
+        encoded, seconds = model.encode_image(self.pixels), []
+        for before in ((kept * 3 // 4, votes), (kept, votes - 1)):
+            features = model.remember(encoded)
+            model.decode(features, text, *before)
+            started = time.perf_counter()
+            out = model.decode(features, text, kept, votes)
+            label_pixels(out.kept_logits[0], out.kept[0], (self.setting.side,) * 2)
+            seconds.append(time.perf_counter() - started)
+        return statistics.mean(seconds)
+
+    def multiply_adds(self) -> dict[str, dict[str, float]]:
+        """Count the multiply-adds of each stage's matrix products and convolutions."""
+        counts = {}
+        with _countable_attention():
+            for kind, name in (("naive", "naive"), ("float32", "ours")):
+                with FlopCounterMode(display=False, custom_mapping=_ATTENTION_FLOPS) as counter:
+                    counts[name] = self.run(kind, lambda: counter.get_total_flops() / 2)
+        return {stage: {name: counts[name][stage] for name in counts} for stage in STAGES}
+
+    def growth(self, pairs: list[tuple[int, int]], base: float, key: int) -> dict[int, float]:
+        """Measure the decoder at (T, P) pairs in turn; ``base`` seconds are added to each."""
+        model = self.models["auto"]
+        features = model.encode_image(self.pixels)
+        seconds = {pair: [] for pair in pairs}
+        for run in range(1 + self.setting.runs):
+            for pair in pairs:
+                taken = self._decode(model, features, *pair)
+                seconds[pair] += [taken] * (run > 0)
+        return {pair[key]: base + statistics.median(taken) for pair, taken in seconds.items()}
+
+    def _decode(self, model: ERRSeg, features: ImageFeatures, classes: int, kept: int) -> float:
+        started = time.perf_counter()
+        model.decode(features, self.text[:classes], kept)
+        return time.perf_counter() - started
+
+
+class Marks:
+    """By how much a reading, such as the time, grew in each stage."""
+
+    def __init__(self, read: Callable[[], float]):
+        self.stages: dict[str, float] = {}
+        self._read, self._last = read, read()
+
+    def __call__(self, stage: str) -> None:
+        """End a stage."""
+        now = self._read()
+        self.stages[stage], self._last = now - self._last, now
+
+
+@contextlib.contextmanager
+def _marked_stages(model: ERRSeg, mark: Callable[[str], None]) -> Iterator[None]:
+    """Mark the ends of the stages of `ERRSeg.decode` without a change to it."""
+    hooks = [
+        model.cost_embedding.register_forward_pre_hook(lambda *_: mark("crm")),
+        model.escf.register_forward_hook(lambda *_: mark("escf")),
+        model.decoder.register_forward_hook(lambda *_: mark("gud")),
+    ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _attention_flops(query, key, value, *args, out_shape=None, **kwargs) -> int:
+    return sdpa_flop_count(query, key, value)
+
+
+_ATTENTION_FLOPS = {
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_flops,
+}
+
+
+@contextlib.contextmanager
+def _countable_attention() -> Iterator[None]:
+    """Let attention take the path whose products the counter sees."""
+    enabled = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(enabled)
+
+
+def _peak_in_another_process(setting: Setting, kind: str, dtype: torch.dtype) -> int | None:
+    """Measure memory where nothing else was allocated before."""
+    if not RESET_FILE.exists():
+        return None
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_peak_beyond_weights, setting, kind, dtype).result()
+
+
+@torch.inference_mode()
+def _peak_beyond_weights(setting: Setting, kind: str, dtype: torch.dtype) -> int:
+    """Segment one photo with cached text; return the bytes held at most beyond the weights."""
+    bench = Bench(setting, {kind: build_model(setting.model).cast(dtype)})
+    bench.prompts = bench.prompts[:1]
+    RESET_FILE.write_text(RESET_PEAK)
+    before = _memory("VmRSS")
+    bench.run(kind, time.perf_counter)
+    return _memory("VmHWM") - before
+
+
+def _memory(field: str) -> int:
+    """Read a field of `MEMORY_FILE` in bytes."""
+    return 1024 * int(re.search(rf"{field}:\s*(\d+) kB", MEMORY_FILE.read_text())[1])

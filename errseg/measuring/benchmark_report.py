@@ -1,0 +1,138 @@
+"""The benchmark's figures as text and as a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from errseg.errors import InputError
+from errseg.measuring.benchmark import KINDS, PROMPTS, STAGES, Report
+
+STAGE_NAMES = {
+    "text": f"text, {PROMPTS} prompts",
+    "encode": "image encoder",
+    "crm": "cost maps, CRM",
+    "escf": "cost embedding, ESCF",
+    "gud": "GUD",
+    "render": "labels at photo size",
+}
+RATIO_NAMES = {
+    "text_float32": "text, float32 / as drawn",
+    "text_auto": "text, auto / as drawn",
+    "photo_float32": "whole photo, cached text, float32 / as drawn",
+    "photo_auto": "whole photo, cached text, auto / as drawn",
+    "knob_auto": "new P or K on the same photo / whole photo, auto",
+    "vocabulary_847_over_150": "847 classes / 150 classes, whole photo, auto",
+    "memory": "peak memory beyond the weights, float32 / as drawn",
+}
+COLORS = dict(zip(KINDS, ("#9aa5b1", "#4c8dae", "#0b7a75"), strict=True))
+MEBIBYTE = 2**20
+
+
+def as_text(report: Report) -> str:
+    """Write the figures as aligned tables."""
+    setting, labels = report.setting, kind_labels(report)
+    lines = [
+        f"{setting.model}, random weights, {setting.side} x {setting.side}, "
+        f"T = {setting.classes}, P = {setting.kept_classes}, {report.machine['threads']} threads, "
+        f"medians of {setting.runs} runs in turn",
+        "",
+        f"{'seconds':24}{labels['naive']:>12}{labels['float32']:>12}{'':8}{labels['auto']:>16}"
+        f"{'':8}{'G multiply-adds':>18}",
+    ]
+    rows = [(STAGE_NAMES[stage], (stage,)) for stage in STAGES]
+    for name, stages in [*rows, ("whole photo", STAGES[1:])]:
+        counts = [
+            sum(report.multiply_adds[stage][kind] for stage in stages) / 1e9
+            for kind in ("naive", "ours")
+        ]
+        seconds = {kind: report.photo(kind, stages) for kind in KINDS}
+        lines.append(_row(name, seconds, 3) + f"{counts[0]:9.1f} ->{counts[1]:6.1f}")
+    lines.append(_row("new P or K", report.knob, 3))
+    if report.memory["naive"] is not None:
+        lines.append(_row("peak memory, MiB", {k: report.memory[k] / MEBIBYTE for k in KINDS}, 0))
+    lines += ["", f"whole photo with cached text, {labels['auto']}, seconds"]
+    for symbol, growth in (("T", report.by_classes), ("P", report.by_kept_classes)):
+        lines.append("  ".join(f"{symbol} = {n}: {seconds:.2f}" for n, seconds in growth.items()))
+    lines += ["", f"ratios, with auto = {report.machine['auto']} here"]
+    for name, ratio in report.ratios.items():
+        shown = "not known here" if ratio is None else f"{ratio:.2f}"
+        lines.append(f"{RATIO_NAMES[name]:54}{shown}")
+    return "\n".join(lines)
+
+
+def _row(name: str, figures: dict[str, float], digits: int) -> str:
+    drawn, ours, auto = (figures[kind] for kind in KINDS)
+    return (
+        f"{name:24}{drawn:12.{digits}f}{ours:12.{digits}f}{ours / drawn:7.2f}x"
+        f"{auto:16.{digits}f}{auto / drawn:7.2f}x"
+    )
+
+
+def kind_labels(report: Report) -> dict[str, str]:
+    """Name what took turns."""
+    auto = report.machine["auto"]
+    return {"naive": "as drawn", "float32": "float32", "auto": f"auto ({auto})"}
+
+
+def check_plot(path: Path) -> None:
+    """Refuse a picture that can't be drawn before minutes of measuring.
+
+    Raises:
+        InputError: there is no such folder, or no such kind of picture.
+    """
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    kinds = FigureCanvasBase.get_supported_filetypes()
+    if path.suffix.removeprefix(".").lower() not in kinds:
+        raise InputError(f"{path.name} can't be drawn; give a file such as benchmark.png.")
+    if not path.parent.is_dir():
+        raise InputError(f"There is no folder {path.parent} for {path.name}.")
+
+
+def plot(report: Report, path: Path) -> None:
+    """Draw the seconds of a photo by stage, and how they grow with T and P.
+
+    Args:
+        report: from `benchmark`.
+        path: of the picture; its suffix says which kind.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 3.6), layout="constrained")
+    stages, vocabulary, kept = figure.subplots(1, 3, width_ratios=(2, 1, 1))
+    labels = kind_labels(report)
+    names = [stage for stage in STAGES if stage != "text"]
+    for place, kind in enumerate(KINDS):
+        rows = [row + 0.27 * (place - 1) for row in range(len(names))]
+        bars = stages.barh(
+            rows,
+            [report.seconds[stage][kind] for stage in names],
+            height=0.25,
+            color=COLORS[kind],
+            label=f"{labels[kind]}: {report.photo(kind):.2f} s",
+        )
+        stages.bar_label(bars, fmt="%.2f", padding=2, fontsize=8)
+    stages.set_yticks(range(len(names)), [STAGE_NAMES[stage] for stage in names])
+    stages.invert_yaxis()
+    stages.set_xlabel("seconds per photo, cached text")
+    stages.legend(frameon=False, loc="lower right")
+    for axes, growth, label in (
+        (vocabulary, report.by_classes, "classes in the vocabulary (T)"),
+        (kept, report.by_kept_classes, "classes that CRM keeps (P)"),
+    ):
+        axes.plot(list(growth), list(growth.values()), "o-", color=COLORS["auto"])
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel(label)
+        axes.set_ylabel("seconds per photo")
+    vocabulary.set_xscale("log")
+    vocabulary.set_xticks(list(report.by_classes), list(map(str, report.by_classes)))
+    vocabulary.minorticks_off()
+    for axes in (stages, vocabulary, kept):
+        axes.spines[["top", "right"]].set_visible(False)
+    setting = report.setting
+    figure.suptitle(
+        f"{setting.model}, {setting.side} x {setting.side}, T = {setting.classes}, "
+        f"P = {setting.kept_classes}, {report.machine['threads']} threads",
+        fontsize=11,
+    )
+    figure.savefig(path, dpi=150)

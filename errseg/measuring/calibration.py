@@ -1,0 +1,243 @@
+"""Scores that mean something: how logits become scores, and a threshold for "none of these".
+
+Training knows its own photos by heart and is surer of them than of any other, so four numbers
+(`errseg.network.scores`, and the threshold) are fitted on every second validation photo. The
+probability that the winning class is right is taken to be the sigmoid of its calibrated logit
+(Platt 1999, with one number more). All classes get the same numbers, so the winners stay the same.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from errseg.config import KEPT_CLASSES, uncalibrated
+from errseg.datasets.folders import SegmentationSet, samples
+from errseg.errors import InputError
+from errseg.inference.network_input import network_size
+from errseg.inference.predictor import Predictor
+from errseg.measuring.metrics import Rejection
+from errseg.network.model import ERRSeg, Segmentation
+from errseg.network.scores import calibrate_logits
+from errseg.words.vocabulary import parse_classes
+
+EVERY = 2
+"""Of the validation photos every second one is fitted on, the others are left to measure with."""
+LARGEST_LOSS = 0.08
+"""Share of rightly labelled pixels that the threshold may refuse, the mean over the sets."""
+PIXELS_PER_PHOTO = 400
+"""Neighbouring pixels say the same; these are drawn at random."""
+LEAST_SCALE = 0.05
+LEFT_OUT_WEIGHT = 0.1
+"""Weight of the pixels whose class is not in the vocabulary, beside those whose class is. Without
+them the fit is a softmax that can't refuse a vocabulary's only word; with more, scores are low."""
+NO_CLASS = -1e4
+"""Logit of a padded place while fitting: minus infinity has no gradient."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The numbers of `calibrate_logits`."""
+
+    scale: float = 1.0
+    bias: float = 0.0
+    competition: float = 0.0
+
+    def scores(self, logits: Tensor) -> Tensor:
+        """Score the winners of pixels (N, P), padded with minus infinity -> (N,) in [0, 1]."""
+        calibrated = calibrate_logits(logits, self.scale, self.bias, self.competition)
+        return calibrated.amax(dim=1).sigmoid()
+
+
+@dataclass(frozen=True)
+class Observations:
+    """Logits of one set's pixels, uncalibrated, P kept classes each; padded with minus infinity."""
+
+    logits: Tensor  # (N, P) under the whole vocabulary
+    right: Tensor  # (N,) 1 where the greatest is the label's, else 0
+    left_out: Tensor  # (M, P) where the label's class is not in the vocabulary
+
+
+@torch.inference_mode()
+def observe(
+    model: ERRSeg, sample_set: SegmentationSet, photos: int, rng: np.random.Generator
+) -> Observations:
+    """Segment validation photos with the whole vocabulary, and with one class left out.
+
+    Args:
+        model: uncalibrated, or its logits come out calibrated.
+        sample_set: every second of its validation photos is taken.
+        photos: how many at most.
+        rng: draws pixels and the classes that are left out.
+    """
+    predictor, names = Predictor(model), sample_set.class_names
+    text, _ = predictor.embed(parse_classes(list(names)))
+    stems = sample_set.validation[::EVERY][:photos]
+    logits, right, left_out = [], [], []
+    for photo, label in tqdm(
+        samples(sample_set, stems), sample_set.name, len(stems), unit="photo", leave=False
+    ):
+        present = np.unique(label[label >= 0])
+        if not len(present):
+            continue
+        features = predictor.encode(photo, network_size(photo.shape[:2], model.config))
+        seen, winners = _logits_at(model.decode(features, text), label >= 0, rng)
+        logits.append(seen)
+        right.append(torch.from_numpy(winners[0] == label[winners[1]]).float())
+        if len(names) > 1:
+            missing = rng.choice(present)
+            rest = text[torch.arange(len(names)) != missing]
+            seen, _ = _logits_at(model.decode(features, rest), label == missing, rng)
+            left_out.append(seen)
+    none = torch.zeros(0, KEPT_CLASSES)
+    return Observations(
+        torch.cat(logits or [none]), torch.cat(right or [none[:, 0]]), torch.cat(left_out or [none])
+    )
+
+
+def fit(observations: Sequence[Observations]) -> Fit:
+    """Fit the numbers by maximum likelihood; every set counts the same.
+
+    Where the label's class was left out the winner is wrong, and so is any one word by itself.
+    """
+    groups = []  # of logits, whether the winner is right, and the group's weight
+    for one in observations:
+        wrong = torch.zeros(len(one.left_out))
+        groups += [
+            (one.logits, one.right, 1.0),
+            (one.left_out, wrong, LEFT_OUT_WEIGHT / 2),
+            (_alone(one.left_out), wrong, LEFT_OUT_WEIGHT / 2),
+        ]
+    groups = [group for group in groups if len(group[0])]
+    logits = torch.cat([group[0] for group in groups]).double().clamp(min=NO_CLASS)
+    winners = logits.argmax(dim=1, keepdim=True)
+    right = torch.cat([group[1] for group in groups]).double()
+    weights = torch.cat([torch.full((len(g[0]),), g[2] / len(g[0])) for g in groups]).double()
+    # Unbounded parameters: the scale's logarithm, the bias, the competition's logit.
+    parameters = torch.zeros(3, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([parameters], max_iter=200, line_search_fn="strong_wolfe")
+
+    def numbers() -> tuple[Tensor, Tensor, Tensor]:
+        return parameters[0].exp(), parameters[1], parameters[2].sigmoid()
+
+    def loss() -> Tensor:
+        optimizer.zero_grad()
+        calibrated = calibrate_logits(logits, *numbers()).gather(1, winners)[:, 0]
+        loss = F.binary_cross_entropy_with_logits(
+            calibrated, right, weights / len(observations), reduction="sum"
+        )
+        loss.backward()
+        return loss
+
+    optimizer.step(loss)
+    scale, bias, competition = (number.item() for number in numbers())
+    return Fit(max(scale, LEAST_SCALE), bias, competition)
+
+
+def advise_threshold(
+    observations: Iterable[Observations], fitted: Fit, lost: float = LARGEST_LOSS
+) -> float:
+    """Choose the highest threshold on calibrated scores that loses few right pixels.
+
+    Args:
+        observations: of some sets, which count the same.
+        fitted: from `fit`.
+        lost: the share of rightly labelled pixels that may become "none of these".
+    """
+    rejections = []
+    for one in observations:
+        rejection = Rejection()
+        rejection.add_right(fitted.scores(one.logits)[one.right > 0].numpy())
+        rejections.append(rejection)
+    candidates = np.linspace(0, 1, 101)
+    means = [np.nanmean([r.lost(t) for r in rejections]) for t in candidates]
+    return round(float(candidates[np.flatnonzero(np.array(means) <= lost)[-1]]), 2)
+
+
+def calibrate(model: ERRSeg, sets: Iterable[SegmentationSet], photos: int, seed: int = 0) -> ERRSeg:
+    """Fit a model's scores and threshold, and put them in its config.
+
+    Args:
+        model: from `load_model`; it is changed. An earlier calibration is forgotten.
+        sets: from `load_sets`; those of a single class have nothing to say.
+        photos: of each set.
+        seed: of what is drawn.
+
+    Returns:
+        the model.
+    """
+    model.config = uncalibrated(model.config)
+    rng = np.random.default_rng(seed)
+    observations = [
+        observe(model, s, photos, rng) for s in sets if s.validation and len(s.class_names) > 1
+    ]
+    fitted = fit(observations)
+    model.config = dataclasses.replace(
+        model.config,
+        score_scale=fitted.scale,
+        score_bias=fitted.bias,
+        score_competition=fitted.competition,
+        threshold=advise_threshold(observations, fitted),
+    )
+    return model
+
+
+def weigh_cost(model: ERRSeg, weight: float) -> ERRSeg:
+    """Count the raw cost maps more or less in the logits than training did.
+
+    On its own photos the decoder learnt to trust itself more than it deserves on others.
+
+    Args:
+        model: one with a cost shortcut (errseg-lite); it is changed.
+        weight: what the shortcut's trained scale is multiplied by, finite and above 0.
+
+    Returns:
+        the model.
+
+    Raises:
+        InputError: the model has no cost shortcut, or the weight is not finite and above 0.
+    """
+    if not 0 < weight < math.inf:
+        raise InputError(f"The cost maps' weight must be a number above 0, not {weight}.")
+    if not model.config.head.cost_shortcut:
+        raise InputError(
+            f"{model.config.name} adds no cost maps to its logits: leave the weight 1."
+        )
+    with torch.no_grad():
+        model.shortcut_scale *= weight
+    return model
+
+
+def _alone(logits: Tensor) -> Tensor:
+    """Keep one class of each pixel (N, P), another from pixel to pixel; the rest is padding."""
+    columns = torch.arange(len(logits)) % (logits > NO_CLASS).sum(dim=1).clamp(min=1)
+    alone = torch.full_like(logits, -torch.inf)
+    return alone.scatter(1, columns[:, None], logits.gather(1, columns[:, None]))
+
+
+def _logits_at(
+    out: Segmentation, mask: np.ndarray, rng: np.random.Generator
+) -> tuple[Tensor, tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]]:
+    """Draw pixels of a mask (H, W).
+
+    Returns:
+        their kept logits (n, P), padded to `KEPT_CLASSES`; and their winning classes (n,) with
+        their (rows, columns).
+    """
+    rows, columns = np.nonzero(mask)
+    chosen = rng.permutation(len(rows))[:PIXELS_PER_PHOTO]
+    rows, columns = rows[chosen], columns[chosen]
+    maps = out.kept_logits[0].float().cpu()  # (P, h, w)
+    height, width = maps.shape[-2:]
+    seen = maps[:, rows * height // mask.shape[0], columns * width // mask.shape[1]].T
+    winners = out.kept[0].cpu()[seen.argmax(dim=1)].numpy()
+    padding = (0, KEPT_CLASSES - seen.shape[1])
+    return F.pad(seen, padding, value=-torch.inf), (winners, (rows, columns))

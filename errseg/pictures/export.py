@@ -1,0 +1,165 @@
+"""A result as files and as JSON: the same for the command line and the demo.
+
+Nothing is copied from the photo's file, so no EXIF (place, camera, time) leaves with a result.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from errseg.pictures.captions import labelled_overlay
+from errseg.pictures.colors import Color, class_color, class_colors
+from errseg.pictures.overlay import (
+    DEFAULT_OPACITY,
+    NONE_INDEX,
+    LegendEntry,
+    palette_mask,
+    summarize,
+)
+
+if TYPE_CHECKING:  # torch takes seconds to import, and nothing here computes with it
+    from errseg.inference.predictor import Result
+
+OVERLAY_FILE = "overlay.png"
+MASK_FILE = "mask.png"
+RESULT_FILE = "result.json"
+FORMAT = "errseg-result-1"
+"""What `as_dict` writes; a reader that knows another number should refuse it."""
+COLORS_TOLD_APART = 64
+"""Size of the palette: a larger vocabulary shares its colours out among the kept classes."""
+_DECIMALS = 6
+
+
+def result_colors(result: Result) -> tuple[Color, ...]:
+    """Colour every class of a vocabulary (T), so that those which may be seen are told apart.
+
+    Up to `COLORS_TOLD_APART` classes have colours that don't depend on P. In a larger vocabulary
+    the classes that CRM kept come first; the others, of which no pixel shows, have the colours
+    that their names alone give.
+    """
+    if len(result.classes) <= COLORS_TOLD_APART:
+        return class_colors(result.classes)
+    kept = [result.classes[index] for index in result.kept]
+    chosen = dict(zip(kept, class_colors(kept), strict=True))
+    return tuple(chosen.get(name) or class_color(name) for name in result.classes)
+
+
+def legend(result: Result, colors: tuple[Color, ...]) -> list[LegendEntry]:
+    """List the classes that are present, largest first, with areas and mean scores."""
+    return summarize(result.labels, result.scores, result.classes, colors)
+
+
+def crm_ranks(result: Result) -> np.ndarray:
+    """Rank every class (T) by its CRM score, from 1; ties as CRM breaks them, lower index first."""
+    ranks = np.empty(len(result.classes), np.int64)
+    ranks[np.argsort(-result.crm_scores, kind="stable")] = np.arange(1, len(result.classes) + 1)
+    return ranks
+
+
+def run_lengths(mask: np.ndarray) -> dict:
+    """Encode a mask (H, W) of bools as COCO's uncompressed run lengths.
+
+    Returns:
+        ``size`` [H, W] and ``counts``: lengths of the runs of False and True in turn, beginning
+        with False, down the columns one after the other.
+    """
+    flat = mask.ravel(order="F")
+    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    counts = np.diff([0, *changes.tolist(), flat.size]).tolist()
+    return {"size": list(mask.shape), "counts": [0, *counts] if flat[0] else counts}
+
+
+def as_dict(result: Result, colors: tuple[Color, ...], masks: bool = False) -> dict:
+    """Describe a result in types that JSON has.
+
+    Args:
+        result: from `Predictor`.
+        colors: from `result_colors`.
+        masks: add ``rle``, see `run_lengths`, to every class that is present.
+
+    Returns:
+        ``format``; ``photo`` (``width``, ``height``); ``classes``, one entry per class of the
+        vocabulary in label order (``index``, ``name``, ``color`` as #rrggbb, ``area`` as a share
+        of the photo, ``mean_score`` over the class's pixels or None if it has none, ``kept``,
+        ``crm_score``, ``crm_rank`` from 1, ``votes`` at rank 1..K); ``none_area``, the share of
+        pixels without a class; ``mask``, how to read the palette mask (``file``, ``none_index``
+        and ``class_of_index``: None if a pixel's index is its class, otherwise, for vocabularies
+        of more than 255 classes, the class of each index); ``settings``; ``notices``;
+        ``timings`` in seconds by stage.
+    """
+    present = {entry.index: entry for entry in legend(result, colors)}
+    ranks, kept = crm_ranks(result), set(result.kept)
+    height, width = result.labels.shape
+    index_is_class = len(result.classes) <= NONE_INDEX
+    class_of_index = None if index_is_class else list(palette_mask(result.labels, colors)[1])
+    return {
+        "format": FORMAT,
+        "photo": {"width": width, "height": height},
+        "classes": [
+            {
+                "index": index,
+                "name": name,
+                "color": "#{:02x}{:02x}{:02x}".format(*colors[index]),
+                "area": _round(present[index].area) if index in present else 0.0,
+                "mean_score": _round(present[index].score) if index in present else None,
+                "kept": index in kept,
+                "crm_score": _round(result.crm_scores[index]),
+                "crm_rank": int(ranks[index]),
+                "votes": result.votes[index].tolist(),
+                **(
+                    {"rle": run_lengths(result.labels == index)}
+                    if masks and index in present
+                    else {}
+                ),
+            }
+            for index, name in enumerate(result.classes)
+        ],
+        "none_area": _round(np.mean(result.labels < 0)),
+        "mask": {
+            "file": MASK_FILE,
+            "none_index": NONE_INDEX,
+            "class_of_index": class_of_index,
+        },
+        "settings": {
+            **dataclasses.asdict(result.settings),
+            "network_size": list(result.settings.network_size),
+        },
+        "notices": list(result.notices),
+        "timings": {stage: _round(seconds) for stage, seconds in result.timings.items()},
+    }
+
+
+def write_result(
+    result: Result, photo: np.ndarray, folder: Path, opacity: float = DEFAULT_OPACITY
+) -> list[Path]:
+    """Write `OVERLAY_FILE`, `MASK_FILE` and `RESULT_FILE`, replacing those of an earlier result.
+
+    Args:
+        result: from `Predictor`.
+        photo: what was segmented, (H, W, 3) uint8 RGB.
+        folder: made if it isn't there.
+        opacity: of the class colours, in [0, 1].
+
+    Returns:
+        The paths of the three files.
+
+    Raises:
+        OSError: the folder can't be made or written to.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    colors = result_colors(result)
+    overlay = labelled_overlay(photo, result.labels, legend(result, colors), opacity)
+    overlay.save(folder / OVERLAY_FILE)
+    palette_mask(result.labels, colors)[0].save(folder / MASK_FILE)
+    text = json.dumps(as_dict(result, colors), indent=1, ensure_ascii=False)
+    (folder / RESULT_FILE).write_text(text + "\n", encoding="utf-8")
+    return [folder / name for name in (OVERLAY_FILE, MASK_FILE, RESULT_FILE)]
+
+
+def _round(value: float) -> float:
+    return round(float(value), _DECIMALS)

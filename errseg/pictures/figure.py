@@ -1,0 +1,171 @@
+"""A result as one figure of print quality: photo, masks, CRM's ranking, attention and settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from errseg.pictures.captions import labelled_overlay
+from errseg.pictures.colors import Color
+from errseg.pictures.export import crm_ranks, legend
+from errseg.pictures.overlay import NONE_NAME
+
+if TYPE_CHECKING:  # torch takes seconds to import, and nothing here computes with it
+    from matplotlib.axes import Axes
+
+    from errseg.inference.predictor import Result
+
+WIDTH, HEIGHT = 10.0, 7.4
+"""Inches: a page's width with margins."""
+DOTS_PER_INCH = 300
+MOST_BARS = 16
+"""Classes in the ranking and in the legend; the files beside the figure have all of them."""
+HASH_LETTERS = 12
+HEAT = "viridis"
+HEAT_OPACITY = 0.75
+"""Of the colours over the grey photo."""
+ENDS = ("low", "high")
+"""Words at the ends of the colour scale."""
+
+
+@dataclass(frozen=True)
+class Heat:
+    """A map that is drawn in colours."""
+
+    title: str
+    quantity: str  # what its values are; maps of one quantity share their range
+    values: np.ndarray  # (h, w)
+
+
+def write_figure(
+    file: Path,
+    photo: np.ndarray,
+    result: Result,
+    colors: tuple[Color, ...],
+    heats: list[Heat],
+    pixel: tuple[int, int],
+) -> None:
+    """Draw a result.
+
+    Args:
+        file: the PNG to write.
+        photo: (H, W, 3) uint8, what was segmented.
+        result: from `Predictor`.
+        colors: T colours, from `result_colors`.
+        heats: one to three maps that are laid over the photo, on one shared colour scale.
+        pixel: (x, y) of the attention's query, marked on the photo and on the maps.
+    """
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    entries = legend(result, colors)
+    overlay = labelled_overlay(photo, result.labels, entries, legend_below=False)
+    # A class may be called "$x$"; it is text, not a formula.
+    with matplotlib.rc_context({"text.parse_math": False, "font.size": 8}):
+        figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DOTS_PER_INCH, layout="constrained")
+        FigureCanvasAgg(figure)
+        top, bottom = figure.subfigures(2, 1, height_ratios=(1.15, 1))
+        photo_axes, masks_axes, legend_axes = top.subplots(1, 3, width_ratios=(1, 1, 0.45))
+        _picture(photo_axes, photo, "Photo")
+        photo_axes.plot(*pixel, "+", color="white", markersize=9, markeredgewidth=2.5)
+        photo_axes.plot(*pixel, "+", color="black", markersize=9, markeredgewidth=1)
+        _picture(masks_axes, np.asarray(overlay), "Masks")
+        _legend(legend_axes, result, entries)
+        ranking_axes, *heat_axes = bottom.subplots(1, 1 + len(heats))
+        _ranking(ranking_axes, result, colors)
+        _heats(heat_axes, photo, heats, pixel)
+        figure.supxlabel(_settings(result), fontsize=7, color="0.3")
+        figure.savefig(file, metadata={"Software": None})
+
+
+def _picture(axes: Axes, picture: np.ndarray, title: str) -> None:
+    axes.imshow(picture)
+    axes.set_title(title, fontsize=9)
+    axes.set_axis_off()
+
+
+def _legend(axes: Axes, result: Result, entries: list) -> None:
+    from matplotlib.patches import Patch
+
+    rows = [
+        Patch(facecolor=entry.hex, label=f"{entry.name}  {entry.area:.0%}  {entry.score:.2f}")
+        for entry in entries[:MOST_BARS]
+    ]
+    if none := float((result.labels < 0).mean()):
+        rows.append(Patch(facecolor="0.44", label=f"{NONE_NAME}  {none:.0%}"))
+    axes.set_axis_off()
+    axes.legend(handles=rows, loc="upper left", frameon=False, title="class, area, score")
+
+
+def _ranking(axes: Axes, result: Result, colors: tuple[Color, ...]) -> None:
+    order = np.argsort(crm_ranks(result))[:MOST_BARS]
+    kept = set(result.kept)
+    for place, index in enumerate(order):
+        color = [value / 255 for value in colors[index]]
+        dropped = {} if index in kept else {"color": "none", "edgecolor": "0.5", "hatch": "////"}
+        axes.barh(place, result.crm_scores[index], **({"color": color} | dropped))
+    axes.set_yticks(range(len(order)), [result.classes[index] for index in order], fontsize=6.5)
+    axes.invert_yaxis()
+    if len(kept) < len(result.classes) and len(kept) <= len(order):
+        axes.axhline(len(kept) - 0.5, color="black", linestyle="--", linewidth=1)
+    axes.set_title(f"CRM score: P = {len(kept)} of {len(result.classes)} kept", fontsize=9)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _heats(
+    all_axes: list[Axes], photo: np.ndarray, heats: list[Heat], pixel: tuple[int, int]
+) -> None:
+    """Draw maps side by side. A colour means the same share of a quantity's range in each."""
+    from matplotlib.cm import ScalarMappable
+
+    ranges = heat_ranges(heats)
+    height, width = photo.shape[:2]
+    extent = (0, width, height, 0)
+    for axes, heat in zip(all_axes, heats, strict=True):
+        least, most = ranges[heat.quantity]
+        axes.imshow(photo.mean(axis=2), cmap="gray", extent=extent)
+        settings = {"cmap": HEAT, "vmin": least, "vmax": most, "alpha": HEAT_OPACITY}
+        axes.imshow(heat.values, extent=extent, interpolation="nearest", **settings)
+        axes.plot(*pixel, "+", color="white", markersize=9, markeredgewidth=2)
+        axes.set_title(heat.title, fontsize=8)
+        axes.set_axis_off()
+    # As solid as on the photo, so that the bar's colours are those of the maps.
+    scale = ScalarMappable(cmap=HEAT)
+    bar = all_axes[0].figure.colorbar(
+        scale, ax=all_axes, orientation="horizontal", fraction=0.05, pad=0.04, alpha=HEAT_OPACITY
+    )
+    ends = (
+        "\n".join(f"{quantity} {span[end]:.2f}" for quantity, span in ranges.items())
+        for end in (0, 1)
+    )
+    bar.set_ticks([0, 1], labels=[f"{word}\n{end}" for word, end in zip(ENDS, ends, strict=True)])
+    for label, side in zip(bar.ax.get_xticklabels(), ("left", "right"), strict=True):
+        label.set_horizontalalignment(side)
+    bar.set_label("one colour scale for all maps", fontsize=7)
+    bar.ax.tick_params(labelsize=7, length=0)
+
+
+def heat_ranges(heats: list[Heat]) -> dict[str, tuple[float, float]]:
+    """Find the least and the greatest value of each quantity, over all maps of it."""
+    values: dict[str, list[np.ndarray]] = {}
+    for heat in heats:
+        values.setdefault(heat.quantity, []).append(heat.values)
+    return {
+        quantity: (float(min(map(np.min, maps))), float(max(map(np.max, maps))))
+        for quantity, maps in values.items()
+    }
+
+
+def _settings(result: Result) -> str:
+    settings = result.settings
+    height, width = settings.network_size
+    weights = settings.weights_hash[:HASH_LETTERS] or "random"
+    return (
+        f"ERR-Seg (arXiv 2501.17642), {settings.model}, weights {weights}; "
+        f"P = {settings.kept_classes}, K = {settings.votes_per_pixel}, beta = {settings.beta:g}, "
+        f"threshold = {settings.threshold:g}, network input {width} x {height}"
+    )

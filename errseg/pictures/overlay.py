@@ -1,0 +1,198 @@
+"""What a result looks like: class colours, overlay, legend, palette mask.
+
+Arrays only: no torch, no app. Label maps hold class indices, -1 where there is no class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from errseg.pictures.colors import Color
+
+DEFAULT_OPACITY = 0.55
+"""Of the class colours over the photo: colours tell apart, and the photo still shows through."""
+
+NONE_INDEX = 255
+"""The palette mask's index for pixels without a class, as in the benchmarks' label images."""
+
+NONE_NAME = "none of these"
+"""How pixels without a class are called in a legend."""
+
+NONE_COLOR = (112, 112, 112)  # no class has a grey
+_NONE_TONES = np.linspace(20, 160, 256)  # greys for 0..255: darker, but shadows keep their detail
+
+
+@dataclass(frozen=True)
+class LegendEntry:
+    """One class that is present in a label map.
+
+    Attributes:
+        index: The class's index in the vocabulary, or -1 for pixels without a class.
+        name: The class's name.
+        color: The class's colour.
+        area: Share of all pixels, 0..1.
+        score: Mean score over the class's pixels, 0..1.
+    """
+
+    index: int
+    name: str
+    color: Color
+    area: float
+    score: float
+
+    @property
+    def hex(self) -> str:
+        """The colour as `#rrggbb`."""
+        return "#{:02x}{:02x}{:02x}".format(*self.color)
+
+
+def overlay(
+    image: np.ndarray,
+    labels: np.ndarray,
+    colors: Sequence[Color],
+    opacity: float = DEFAULT_OPACITY,
+) -> np.ndarray:
+    """Lays the class colours over the photo, with a thin light line between classes.
+
+    Pixels without a class stay uncoloured: the photo in grey, and darker.
+
+    Args:
+        image: (H, W, 3) uint8, RGB.
+        labels: (H, W) integers, -1 or an index into `colors`.
+        colors: One colour per class.
+        opacity: Of the colours, 0 (the photo; the lines stay) to 1 (the colours).
+
+    Returns:
+        (H, W, 3) uint8, RGB; the inputs stay as they are.
+
+    Raises:
+        ValueError: Shapes, indices or the opacity don't fit.
+    """
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise ValueError(f"The image must be (H, W, 3) uint8, not {image.shape} {image.dtype}.")
+    if labels.shape != image.shape[:2]:
+        raise ValueError(f"The labels are {labels.shape} for an image of {image.shape[:2]}.")
+    if not 0 <= opacity <= 1:
+        raise ValueError(f"The opacity is between 0 and 1, not {opacity}.")
+    _check_labels(labels, len(colors))
+
+    # The photo's own hues fade with opacity, so that a class looks alike wherever it is: of the
+    # photo's share 1 - opacity, the part `opacity` is grey. Fixed point with 8 fractional bits is
+    # several times faster than floats.
+    tint_weight = round(256 * opacity)
+    grey_weight = round(256 * opacity * (1 - opacity))
+    tints = np.zeros((len(colors) + 1, 3), np.uint16)  # the last row, index -1: no class
+    tints[:-1] = np.array(colors, np.uint16).reshape(-1, 3) * tint_weight
+    grey = np.asarray(Image.fromarray(image).convert("L")).astype(np.uint16)
+    none = labels < 0
+
+    blended = image.astype(np.uint16)
+    blended *= np.uint16(256 - tint_weight - grey_weight)
+    blended += np.take(tints, labels, axis=0, mode="wrap")
+    tones = (_NONE_TONES * tint_weight).astype(np.uint16)
+    blended += (grey * np.uint16(grey_weight) + np.where(none, tones[grey], 0))[:, :, None]
+    blended >>= 8
+    result = blended.astype(np.uint8)
+    result[_boundaries(labels)] = 255
+    return result
+
+
+def summarize(
+    labels: np.ndarray, scores: np.ndarray, names: Sequence[str], colors: Sequence[Color]
+) -> list[LegendEntry]:
+    """The classes that are present, largest first; equal areas by index.
+
+    Pixels without a class count for the areas of the others but have no entry.
+
+    Args:
+        labels: (H, W) integers, -1 or an index into `names`.
+        scores: (H, W), the winning class's score, 0..1.
+        names: The T names.
+        colors: The T colours.
+
+    Raises:
+        ValueError: Shapes or indices don't fit.
+    """
+    if labels.shape != scores.shape or len(names) != len(colors):
+        raise ValueError(
+            f"The labels are {labels.shape} and the scores {scores.shape}; "
+            f"there are {len(names)} names and {len(colors)} colours."
+        )
+    _check_labels(labels, len(names))
+    shifted = labels.ravel().astype(np.int64) + 1
+    counts = np.bincount(shifted, minlength=len(names) + 1)[1:]
+    totals = np.bincount(shifted, weights=scores.ravel(), minlength=len(names) + 1)[1:]
+    present = np.flatnonzero(counts)
+    return [
+        LegendEntry(
+            index=int(index),
+            name=names[index],
+            color=colors[index],
+            area=float(counts[index] / labels.size),
+            score=float(totals[index] / counts[index]),
+        )
+        for index in present[np.argsort(-counts[present], kind="stable")]
+    ]
+
+
+def palette_mask(
+    labels: np.ndarray, colors: Sequence[Color]
+) -> tuple[Image.Image, tuple[int, ...]]:
+    """The label map as an indexed image that any viewer shows in the classes' colours.
+
+    A palette has 256 places and `NONE_INDEX`, 255, means no class. With up to 255 classes a
+    pixel's index is its class. With more the indices count the classes present, in ascending
+    order; should more than 255 be present, the smallest become no class.
+
+    Args:
+        labels: (H, W) integers, -1 or an index into `colors`.
+        colors: The T colours.
+
+    Returns:
+        The image in mode P, and the class of each palette index.
+
+    Raises:
+        ValueError: An index doesn't fit.
+    """
+    _check_labels(labels, len(colors))
+    if len(colors) <= NONE_INDEX:
+        classes = np.arange(len(colors))
+    else:
+        counts = np.bincount(labels.ravel().astype(np.int64) + 1, minlength=len(colors) + 1)[1:]
+        largest = np.argsort(-counts, kind="stable")[:NONE_INDEX]
+        classes = np.sort(largest[counts[largest] > 0])
+    index_of_class = np.full(len(colors) + 1, NONE_INDEX, np.uint8)  # the last, -1: no class
+    index_of_class[classes] = np.arange(len(classes))
+
+    palette = np.zeros((256, 3), np.uint8)
+    palette[NONE_INDEX] = NONE_COLOR
+    palette[: len(classes)] = np.array(colors, np.uint8).reshape(-1, 3)[classes]
+    mask = Image.fromarray(index_of_class[labels])
+    mask.putpalette(palette.tobytes())  # turns mode L into P
+    return mask, tuple(int(index) for index in classes)
+
+
+def resize_labels(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize a label map (H, W) to a size (width, height) by taking the nearest pixel."""
+    picture = Image.fromarray(labels.astype(np.int32))
+    return np.asarray(picture.resize(size, Image.Resampling.NEAREST))
+
+
+def _boundaries(labels: np.ndarray) -> np.ndarray:
+    """(H, W) bool: the pixels whose right or lower neighbour has another label."""
+    edges = np.zeros(labels.shape, bool)
+    edges[:, :-1] = labels[:, :-1] != labels[:, 1:]
+    edges[:-1] |= labels[:-1] != labels[1:]
+    return edges
+
+
+def _check_labels(labels: np.ndarray, classes: int) -> None:
+    if labels.size and not (-1 <= labels.min() and labels.max() < classes):
+        raise ValueError(
+            f"Labels lie between {labels.min()} and {labels.max()}; with {classes} classes "
+            f"they must lie between -1 and {classes - 1}."
+        )

@@ -1,0 +1,63 @@
+"""Contact sheets: many photos with their masks on one page, to look at what a model does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from errseg.inference.predictor import Predictor
+from errseg.pictures.captions import labelled_overlay
+from errseg.pictures.export import legend, result_colors
+from errseg.pictures.overlay import resize_labels
+from errseg.words.vocabulary import Vocabulary
+
+TILE = (360, 270)
+"""Largest width and height of one picture on the sheet, in pixels."""
+GAP = 8
+PAPER = "white"
+
+
+def contact_sheet(
+    predictor: Predictor,
+    photos: Iterable[tuple[np.ndarray, str | Sequence[str] | Vocabulary]],
+    columns: int = 2,
+    **settings,
+) -> Image.Image:
+    """Segment photos and lay them out, each beside its masks.
+
+    Args:
+        predictor: segments them.
+        photos: each (H, W, 3) uint8 with the words for it.
+        columns: how many pairs of photo and masks stand side by side.
+        settings: further arguments of the predictor's call.
+
+    Raises:
+        InputError: a photo, its words or a setting can't be used.
+    """
+    pairs = []
+    for photo, classes in photos:
+        small = np.array(ImageOps.contain(Image.fromarray(photo), TILE))
+        result = predictor(photo, classes, **settings)
+        # Labels are drawn at the tile's size, so that names and outlines stay readable.
+        labels = resize_labels(result.labels, small.shape[1::-1])
+        entries = legend(result, result_colors(result))
+        shown = [entry for entry in entries if (labels == entry.index).any()]
+        masks = labelled_overlay(small, labels, shown, legend_below=False)
+        pairs.append((Image.fromarray(small), masks))
+    rows = -(-len(pairs) // columns)
+    sheet = Image.new(
+        "RGB",
+        (columns * 2 * (TILE[0] + GAP) + GAP, rows * (TILE[1] + GAP) + GAP),
+        PAPER,
+    )
+    for place, pair in enumerate(pairs):
+        row, column = divmod(place, columns)
+        for side, picture in enumerate(pair):
+            left = GAP + (2 * column + side) * (TILE[0] + GAP)
+            top = GAP + row * (TILE[1] + GAP)
+            # Photo and masks touch in the middle, whatever their aspect.
+            indent = TILE[0] - picture.width if side == 0 else 0
+            sheet.paste(picture, (left + indent, top + (TILE[1] - picture.height) // 2))
+    return sheet

@@ -1,0 +1,320 @@
+"""Training, for the embedded model and the large ones alike; resumable, with a log.
+
+Each step takes a batch of crops and one vocabulary: every class present in the batch, and others
+at random. As in the paper the classes present in a crop are always among the kept P, and CRM's
+picks, the hardest of the rest, fill up. The loss is a binary cross-entropy per class over the
+pixels whose label decides the class (`errseg.words.relations`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Subset
+from tqdm import tqdm
+
+from errseg.checkpoints.weights import load_to_go_on, save_model
+from errseg.config import VOTES_PER_PIXEL, LiteConfig, ModelConfig
+from errseg.datasets.folders import SegmentationSet, load_sets
+from errseg.errors import InputError
+from errseg.network.model import ERRSeg, build_model
+from errseg.training.augmentation import Augmentation
+from errseg.training.config import TrainConfig
+from errseg.training.crops import CropDataset, collate
+from errseg.training.label_space import Sample
+from errseg.training.losses import anchor_loss, binary_loss, pixel_weights, ranking_loss
+from errseg.training.parameters import parameter_groups
+from errseg.training.pretrained import load_pretrained_towers
+from errseg.training.vocabulary import TrainingVocabulary
+
+CHECKPOINT = "checkpoint.pt"
+LOG = "log.jsonl"
+SETTINGS = "settings.json"
+WEIGHTS = "model.safetensors"
+STRIDE = 4  # of the logits and so of the targets
+COST_STRIDE = 16
+
+
+def train(
+    model_name: str, data: Iterable[Path], out: Path, config: TrainConfig, workers: int = 1
+) -> ERRSeg:
+    """Train a model from its towers' public weights, or go on from the checkpoint in ``out``.
+
+    Args:
+        model_name: a name of `list_models`.
+        data: folders of sets, see `errseg.training.crops`.
+        out: folder for the checkpoint, the log, the settings and, at the end, the weights.
+        config: settings; a checkpoint written under others is refused.
+        workers: processes that read photos.
+
+    Raises:
+        InputError: the data is not as described, or the checkpoint is of other settings.
+    """
+    sets = [sample_set for folder in data for sample_set in load_sets(folder)]
+    run = TrainingRun(starting_model(model_name, config), sets, out, config)
+    run.resume()
+    run.fit(workers)
+    averaged = run.averaged()
+    save_model(averaged, out / WEIGHTS)
+    return averaged
+
+
+def starting_model(name: str, config: TrainConfig) -> ERRSeg:
+    """Build the model that training starts from.
+
+    Raises:
+        InputError: no variant has this name, or the weights to start from are not its own.
+    """
+    torch.manual_seed(config.seed)
+    if not config.start:
+        model = build_model(name)
+        load_pretrained_towers(model)
+        return model
+    model = load_to_go_on(config.start)
+    if model.config.name != name:
+        raise InputError(f"{config.start} is {model.config.name}, not {name}.")
+    return model
+
+
+class TrainingRun:
+    """The state of one run: model, optimiser, moving average and step."""
+
+    def __init__(self, model: ERRSeg, sets: list[SegmentationSet], out: Path, config: TrainConfig):
+        torch.manual_seed(config.seed)
+        self.config, self.out, self.step, self.model = config, out, 0, model
+        if isinstance(model.config.towers, LiteConfig):
+            model.towers.refined = self.frozen_towers
+        self.data = CropDataset(
+            sets,
+            config.crop,
+            seed=config.seed,
+            length=config.steps * config.batch,
+            copy_paste=config.copy_paste,
+            balance=config.balance,
+            same_set=config.same_set,
+            held_out=config.held_out,
+            augmentation=Augmentation(zoom=(1.0, config.zoom)),
+        )
+        self.classes = TrainingVocabulary(self.model, sets, self.data.space, config)
+        groups = parameter_groups(self.model, config)
+        self.trained = [p for group in groups for p in group["params"]]
+        self.optimizer = torch.optim.AdamW(groups, lr=config.rate)
+        self.average = [p.detach().clone() for p in self.trained] if config.average else None
+
+    def fit(self, workers: int) -> None:
+        """Run the steps that are left."""
+        config = self.config
+        self.out.mkdir(parents=True, exist_ok=True)
+        settings = {"model": self.model.config.name, **dataclasses.asdict(config)}
+        (self.out / SETTINGS).write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+        rest = Subset(self.data, range(self.step * config.batch, config.steps * config.batch))
+        loader = DataLoader(
+            rest,
+            config.batch,
+            num_workers=workers,
+            collate_fn=collate,
+            generator=torch.Generator(),  # the global one is the network's, saved with it
+        )
+        progress = tqdm(loader, initial=self.step, total=config.steps, unit="step")
+        for images, samples in progress:
+            started = time.perf_counter()
+            losses = self.take_step(images, samples)
+            losses["seconds"] = time.perf_counter() - started
+            progress.set_postfix({name: f"{value:.3f}" for name, value in losses.items()})
+            with (self.out / LOG).open("a", encoding="utf-8") as log:
+                log.write(json.dumps({"step": self.step, **losses}) + "\n")
+            if self.step % config.save_every == 0 or self.step == config.steps:
+                self.save()
+
+    def take_step(self, images: Tensor, samples: list[Sample]) -> dict[str, float]:
+        """Take one optimisation step on a batch and return its losses."""
+        self.model.train()
+        _freeze_statistics(self.model)
+        self._set_rate()
+        with torch.autocast(self.model.device.type, torch.bfloat16, self.config.bfloat16):
+            losses = self.losses(images, samples)
+        self.optimizer.zero_grad(set_to_none=True)
+        sum(losses.values()).backward()
+        nn.utils.clip_grad_norm_(self.trained, self.config.clip_gradient)
+        self.optimizer.step()
+        self.step += 1
+        if self.average is not None:
+            # A young average follows quickly, so that it never remembers the start.
+            decay = min(self.config.average, self.step / (self.step + 10))
+            torch._foreach_lerp_(self.average, [p.detach() for p in self.trained], 1 - decay)
+        return {name: loss.item() for name, loss in losses.items()}
+
+    def losses(self, images: Tensor, samples: list[Sample]) -> dict[str, Tensor]:
+        """Compute the losses of one batch: ``cost``, and ``logits`` once the decoder trains."""
+        config, device = self.config, self.model.device
+        rng = np.random.default_rng((config.seed, self.step))
+        vocabulary, always = self.classes.draw(samples, rng)
+        text = self.classes.embed(self.model, vocabulary, rng)
+        features = self.model.encode_image(images.to(device))
+        losses = {}
+        if config.cost_loss:
+            cost = self.model.cost_maps(features, text).stride16
+            logits = config.cost_scale * cost - config.cost_offset
+            ranking = config.ranking_scale * cost
+            losses["cost"] = config.cost_loss * self._loss(
+                logits, ranking, samples, vocabulary, COST_STRIDE
+            )
+        if config.anchor:
+            label = torch.stack([_at_stride(s.label, COST_STRIDE) for s in samples])
+            unknown = label.to(device) < 0
+            names = self.model.towers.imagenet_names
+            loss = anchor_loss(features.dense16, features.dense32, names, unknown)
+            losses["anchor"] = config.anchor * loss
+        if self.step >= config.cost_steps:
+            if isinstance(self.model.config.towers, LiteConfig) and not self.frozen_towers:
+                # The decoder sees what it will see at inference; the residual learns without.
+                towers = self.model.towers
+                leaning = towers.lean(features.dense16, towers.consensus(features.pyramid[3]))
+                features = dataclasses.replace(features, dense16=leaning)
+            out = self.model.decode(
+                features, text, config.kept_classes, VOTES_PER_PIXEL, always=always.to(device)
+            )
+            logits = out.kept_logits
+            losses["logits"] = self._loss(logits, logits, samples, vocabulary, STRIDE, out.kept)
+        return losses
+
+    def _loss(
+        self,
+        logits: Tensor,
+        ranking: Tensor,
+        samples: list[Sample],
+        vocabulary: list[str],
+        stride: int,
+        kept: Tensor | None = None,
+    ) -> Tensor:
+        """Binary cross-entropy per class (calibrates), plus one between classes (ranks)."""
+        config, logits = self.config, logits.float()
+        target, valid, weights = self._targets(samples, vocabulary, stride, kept)
+        if config.ignored_is_negative:
+            valid = torch.ones_like(valid)
+        loss = binary_loss(logits, target, valid, weights, config.positive_weight)
+        if config.ranking:
+            loss = loss + config.ranking * ranking_loss(ranking.float(), target, valid, weights)
+        return loss
+
+    def _targets(
+        self, samples: list[Sample], vocabulary: list[str], stride: int, kept: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Build targets and validity (B, T or P, h, w) and pixel weights (B, h, w) at a stride."""
+        every = self.classes.unsafe(vocabulary)
+        targets, valids, weights = [], [], []
+        for row, sample in enumerate(samples):
+            indices = list(range(len(vocabulary))) if kept is None else kept[row].tolist()
+            label = _at_stride(sample.label, stride)
+            target, valid = self.data.space.targets(
+                label,
+                [vocabulary[i] for i in indices],
+                sample,
+                exclusive=True,  # as a benchmark's argmax takes the names of one set
+                unsafe=None if every is None else every[indices],
+            )
+            targets.append(target)
+            valids.append(valid)
+            weights.append(pixel_weights(label, self.config.even))
+        device = self.model.device
+        return tuple(torch.stack(parts).to(device) for parts in (targets, valids, weights))
+
+    def _set_rate(self) -> None:
+        """Cosine schedule with a linear warm-up; again from its start when the decoder joins."""
+        config = self.config
+        start, end = (0, config.cost_steps)
+        if self.step >= config.cost_steps:
+            start, end = (config.cost_steps, config.steps)
+        warm = min(1.0, (self.step - start + 1) / max(config.warm_up, 1))
+        cosine = 0.5 * (1 + math.cos(math.pi * (self.step - start) / (end - start)))
+        for group in self.optimizer.param_groups:
+            group["lr"] = config.rate * group["factor"] * warm * cosine
+
+    @property
+    def frozen_towers(self) -> bool:
+        """Whether lite's decoder trains alone, on embeddings as refined as at inference."""
+        lite = isinstance(self.model.config.towers, LiteConfig)
+        return lite and not (self.config.trunk_rate or self.config.residual_rate)
+
+    def averaged(self) -> ERRSeg:
+        """Return a model with the moving average of the weights, in evaluation mode."""
+        model = build_model(self._config_with_trained_words())
+        model.load_state_dict(self.model.state_dict())
+        if isinstance(model.config.towers, LiteConfig):
+            model.towers.text.tokenizer_json = self.model.towers.text.tokenizer_json
+        if self.average is not None:
+            places = {id(p): name for name, p in self.model.named_parameters()}
+            named = dict(model.named_parameters())
+            with torch.no_grad():
+                for trained, mean in zip(self.trained, self.average, strict=True):
+                    named[places[id(trained)]].copy_(mean)
+        return model
+
+    def _config_with_trained_words(self) -> ModelConfig:
+        """Note in lite's configuration the words whose masks this run and those before it saw."""
+        config = self.model.config
+        if not isinstance(config.towers, LiteConfig):
+            return config
+        words = sorted(self.classes.seen_words() | set(config.towers.trained_words))
+        towers = dataclasses.replace(config.towers, trained_words=tuple(words))
+        return dataclasses.replace(config, towers=towers)
+
+    def save(self) -> None:
+        """Write the checkpoint, replacing the last one only when it is whole."""
+        partial = self.out / (CHECKPOINT + ".partial")
+        torch.save(
+            {
+                "settings": dataclasses.asdict(self.config),
+                "step": self.step,
+                "trained": [p.detach() for p in self.trained],
+                "average": self.average,
+                "optimizer": self.optimizer.state_dict(),
+                "random": torch.get_rng_state(),
+            },
+            partial,
+        )
+        partial.replace(self.out / CHECKPOINT)
+
+    def resume(self) -> None:
+        """Go on from the checkpoint in the run's folder, if there is one.
+
+        Raises:
+            InputError: it was written under other settings.
+        """
+        path = self.out / CHECKPOINT
+        if not path.exists():
+            return
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        ours = dataclasses.asdict(self.config)
+        other = [k for k, v in ours.items() if state["settings"].get(k) != v]
+        if other:
+            raise InputError(
+                f"{path} was written under other settings ({', '.join(other)}); "
+                "give those, or another folder."
+            )
+        with torch.no_grad():
+            for parameter, saved in zip(self.trained, state["trained"], strict=True):
+                parameter.copy_(saved)
+        self.average, self.step = state["average"], state["step"]
+        self.optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["random"])
+
+
+def _at_stride(label: Tensor, stride: int) -> Tensor:
+    """Thin a label map (S, S) out to the middles of a grid's cells."""
+    return label[stride // 2 :: stride, stride // 2 :: stride]
+
+
+def _freeze_statistics(model: ERRSeg) -> None:
+    """Keep the towers' statistics and dropout as at inference, but for lite's new residual."""
+    model.towers.eval()
+    if isinstance(model.config.towers, LiteConfig):
+        model.towers.dropout.train()

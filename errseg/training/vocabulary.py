@@ -1,0 +1,123 @@
+"""Which words a training step asks about, and their text embeddings."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from errseg.config import LiteConfig
+from errseg.datasets.folders import SegmentationSet
+from errseg.network.model import ERRSeg
+from errseg.training.config import TrainConfig
+from errseg.training.label_space import LabelSpace, Sample
+from errseg.training.pretrained import imagenet_names
+from errseg.words.relations import broader_names, prompt_names, synonyms
+
+LEAST_PIXELS = 16
+"""Pixels of a class from which on a crop shows it: those of one logit, at stride 4."""
+
+
+class TrainingVocabulary:
+    """Which classes a step trains on, and their text embeddings."""
+
+    def __init__(
+        self, model: ERRSeg, sets: list[SegmentationSet], space: LabelSpace, config: TrainConfig
+    ):
+        self.config, self.space = config, space
+        self.templates = model.config.towers.templates
+        hidden = {other for name in config.held_out for other in synonyms(name)}
+        self.names = [name for name in space.names if name not in hidden]
+        self.prompts = {name: [name] for name in space.names}
+        for sample_set in sets:
+            for name in sample_set.class_names:
+                known = self.prompts[name]
+                known += [p for p in prompt_names(name) if p not in known]
+        self.broader = {
+            name: [b for b in sorted(broader_names(name, with_wholes=True)) if b not in hidden]
+            for name in self.names
+        }
+        for names in self.broader.values() if config.broader else ():
+            self.prompts |= {name: [name] for name in names if name not in self.prompts}
+        extra = imagenet_names() if config.imagenet_share else []
+        self.imagenet = [name for name in extra if name not in self.prompts]
+        self.prompts |= {name: [name] for name in self.imagenet}
+        # A frozen text tower embeds every prompt once; a trained one embeds them at each step.
+        self.bank: dict[str, Tensor] = {}
+        self.expanded: dict[str, str] = {}  # word -> the word with its hypernyms
+        if isinstance(model.config.towers, LiteConfig):
+            words = list(dict.fromkeys(word for known in self.prompts.values() for word in known))
+            if config.expanded:
+                self.expanded = {word: model.towers.with_hypernyms(word) for word in words}
+                words = list(dict.fromkeys([*words, *self.expanded.values()]))
+            filled = [template.format(word) for template in self.templates for word in words]
+            with torch.no_grad():
+                embedded = model.encode_text(filled).unflatten(0, (len(self.templates), -1))
+            self.bank = dict(zip(words, embedded.unbind(1), strict=True))  # (templates, C) each
+            first = torch.stack([self._mean(name) for name in space.names])
+            self._similar = {
+                name: (first @ self._mean(name)) > config.similar for name in self.imagenet
+            }
+
+    def seen_words(self) -> set[str]:
+        """Gather the words whose masks training sees, in lower case."""
+        return {word.lower() for name in self.names for word in self.prompts[name]}
+
+    def draw(self, samples: list[Sample], rng: np.random.Generator) -> tuple[list[str], Tensor]:
+        """Choose a step's vocabulary: what the crops show, their sets' other names, any others.
+
+        Returns:
+            T words, each class under one of its names at random, and which of them each crop
+            shows, (B, T) bool.
+        """
+        present = [
+            [self.space.names[i] for i in sample.present(least_pixels=LEAST_PIXELS)]
+            for sample in samples
+        ]
+        vocabulary = list(dict.fromkeys(name for names in present for name in names))
+        if self.config.broader:
+            broad = {b for name in vocabulary for b in self.broader[name]} - set(vocabulary)
+            vocabulary += rng.permutation(sorted(broad))[: self.config.broader].tolist()
+            present = [[*names, *(b for n in names for b in self.broader[n])] for names in present]
+        if self.config.whole_lists:
+            listed = torch.stack([sample.listed for sample in samples]).any(dim=0)
+            others = [self.space.names[i] for i in listed.nonzero().flatten().tolist()]
+            vocabulary = list(dict.fromkeys([*vocabulary, *others]))
+        taken = set(vocabulary)
+        rest = [name for name in self.names if name not in taken]
+        if self.config.vocabulary:
+            missing = max(self.config.vocabulary - len(vocabulary), 0)
+            from_imagenet = min(round(missing * self.config.imagenet_share), len(self.imagenet))
+            rest = [
+                *rng.permutation(rest)[: missing - from_imagenet].tolist(),
+                *rng.permutation(self.imagenet)[:from_imagenet].tolist(),
+            ]
+        vocabulary += rest
+        shown = torch.tensor([[name in names for name in vocabulary] for names in present])
+        # More classes than P can be present; those that don't fit are left to CRM's scores.
+        crowded = shown.sum(dim=1, keepdim=True) > self.config.kept_classes
+        words = [self.prompts[name][rng.integers(len(self.prompts[name]))] for name in vocabulary]
+        return words, shown & ~crowded
+
+    def embed(self, model: ERRSeg, words: list[str], rng: np.random.Generator) -> Tensor:
+        """Embed a vocabulary (T, C), each word in one template, or their mean as at inference."""
+        if not self.bank:
+            return model.encode_text([self.templates[0].format(word) for word in words])
+        rows = []
+        for word in words:
+            expand = self.config.expanded and rng.random() < self.config.expanded
+            templates = self.bank[self.expanded[word] if expand else word]
+            choice = rng.integers(len(templates) + 1)
+            rows.append(templates[choice] if choice < len(templates) else templates.mean(dim=0))
+        return F.normalize(torch.stack(rows), dim=-1)
+
+    def unsafe(self, classes: list[str]) -> Tensor | None:
+        """Say which labels are too similar in meaning to deny an ImageNet name, (P, N) bool."""
+        if not self.bank:
+            return None
+        none = torch.zeros(len(self.space.names), dtype=torch.bool)
+        return torch.stack([self._similar.get(name, none) for name in classes])
+
+    def _mean(self, name: str) -> Tensor:
+        return F.normalize(self.bank[name].mean(dim=0), dim=-1)
