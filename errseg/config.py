@@ -1,8 +1,12 @@
 """Configurations: a frozen dataclass per part of the network, a preset per variant. No torch."""
 
+from __future__ import annotations
+
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import ClassVar
 
 from errseg.errors import InputError
 
@@ -12,6 +16,9 @@ EMBEDDED = {
 """Variants whose weights ship with the code."""
 _TRUNK_NAME = re.compile(r"[a-z0-9_]+")  # timm reads names with a colon as places to download from
 
+STRIDES = (4, 8, 16, 32)
+"""Pixels of the photo between the cells of the network's grids: its logits have the first, CRM and
+ESCF work on the third, and inputs are multiples of the last."""
 KEPT_CLASSES = 32
 """Default P, classes that CRM keeps (paper, Table XIII: ADE20K-150 and training)."""
 VOTES_PER_PIXEL = 3
@@ -31,7 +38,7 @@ def _check_trunk(name: str) -> None:
 class ClipConfig:
     """CLIP's two towers: a ConvNeXt image tower and a causal text transformer (open_clip)."""
 
-    open_clip_name: str  # open_clip's name for the same sizes, kept for reference and for a test
+    open_clip_name: str  # open_clip's name for these sizes: training starts from its weights
     trunk: str  # timm's name of the image tower
     widths: tuple[int, int, int, int]  # channels at strides 4, 8, 16, 32
     embedding: int  # width C that pixels and text share
@@ -39,6 +46,7 @@ class ClipConfig:
     text_width: int
     text_heads: int
     text_layers: int
+    trained_words: ClassVar[tuple[str, ...]] = ()  # CLIP reads every word as it is
     context_length: int = 77  # tokens; longer prompts are cut
     templates: tuple[str, ...] = ("A photo of a {} in the scene",)
     expand_unknown: bool = False  # CLIP has seen most words with their pictures
@@ -50,6 +58,14 @@ class ClipConfig:
         """Refuse a trunk that isn't a plain name."""
         _check_trunk(self.trunk)
 
+    def with_settings_of(self, preset: ClipConfig) -> ClipConfig:
+        """Return these towers: all of CLIP's settings shape its weights."""
+        return self
+
+    def with_trained_words(self, words: Iterable[str]) -> ClipConfig:
+        """Return these towers: no word is read in another way once it was trained."""
+        return self
+
 
 @dataclass(frozen=True)
 class LiteConfig:
@@ -60,10 +76,10 @@ class LiteConfig:
     embedding: int = 384
     residual_hidden: int = 512  # width of the residual MLP behind ConSE
     residual_dropout: float = 0.25  # in training, of the MLP's hidden channels
-    reliance: float = 0.6  # on ConSE beside the trained embedding: assets/errseg-lite/TRAINING.md
-    # Further looks at a photo, weighted pixel by pixel: size, relative, and mirrored.
+    conse_weight: float = 0.6  # of ConSE beside the trained embedding (errseg-lite's TRAINING.md)
+    # Further views of a photo, weighted pixel by pixel: size, relative, and flipped.
     # The last one's are also those of stride 32: its stride 16, at half the size.
-    looks: tuple[tuple[float, bool], ...] = ((0.56, True), (0.42, False))
+    views: tuple[tuple[float, bool], ...] = ((0.56, True), (0.42, False))
     imagenet_classes: int = 1000
     text_heads: int = 12
     text_layers: int = 6
@@ -80,6 +96,17 @@ class LiteConfig:
     def __post_init__(self):
         """Refuse a trunk that isn't a plain name."""
         _check_trunk(self.trunk)
+
+    def with_settings_of(self, preset: LiteConfig) -> LiteConfig:
+        """Return these towers with a preset's views, weight of ConSE and share of hypernyms."""
+        # One weight a view was trained: another number of them can't be asked of it.
+        views = preset.views if len(preset.views) == len(self.views) else self.views
+        share = preset.hypernyms_share
+        return replace(self, conse_weight=preset.conse_weight, views=views, hypernyms_share=share)
+
+    def with_trained_words(self, words: Iterable[str]) -> LiteConfig:
+        """Return these towers with other words whose masks training saw."""
+        return replace(self, trained_words=tuple(words))
 
 
 @dataclass(frozen=True)
@@ -124,6 +151,19 @@ class HeadConfig:
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """How logits become scores that mean something, see `errseg.network.scores`.
+
+    By default a score is the plain sigmoid of its logit, as published.
+    """
+
+    scale: float = 1.0
+    bias: float = 0.0
+    competition: float = 0.0  # in [0, 1]: between a sigmoid and a softmax
+    threshold: float = 0.0  # advised: a score below it means "none of these"
+
+
+@dataclass(frozen=True)
 class ModelConfig:
     """One variant of ERR-Seg, and how a trained one's scores are to be read."""
 
@@ -134,11 +174,7 @@ class ModelConfig:
     input_size: int = 640  # pixels of a side of the square input, or of its square root of the area
     keep_aspect: bool = False  # the published evaluation squeezes the photo into a square
     clip_weights: str = ""  # the CLIP weights that training starts from (open_clip's tag)
-    # Calibration, see `errseg.network.scores`.
-    score_scale: float = 1.0
-    score_bias: float = 0.0
-    score_competition: float = 0.0
-    threshold: float = 0.0  # advised: a score below it means "none of these"
+    calibration: Calibration = field(default_factory=Calibration)
 
 
 MODELS = (
@@ -194,31 +230,18 @@ MODELS = (
 )
 
 
-def uncalibrated(config: ModelConfig) -> ModelConfig:
-    """Return a configuration whose scores are the plain sigmoid of the logits."""
-    return replace(config, score_scale=1.0, score_bias=0.0, score_competition=0.0, threshold=0.0)
+def with_current_settings(config: ModelConfig) -> ModelConfig:
+    """Return a configuration with what its preset says today of settings that shape no weight.
 
-
-def renewed(config: ModelConfig) -> ModelConfig:
-    """Return a configuration with its preset's settings where no weight depends on them.
-
-    Weights that were trained yesterday are looked through with what is known today. Configurations
+    Weights that were trained yesterday see a photo as today's do: its input size, the towers'
+    `with_settings_of`, and the dropout of text guidance if they are trained on. Configurations
     without a preset of their name stay as they are.
     """
     preset = next((preset for preset in MODELS if preset.name == config.name), config)
     dropout = preset.head.text_guidance_dropout
-    towers = config.towers
-    if isinstance(towers, LiteConfig):
-        looks = preset.towers.looks
-        if len(looks) != len(towers.looks):  # one weight per look: others can't be asked of it
-            looks = towers.looks
-        share = preset.towers.hypernyms_share
-        towers = replace(
-            towers, reliance=preset.towers.reliance, looks=looks, hypernyms_share=share
-        )
     return replace(
         config,
-        towers=towers,
+        towers=config.towers.with_settings_of(preset.towers),
         head=replace(config.head, text_guidance_dropout=dropout),
         input_size=preset.input_size,
     )

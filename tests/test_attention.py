@@ -6,8 +6,9 @@ import torch
 
 from errseg.errors import InputError
 from errseg.inference.predictor import Predictor
-from errseg.measuring import as_drawn as naive
-from errseg.network.attention import Recorder
+from errseg.inference.token_memory import TokenMemory
+from errseg.measuring import as_drawn
+from errseg.network.attention import attend_from
 
 PROMPTS = ["cat", "dog", "sky", "grass", "tree", "road", "sofa"]
 
@@ -19,10 +20,9 @@ def model(request, make_model):
 
 @torch.no_grad()
 def record(model, pixels, row, column, kept_classes):
-    recorder = Recorder(row, column)
-    features = model.encode_image(pixels)
-    out = model.decode(features, model.encode_text(PROMPTS), kept_classes, recorder=recorder)
-    return recorder.attention(), out
+    features, text = model.encode_image(pixels), model.encode_text(PROMPTS)
+    out = model.decode(features, text, kept_classes)
+    return attend_from(model, features, text[out.kept], (row, column)), out
 
 
 @torch.no_grad()
@@ -30,7 +30,7 @@ def record(model, pixels, row, column, kept_classes):
 def test_attention_equals_that_of_the_network_as_drawn(model, make_pixels, row, column):
     pixels = make_pixels(1, 96, 128)
     attention, out = record(model, pixels, row, column, kept_classes=5)
-    drawn = naive.segment(model, pixels, PROMPTS, kept_classes=5, keep_attention=True)
+    drawn = as_drawn.segment(model, pixels, PROMPTS, kept_classes=5, keep_attention=True)
     assert torch.equal(out.kept, drawn.kept)
     pixel = row * 8 + column
     for layer, weights in enumerate(drawn.spatial_attention):  # (B, P, heads, pixels, sources)
@@ -51,11 +51,29 @@ def test_every_row_sums_to_one(model, make_pixels):
 
 
 @torch.no_grad()
-def test_recording_changes_nothing(model, make_pixels):
-    pixels = make_pixels(1, 96, 128)
-    _, recorded = record(model, pixels, 1, 1, kept_classes=5)
-    plain = model.decode(model.encode_image(pixels), model.encode_text(PROMPTS), 5)
-    assert torch.equal(recorded.kept_logits, plain.kept_logits)
+def test_a_memory_of_tokens_gives_the_same(model, make_pixels):
+    """What is remembered is not computed again, and the first SFM's maps are there all the same."""
+    features, text = model.encode_image(make_pixels(1, 96, 128)), model.encode_text(PROMPTS)[None]
+    memory, asked = TokenMemory.of_photo(model, features), []
+    memory(features, text[:, 2:])
+    compute = memory._compute
+    memory._compute = lambda f, t: asked.append(t.shape[1]) or compute(f, t)
+    found = attend_from(model, features, text, (1, 2), memory)
+    expected = attend_from(model, features, text, (1, 2))
+    assert asked == [2]
+    for maps in ("spatial", "classes", "classes_mean"):
+        torch.testing.assert_close(
+            getattr(found, maps), getattr(expected, maps), rtol=1e-4, atol=1e-6
+        )
+
+
+@torch.no_grad()
+def test_neither_crm_nor_gud_nor_the_last_cfm_runs(model, make_pixels, monkeypatch):
+    features, text = model.encode_image(make_pixels(1, 96, 128)), model.encode_text(PROMPTS)
+    for part in (model.decoder, model.escf[-1].cfm):
+        monkeypatch.setattr(part, "forward", None)
+    monkeypatch.setattr("errseg.network.model.rank_vocabulary", None)
+    assert attend_from(model, features, text[None], (0, 0)).classes.shape[-1] == len(PROMPTS)
 
 
 def test_share_on_counts_the_present_classes_rows_and_columns(model, make_pixels):
@@ -113,6 +131,5 @@ def record_text(predictor, photo, row, column):
 
     text, _ = predictor.embed(parse_classes(PROMPTS))
     features = predictor.encode(photo, (128, 128))
-    recorder = Recorder(row, column)
-    out = predictor.model.decode(features, text, 5, recorder=recorder)
-    return recorder.attention(), out
+    out = predictor.model.decode(features, text, 5)
+    return attend_from(predictor.model, features, text[out.kept], (row, column)), out

@@ -10,38 +10,41 @@ from PIL import Image
 from torch.nn import functional as F
 
 from errseg.checkpoints.weights import load_model, save_model
+from errseg.config import Calibration
 from errseg.datasets.folders import load_sets
 from errseg.errors import InputError
 from errseg.measuring.calibration import (
-    Fit,
     Observations,
     advise_threshold,
     calibrate,
     fit,
     weigh_cost,
+    winning_scores,
 )
-from errseg.measuring.metrics import Calibration
+from errseg.measuring.metrics import CalibrationError
 from errseg.network.scores import calibrate_logits
 
 
 def observations(randn, truth, count=20_000, classes=3):
     """Pixels that are right as often as calibrated logits say."""
     logits = 3 * randn(count, classes)
-    chance = truth.scores(logits)
+    chance = winning_scores(logits, truth)
     generator = torch.Generator().manual_seed(1)
     right = (torch.rand(count, generator=generator) < chance).float()
     return Observations(logits, right, left_out=logits[:0])
 
 
 @pytest.mark.parametrize(
-    "truth", [Fit(1.0, 0.0, 0.5), Fit(0.4, 0.7, 0.9), Fit(1.8, -1.0, 0.2)], ids=str
+    "truth",
+    [Calibration(1.0, 0.0, 0.5), Calibration(0.4, 0.7, 0.9), Calibration(1.8, -1.0, 0.2)],
+    ids=str,
 )
 def test_the_fit_finds_what_made_the_pixels(randn, truth):
     seen = observations(randn, truth, 100_000)
     fitted = fit([seen])
     assert dataclasses.astuple(fitted) == pytest.approx(dataclasses.astuple(truth), abs=0.12)
-    calibration = Calibration()
-    scores = fitted.scores(seen.logits).numpy()[None]
+    calibration = CalibrationError()
+    scores = winning_scores(seen.logits, fitted).numpy()[None]
     right = seen.right.numpy()[None].astype(int)
     calibration.update(scores, right, np.ones_like(right))
     assert calibration.expected_calibration_error() < 0.02
@@ -56,15 +59,15 @@ def test_a_vocabularys_only_word_can_be_refused(randn):
     left_out = logits[:5000, :2] - 20
     left_out = F.pad(left_out, (0, 1), value=-torch.inf)
     word = torch.tensor([[-20.0]])
-    assert fit([Observations(logits, right, left_out[:0])]).scores(word) > 0.9
+    assert winning_scores(word, fit([Observations(logits, right, left_out[:0])])) > 0.9
     fitted = fit([Observations(logits, right, left_out)])
-    assert fitted.scores(word) < 0.2
-    assert fitted.scores(torch.tensor([[10.0]])) > 0.8
+    assert winning_scores(word, fitted) < 0.2
+    assert winning_scores(torch.tensor([[10.0]]), fitted) > 0.8
 
 
 def test_every_set_counts_the_same(randn):
     many, few = (
-        observations(randn, Fit(bias=bias), count, classes=1)
+        observations(randn, Calibration(bias=bias), count, classes=1)
         for bias, count in ((0.0, 20_000), (2.0, 2_000))
     )
     alone = [fit([one]).bias for one in (many, few)]
@@ -72,37 +75,39 @@ def test_every_set_counts_the_same(randn):
 
 
 def test_padding_changes_nothing(randn):
-    seen = observations(randn, Fit(0.5, -0.5, 0.6))
+    seen = observations(randn, Calibration(0.5, -0.5, 0.6))
     padded = torch.cat([seen.logits, torch.full((len(seen.logits), 5), -torch.inf)], dim=1)
     wide = dataclasses.replace(seen, logits=padded)
     assert dataclasses.astuple(fit([wide])) == pytest.approx(dataclasses.astuple(fit([seen])))
-    torch.testing.assert_close(fit([seen]).scores(padded), fit([seen]).scores(seen.logits))
+    torch.testing.assert_close(
+        winning_scores(padded, fit([seen])), winning_scores(seen.logits, fit([seen]))
+    )
 
 
 def test_scores_never_turn_around(randn):
-    seen = observations(randn, Fit(), classes=1)
+    seen = observations(randn, Calibration(), classes=1)
     turned = dataclasses.replace(seen, right=1 - seen.right)
     assert fit([turned]).scale > 0
 
 
 def test_the_threshold_loses_few_right_pixels(randn):
-    seen = observations(randn, Fit())
-    threshold = advise_threshold([seen], Fit(), lost=0.1)
-    scores = Fit().scores(seen.logits)[seen.right > 0]
+    seen = observations(randn, Calibration())
+    threshold = advise_threshold([seen], Calibration(), lost=0.1)
+    scores = winning_scores(seen.logits, Calibration())[seen.right > 0]
     assert (scores < threshold).float().mean() <= 0.1
     assert (scores < threshold + 0.02).float().mean() > 0.1
 
 
 def test_full_competition_is_a_softmax_with_none(randn):
     logits = 4 * randn(2, 5, 3, 3)
-    scores = calibrate_logits(logits, 1.0, 0.0, 1.0).sigmoid()
+    scores = calibrate_logits(logits, Calibration(competition=1.0)).sigmoid()
     with_none = torch.cat([logits, torch.zeros(2, 1, 3, 3)], dim=1).softmax(dim=1)
     torch.testing.assert_close(scores, with_none[:, :-1], rtol=1e-4, atol=1e-6)
 
 
 def test_competition_stays_finite_where_one_class_is_certain():
     logits = torch.tensor([200.0, -200.0, 0.0, 199.0])[None, :, None]
-    out = calibrate_logits(logits, 1.0, 0.0, 0.7)
+    out = calibrate_logits(logits, Calibration(competition=0.7))
     assert out.isfinite().all()
     assert torch.equal(out.argsort(dim=1), logits.argsort(dim=1))
 
@@ -116,9 +121,9 @@ def test_a_calibrated_model_travels_with_its_numbers(tmp_path, make_model, halve
     save_model(model, tmp_path / "model.safetensors")
     loaded = load_model(tmp_path / "model.safetensors")
     assert loaded.config == model.config
-    assert loaded.config.score_scale != 1
-    again = calibrate(loaded, load_sets(halves), photos=2).config  # the first is forgotten
-    assert again.score_scale == pytest.approx(model.config.score_scale, rel=1e-3)
+    assert loaded.config.calibration.scale != 1
+    again = calibrate(loaded, load_sets(halves), photos=2).config.calibration
+    assert again.scale == pytest.approx(model.config.calibration.scale, rel=1e-3)  # starts anew
 
 
 @torch.inference_mode()
@@ -128,9 +133,8 @@ def test_calibration_moves_scores_not_winners(make_model, make_pixels):
     text = model.encode_text(["cat", "dog", "sky"])
     features = model.encode_image(make_pixels(1, 64, 64))
     before = model.decode(features, text).kept_logits
-    model.config = dataclasses.replace(
-        model.config, score_scale=0.5, score_bias=-1.0, score_competition=0.5
-    )
+    calibration = Calibration(scale=0.5, bias=-1.0, competition=0.5)
+    model.config = dataclasses.replace(model.config, calibration=calibration)
     after = model.decode(features, text).kept_logits
     assert (after < 0.5 * before - 1.0).all()
     assert torch.equal(after.argmax(dim=1), before.argmax(dim=1))

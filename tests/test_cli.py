@@ -285,9 +285,9 @@ def test_calibrate_writes_a_model_with_a_threshold(tiny_set, capsys, tmp_path):
     out = tmp_path / "calibrated.safetensors"
     options = ["--data", str(tiny_set), "--photos", "2", "--out", str(out)]
     assert main(["calibrate", *options]) == 0
-    config = errseg.load_model(out).config
-    assert config.score_scale > 0
-    assert f"threshold {config.threshold}" in capsys.readouterr().out
+    fitted = errseg.load_model(out).config.calibration
+    assert fitted.scale > 0
+    assert f"threshold {fitted.threshold}" in capsys.readouterr().out
 
 
 def test_evaluate_refuses_sets_that_are_not_there(tiny_set, tmp_path, capsys):

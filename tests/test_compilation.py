@@ -12,7 +12,7 @@ from errseg.__main__ import main
 from errseg.checkpoints.compilation import ZERO_GPU, check_compilable, compile_network
 from errseg.checkpoints.weights import load_model, save_model
 from errseg.errors import InputError
-from errseg.network.attention import Recorder
+from errseg.network.attention import attend_from
 
 PROMPTS = ["a cat", "dogs", "sky", "grass", "tree", "road", "a red sofa"]
 
@@ -50,15 +50,14 @@ def test_attention_from_other_pixels_compiles_nothing_new(make_model, make_pixel
     model = make_model(lite=True)
     text = model.encode_text(PROMPTS)
     features = model.encode_image(make_pixels(1, 64, 96))
-    recorders = [(Recorder(row, row + 1), Recorder(row, row + 1)) for row in range(4)]
-    for recorder, _ in recorders:
-        model.decode(features, text, recorder=recorder)
+    cells = [(row, row + 1) for row in range(4)]
+    expected = [attend_from(model, features, text[None], cell) for cell in cells]
     compile_network(model, backend="eager")
     graphs = set()
-    for expected, recorder in recorders:
-        model.decode(features, text, recorder=recorder)
+    for cell, drawn in zip(cells, expected, strict=True):
+        found = attend_from(model, features, text[None], cell)
         graphs.add(counters["stats"]["unique_graphs"])
-        torch.testing.assert_close(recorder.attention().spatial, expected.attention().spatial)
+        torch.testing.assert_close(found.spatial, drawn.spatial)
     assert len(graphs) == 1
 
 

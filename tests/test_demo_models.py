@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from errseg.checkpoints.weights import save_model
+from errseg.config import Calibration
 from errseg.demo.backend.models import Models
 from errseg.demo.backend.request import check_request
 from errseg.demo.backend.service import Service
@@ -26,7 +27,7 @@ def photo(tmp_path, make_pixels):
 def careful(tmp_path, make_model):
     """Weights whose model advises a threshold."""
     model = make_model(lite=True, cost_shortcut=True)
-    model.config = dataclasses.replace(model.config, threshold=0.65)
+    model.config = dataclasses.replace(model.config, calibration=Calibration(threshold=0.65))
     save_model(model, tmp_path / "careful.safetensors")
     return tmp_path / "careful.safetensors"
 

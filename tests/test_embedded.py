@@ -43,7 +43,7 @@ def test_a_golden_result(predictor):
 def test_the_threshold_is_the_model_s_own_unless_another_is_given(predictor):
     """A word for nothing in the photo then gets little of it: the rest is none of these."""
     advised = predictor(ROOT / "examples/flower.jpg", "airplane, bus, sofa")
-    assert advised.settings.threshold == predictor.model.config.threshold > 0
+    assert advised.settings.threshold == predictor.model.config.calibration.threshold > 0
     asked = predictor(ROOT / "examples/flower.jpg", "airplane, bus, sofa", threshold=0)
     assert (asked.labels >= 0).all()
     assert (advised.labels == -1).mean() > 0.9

@@ -7,8 +7,15 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from errseg.network.escf import CFM, CLASSES_AT_ONCE, ESCF, SFM, ClassAttention, SpatialAttention
-from errseg.network.layers import SplitConv2d, SplitLinear, StarFeedForward, attend, resize
+from errseg.network.escf import CFM, ESCF, SFM, ClassAttention, SpatialAttention
+from errseg.network.layers import (
+    CLASSES_AT_ONCE,
+    SplitConv2d,
+    SplitLinear,
+    StarFeedForward,
+    attend,
+    resize,
+)
 
 BATCH, CLASSES, WIDTH = 2, CLASSES_AT_ONCE + 3, 16
 
@@ -50,6 +57,11 @@ def softmax_attention(query, key, value, heads):
 
 def linear(layer, x):
     return x @ layer.weight.T + layer.bias
+
+
+def fused(escf, tokens, image, text):
+    """All of ESCF."""
+    return escf(escf.alone(tokens, image), image, text)
 
 
 def test_attend_is_softmax_attention(randn):
@@ -136,8 +148,7 @@ def reduced(convolution, norm, tokens):
 def test_class_attention_by_hand(build, randn, guided):
     attention = build(ClassAttention, text_guidance=guided)
     tokens, guidance = randn(BATCH, 6, CLASSES, WIDTH), randn(BATCH, CLASSES, WIDTH)
-    query, key = attention.project(tokens, guidance if guided else None)
-    found = attention(tokens, query, key)
+    found = attention(tokens, guidance if guided else None)
     for image, pixel in ((0, 0), (1, 5)):
         one = tokens[image, pixel]  # (P, C)
         seen = torch.cat([one, guidance[image]], dim=-1) if guided else one
@@ -178,8 +189,7 @@ def test_cfm_pools_attends_and_resizes_back(build, inputs, step):
         for dx in range(step):
             pooled += tokens[:, :, dy : height * step : step, dx : width * step : step] / step**2
     x = pooled.permute(0, 2, 3, 1, 4).flatten(1, 2)  # (B, h w, P, C)
-    normed = cfm.norm1(x)
-    x = x + cfm.attention(normed, *cfm.attention.project(normed, guidance))
+    x = x + cfm.attention(cfm.norm1(x), guidance)
     x = x + cfm.feed_forward(cfm.norm2(x)).clamp(0, 6)
     x = x.view(BATCH, height, width, CLASSES, WIDTH).permute(0, 3, 1, 2, 4)
     expected = tokens.clone()
@@ -194,8 +204,8 @@ def test_cfm_pools_attends_and_resizes_back(build, inputs, step):
 def test_order_of_classes_does_not_matter(build, inputs):
     escf, (tokens, image, text) = build(ESCF), inputs
     order = torch.tensor([3, 0, 6, 2, 5, 1, 4])
-    straight = escf(tokens, image, text)[-1]
-    shuffled = escf(tokens[:, order], image, text[:, order])[-1]
+    straight = fused(escf, tokens, image, text)
+    shuffled = fused(escf, tokens[:, order], image, text[:, order])
     torch.testing.assert_close(shuffled, straight[:, order], rtol=0, atol=1e-4)
     assert (straight[:, 0] - straight[:, 3]).abs().max() > 0.1  # the classes do differ
 
@@ -203,20 +213,18 @@ def test_order_of_classes_does_not_matter(build, inputs):
 def test_groups_of_classes_give_what_all_at_once_gives(build, inputs):
     """Without gradients SFM works on groups of classes, to save memory."""
     escf = build(ESCF)
-    at_once = escf(*inputs)
+    at_once = fused(escf, *inputs)
     with torch.no_grad():
-        in_groups = escf(*inputs)
-    assert len(in_groups) == len(escf)
-    for one, other in zip(at_once, in_groups, strict=True):
-        torch.testing.assert_close(one.detach(), other, rtol=0, atol=1e-5)
+        in_groups = fused(escf, *inputs)
+    torch.testing.assert_close(at_once.detach(), in_groups, rtol=0, atol=1e-5)
 
 
 @torch.no_grad()
 def test_images_of_a_batch_do_not_see_each_other(build, inputs):
     escf = build(ESCF)
-    together = escf(*inputs)[-1]
+    together = fused(escf, *inputs)
     for image in range(BATCH):
-        alone = escf(*(x[image : image + 1] for x in inputs))[-1]
+        alone = fused(escf, *(x[image : image + 1] for x in inputs))
         torch.testing.assert_close(together[image : image + 1], alone, rtol=0, atol=1e-5)
 
 
@@ -228,6 +236,15 @@ def test_sfm_keeps_classes_apart_and_cfm_lets_them_meet(build, inputs):
     sfm, cfm = build(SFM, 0.0), build(CFM, 0.0)
     assert torch.equal(sfm(tokens, image)[:, 1:], sfm(changed, image)[:, 1:])
     assert not torch.allclose(cfm(tokens, text)[:, 1:], cfm(changed, text)[:, 1:], atol=1e-3)
+
+
+@torch.no_grad()
+def test_layers_are_sfm_then_cfm_one_after_the_other(build, inputs):
+    escf, (tokens, image, text) = build(ESCF, layers=3), inputs
+    expected = tokens
+    for layer in escf:
+        expected = layer.cfm(layer.sfm(expected, image), text)
+    assert torch.equal(fused(escf, tokens, image, text), expected)
 
 
 @torch.no_grad()
@@ -253,12 +270,12 @@ def test_switches(build, inputs, changes):
     if changes.get("text_guidance") is False:
         text = None
     before = tokens.clone()
-    out = build(ESCF, **changes)(tokens, image, text)
-    assert out[-1].shape == tokens.shape
-    assert out[-1].isfinite().all()
+    out = fused(build(ESCF, **changes), tokens, image, text)
+    assert out.shape == tokens.shape
+    assert out.isfinite().all()
     assert torch.equal(tokens, before)
     attends = changes.get("sfm", True) or changes.get("cfm", True)
-    assert torch.equal(out[-1], tokens) is not attends
+    assert torch.equal(out, tokens) is not attends
 
 
 def test_drop_path_grows_by_layer_and_acts_in_training_only(build, inputs):
@@ -267,10 +284,10 @@ def test_drop_path_grows_by_layer_and_acts_in_training_only(build, inputs):
     assert rates == pytest.approx([0.0, 0.2, 0.4, 0.6])
     assert rates == [layer.cfm.drop_path.drop_prob for layer in escf]
     with torch.no_grad():
-        assert torch.equal(escf(*inputs)[-1], escf(*inputs)[-1])
+        assert torch.equal(fused(escf, *inputs), fused(escf, *inputs))
         escf.train()
         torch.manual_seed(0)
-        assert not torch.equal(escf(*inputs)[-1], escf(*inputs)[-1])
+        assert not torch.equal(fused(escf, *inputs), fused(escf, *inputs))
 
 
 def test_resize_leaves_a_fitting_grid_alone(randn):

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 import torch
 from golden_weights import GOLDEN, rule_state_dict
+from network_stages import stages_of
 from torch import Tensor
 
-from errseg.measuring import as_drawn as naive
+from errseg.inference.token_memory import TokenMemory
+from errseg.measuring import as_drawn
 from errseg.network.hsm import CostMaps
 from errseg.network.model import ERRSeg, ImageFeatures, Segmentation, build_model
 
@@ -26,6 +28,8 @@ class Ours:
     features: ImageFeatures
     cost: CostMaps
     out: Segmentation
+    text_guidance: Tensor
+    stages: dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,10 @@ class Stage:
 
 # Steps in which the arrays were thinned out.
 TEXT_STEP, FEATURE_STEP, CLASS_STEP, CHANNEL_STEP, LOGIT_STEP = 5, 16, 8, 4, 3
+
+
+def channels_first(tokens: Tensor) -> Tensor:
+    return tokens.movedim(-1, 2)
 
 
 def thinned(maps: Tensor) -> Tensor:
@@ -59,20 +67,24 @@ STAGES = (
     Stage("cost16", lambda ours: ours.cost.stride16[0, ::TEXT_STEP], 2e-6),
     Stage("cost32", lambda ours: ours.cost.stride32[0, ::TEXT_STEP], 2e-6),
     Stage("scores", lambda ours: ours.out.crm_scores[0], 1e-4),
-    Stage("cost_embedding", lambda ours: thinned(ours.out.stages.cost_embedding), 5e-6),
+    Stage(
+        "cost_embedding", lambda ours: thinned(channels_first(ours.stages["cost_embedding"])), 5e-6
+    ),
     # (B, h, w, C) -> (B, C, h, w)
     Stage("image_guidance", lambda ours: ours.features.guidance.spatial.permute(0, 3, 1, 2), 1e-4),
-    Stage("text_guidance", lambda ours: ours.out.stages.text_guidance, 5e-6),
+    Stage("text_guidance", lambda ours: ours.text_guidance, 5e-6),
     *(
         Stage(
             f"aggregator{layer}",
-            lambda ours, layer=layer: thinned(ours.out.stages.escf[layer]),
+            lambda ours, layer=layer: thinned(channels_first(ours.stages[f"escf.{layer}"])),
             atol,
         )
         for layer, atol in enumerate((5e-5, 1e-4, 2e-4, 4e-4))
     ),
     *(
-        Stage(f"up{stage + 1}", lambda ours, stage=stage: thinned(ours.out.stages.gud[stage]), 1e-4)
+        Stage(
+            f"up{stage + 1}", lambda ours, stage=stage: thinned(ours.stages[f"gud.{stage}"]), 1e-4
+        )
         for stage in range(3)
     ),
     Stage("logits", lambda ours: ours.out.kept_logits[0, ::LOGIT_STEP], 5e-4),
@@ -93,8 +105,11 @@ def case(request, model) -> tuple[dict[str, np.ndarray], Ours]:
     with torch.inference_mode():
         text = model.encode_text([PROMPT.format(name) for name in golden["classes"]])
         features = model.encode_image(torch.from_numpy(golden["image"]))
-        out = model.decode(features, text, kept_classes=int(golden["P"]), keep_stages=True)
-        return golden, Ours(text, features, model.cost_maps(features, text), out)
+        out, stages = stages_of(
+            model, lambda: model.decode(features, text, kept_classes=int(golden["P"]))
+        )
+        cost, guidance = model.cost_maps(features, text), model.guide_classes(text[out.kept])
+        return golden, Ours(text, features, cost, out, guidance, stages)
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.array)
@@ -135,7 +150,7 @@ def test_every_saving_is_exact(model, case):
     golden, ours = case
     prompts = [PROMPT.format(name) for name in golden["classes"]]
     pixels = torch.from_numpy(golden["image"])
-    drawn = naive.segment(model, pixels, prompts, kept_classes=int(golden["P"]))
+    drawn = as_drawn.segment(model, pixels, prompts, kept_classes=int(golden["P"]))
     assert torch.equal(drawn.kept, ours.out.kept)
     assert (drawn.logits - ours.out.logits).abs().max() < LARGEST_DIFFERENCE
 
@@ -146,12 +161,12 @@ def test_a_photo_that_remembers_is_exact(model, case):
     """Another P and another K on a photo whose classes are known in part."""
     golden, ours = case
     kept_classes = int(golden["P"])
-    encoded = naive.encode_image(model, torch.from_numpy(golden["image"]))
-    remembering = model.remember(ours.features)
-    model.decode(remembering, ours.text, kept_classes * 3 // 4)
+    encoded = as_drawn.encode_image(model, torch.from_numpy(golden["image"]))
+    memory = TokenMemory.of_photo(model, ours.features)
+    model.decode(ours.features, ours.text, kept_classes * 3 // 4, tokens_of=memory)
     for settings in ((kept_classes, 3), (kept_classes, 2), (kept_classes // 2, 1)):
-        drawn = naive.decode(model, *encoded, ours.text, *settings)
-        out = model.decode(remembering, ours.text, *settings)
-        assert remembering.memory.bytes > 0
+        drawn = as_drawn.decode(model, *encoded, ours.text, *settings)
+        out = model.decode(ours.features, ours.text, *settings, tokens_of=memory)
+        assert memory.bytes > 0
         assert torch.equal(drawn.kept, out.kept)
         assert (drawn.logits - out.logits).abs().max() < LARGEST_DIFFERENCE

@@ -22,19 +22,20 @@ def towers(lite_model):
 
 
 @pytest.fixture
-def once(towers, monkeypatch):
-    """The towers, looking at a photo once, as in training."""
-    monkeypatch.setattr(towers, "refined", False)
-    return towers
-
-
-def refine(towers, monkeypatch, judgement=0.0, **changes):
-    """Change how the towers refine what they see, and how differently they weigh their looks."""
-    config = dataclasses.replace(towers.config, **{"looks": (), "reliance": 0.0} | changes)
+def learn(towers, monkeypatch):
+    """``learn(pixels)``: what the towers give while they train, with nothing dropped."""
+    config = dataclasses.replace(towers.config, residual_dropout=0.0)
     monkeypatch.setattr(towers, "config", config)
-    for name, parameter in towers.look_weights.named_parameters():
+    return lambda pixels: towers.encode_image(pixels, learning=True)
+
+
+def set_views(towers, monkeypatch, judgement=0.0, **changes):
+    """Change the towers' views and their weight of ConSE, and how differently they weigh views."""
+    config = dataclasses.replace(towers.config, **{"views": (), "conse_weight": 0.0} | changes)
+    monkeypatch.setattr(towers, "config", config)
+    for name, parameter in towers.view_weights.named_parameters():
         changed = nn.Parameter(judgement * parameter)
-        monkeypatch.setitem(towers.look_weights._parameters, name, changed)
+        monkeypatch.setitem(towers.view_weights._parameters, name, changed)
 
 
 def embed_by_hand(text, ids):
@@ -167,50 +168,47 @@ def test_the_classifier_reads_the_last_level(towers, make_pixels):
 
 
 @torch.no_grad()
-def test_conse_at_one_pixel(once, make_pixels):
-    towers = once
-    encoded = towers.encode_image(make_pixels(2, 64, 96))
+def test_conse_at_one_pixel(towers, learn, make_pixels):
+    encoded = learn(make_pixels(2, 64, 96))
     image, y, x = 1, 1, 2
     features = encoded.pyramid[3][image, :, y, x]
     logits = linear(towers.trunk.classifier, features).tolist()
     largest = max(logits)
     weights = [math.exp(logit - largest) for logit in logits]
-    consensus = torch.zeros(towers.config.embedding, dtype=torch.float64)
+    conse = torch.zeros(towers.config.embedding, dtype=torch.float64)
     for weight, name in zip(weights, towers.imagenet_names.double(), strict=True):
-        consensus += weight / sum(weights) * name
-    expected = (consensus / consensus.norm()).float()
+        conse += weight / sum(weights) * name
+    expected = (conse / conse.norm()).float()
     torch.testing.assert_close(encoded.dense32[image, :, y, x], expected, rtol=0, atol=1e-5)
 
 
 @torch.no_grad()
 def test_an_untrained_residual_adds_nothing(make_model, make_pixels):
     model = make_model(lite=True)
-    model.towers.refined = False
     torch.nn.init.zeros_(model.towers.residual.weight)
     torch.nn.init.zeros_(model.towers.residual.bias)
-    encoded = model.towers.encode_image(make_pixels(1, 64, 96))
+    encoded = model.towers.encode_image(make_pixels(1, 64, 96), learning=True)
     # Weighing by the softmax and resizing are both linear, so ConSE can be resized as it is.
     stride32 = encoded.pyramid[3].permute(0, 2, 3, 1)
     weights = linear(model.towers.trunk.classifier, stride32).softmax(dim=-1)
-    consensus = (weights @ model.towers.imagenet_names).permute(0, 3, 1, 2)
-    expected = F.normalize(F.interpolate(consensus, (4, 6), mode="bilinear"), dim=1)
-    torch.testing.assert_close(encoded.dense16, expected, rtol=0, atol=1e-5)
+    conse = (weights @ model.towers.imagenet_names).permute(0, 3, 1, 2)
+    expected = F.normalize(F.interpolate(conse, (4, 6), mode="bilinear"), dim=1)
+    torch.testing.assert_close(encoded.aligned16, expected, rtol=0, atol=1e-5)
 
 
-def test_the_residual_and_the_weights_of_looks_start_at_zero():
+def test_the_residual_and_the_weights_of_views_start_at_zero():
     towers = build_model("errseg-lite").towers
-    for start in (towers.residual, towers.look_weights):
+    for start in (towers.residual, towers.view_weights):
         assert all((parameter == 0).all() for parameter in start.parameters())
 
 
 @torch.no_grad()
-def test_the_residual_sees_all_four_levels_and_the_context(once, make_pixels):
+def test_the_residual_sees_all_four_levels_and_the_context(towers, learn, make_pixels):
     """Each pixel's features of strides 4, 8, 16 (averaged) and 32 (resized), normed together.
 
     Behind them the surroundings' and the whole photo's means at stride 32.
     """
-    towers = once
-    encoded = towers.encode_image(make_pixels(1, 64, 96))
+    encoded = learn(make_pixels(1, 64, 96))
     stride4, stride8, stride16, stride32 = encoded.pyramid
     y, x = 2, 4
     gathered = torch.cat(
@@ -229,29 +227,29 @@ def test_the_residual_sees_all_four_levels_and_the_context(once, make_pixels):
     residual = linear(towers.residual, F.gelu(own + context))
     assert context.norm() > 0.1
     weights = linear(towers.trunk.classifier, stride32.permute(0, 2, 3, 1)).softmax(dim=-1)
-    consensus = (weights @ towers.imagenet_names).permute(0, 3, 1, 2)
-    here = F.interpolate(consensus, (4, 6), mode="bilinear")[0, :, y, x]
+    conse = (weights @ towers.imagenet_names).permute(0, 3, 1, 2)
+    here = F.interpolate(conse, (4, 6), mode="bilinear")[0, :, y, x]
     expected = F.normalize(F.normalize(here, dim=0) + residual, dim=0)
     assert residual.norm() > 0.1
-    torch.testing.assert_close(encoded.dense16[0, :, y, x], expected, rtol=0, atol=1e-4)
+    torch.testing.assert_close(encoded.aligned16[0, :, y, x], expected, rtol=0, atol=1e-4)
 
 
 @torch.no_grad()
-def test_a_mirrored_look_makes_mirroring_exact(towers, make_pixels, monkeypatch):
-    refine(towers, monkeypatch, looks=((1.0, True),), reliance=0.5)
+def test_a_flipped_view_makes_flipping_exact(towers, make_pixels, monkeypatch):
+    set_views(towers, monkeypatch, views=((1.0, True),), conse_weight=0.5)
     pixels = make_pixels(1, 64, 96)
-    encoded, mirrored = towers.encode_image(pixels), towers.encode_image(pixels.flip(-1))
-    torch.testing.assert_close(mirrored.dense16.flip(-1), encoded.dense16, rtol=0, atol=1e-5)
+    encoded, flipped = towers.encode_image(pixels), towers.encode_image(pixels.flip(-1))
+    torch.testing.assert_close(flipped.dense16.flip(-1), encoded.dense16, rtol=0, atol=1e-5)
     assert encoded.dense16.std() > 0.01
 
 
 @torch.no_grad()
-def test_looks_in_other_sizes_are_averaged(towers, monkeypatch):
+def test_views_in_other_sizes_are_averaged(towers, monkeypatch):
     """An even photo stays the same when it is resized."""
     photos = [torch.full((1, 3, *size), 90, dtype=torch.uint8) for size in ((64, 96), (32, 64))]
-    refine(towers, monkeypatch)
+    set_views(towers, monkeypatch)
     large, small = (towers.encode_image(photo) for photo in photos)
-    refine(towers, monkeypatch, looks=((0.6, False),))
+    set_views(towers, monkeypatch, views=((0.6, False),))
     encoded = towers.encode_image(photos[0])
     other = F.interpolate(small.dense16, large.dense16.shape[-2:], mode="bilinear")
     expected = F.normalize(large.dense16 + other, dim=1)
@@ -261,59 +259,59 @@ def test_looks_in_other_sizes_are_averaged(towers, monkeypatch):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("mirrored", [False, True])
-def test_every_pixel_weighs_its_looks(towers, monkeypatch, mirrored):
-    """Each look's own output says, by what it sees at a pixel, how much that look counts there."""
-    sizes, looks, hidden = ((64, 96), (32, 64), (32, 32)), ((0.6, mirrored), (0.4, False)), []
+@pytest.mark.parametrize("flipped", [False, True])
+def test_every_pixel_weighs_its_views(towers, monkeypatch, flipped):
+    """Each view's own output says, by what it sees at a pixel, how much that view counts there."""
+    sizes, views, hidden = ((64, 96), (32, 64), (32, 32)), ((0.6, flipped), (0.4, False)), []
     photos = [torch.full((1, 3, *size), 90, dtype=torch.uint8) for size in sizes]
-    refine(towers, monkeypatch, judgement=10.0)
+    set_views(towers, monkeypatch, judgement=10.0)
     catch = towers.residual.register_forward_pre_hook(lambda _, given: hidden.append(given[0]))
     alone = [towers.encode_image(photo).dense16 for photo in photos]
     catch.remove()
-    alone[1] = alone[1].flip(-1) if mirrored else alone[1]
-    hidden[1] = hidden[1].flip(2) if mirrored else hidden[1]
-    weigher, weighed = towers.look_weights, []
+    alone[1] = alone[1].flip(-1) if flipped else alone[1]
+    hidden[1] = hidden[1].flip(2) if flipped else hidden[1]
+    weigher, weighed = towers.view_weights, []
     for index, (dense, seen) in enumerate(zip(alone, hidden, strict=True)):
         logits = seen @ weigher.weight[index] + weigher.bias[index]
         both = torch.cat([dense, logits[:, None]], dim=1)  # (B, C + 1, h, w)
         weighed.append(F.interpolate(both, (4, 6), mode="bilinear")[0])
-    refine(towers, monkeypatch, judgement=1.0, looks=looks)
+    set_views(towers, monkeypatch, judgement=1.0, views=views)
     found = towers.encode_image(photos[0]).dense16[0]
     for y, x in ((0, 0), (2, 4), (3, 5)):
-        claims = [math.exp(look[-1, y, x]) for look in weighed]
+        claims = [math.exp(view[-1, y, x]) for view in weighed]
         assert max(claims) > 1.05 * min(claims)
-        mean = sum(c * look[:-1, y, x] for c, look in zip(claims, weighed, strict=True))
+        mean = sum(c * view[:-1, y, x] for c, view in zip(claims, weighed, strict=True))
         torch.testing.assert_close(found[:, y, x], mean / mean.norm(), rtol=0, atol=1e-5)
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("mirrored", [False, True])
-def test_the_coarse_embeddings_are_the_last_looks(towers, make_pixels, monkeypatch, mirrored):
+@pytest.mark.parametrize("flipped", [False, True])
+def test_the_coarse_embeddings_are_the_last_views(towers, make_pixels, monkeypatch, flipped):
     """An even photo stays the same when it is resized."""
     pixels = make_pixels(1, 128, 192)
     even = torch.full_like(pixels, 90)
-    refine(towers, monkeypatch, reliance=0.5)
+    set_views(towers, monkeypatch, conse_weight=0.5)
     alone = towers.encode_image(even[..., ::2, ::2]).dense16
-    refine(towers, monkeypatch, looks=((0.7, False), (0.5, mirrored)), reliance=0.5)
+    set_views(towers, monkeypatch, views=((0.7, False), (0.5, flipped)), conse_weight=0.5)
     coarse = towers.encode_image(even).dense32
-    expected = alone.flip(-1) if mirrored else alone
+    expected = alone.flip(-1) if flipped else alone
     torch.testing.assert_close(coarse, expected, rtol=0, atol=1e-5)
-    refine(towers, monkeypatch, looks=((0.5, mirrored),), reliance=0.5)
+    set_views(towers, monkeypatch, views=((0.5, flipped),), conse_weight=0.5)
     once = towers.encode_image(pixels).dense32
-    refine(towers, monkeypatch, looks=((0.7, False), (0.5, mirrored)), reliance=0.5)
-    assert torch.equal(towers.encode_image(pixels).dense32, once)  # not of the look before it
+    set_views(towers, monkeypatch, views=((0.7, False), (0.5, flipped)), conse_weight=0.5)
+    assert torch.equal(towers.encode_image(pixels).dense32, once)  # not of the view before it
     assert (once - coarse).norm() > 0.01
 
 
 @torch.no_grad()
-def test_pixels_lean_on_conse_as_far_as_imagenet_is_sure(towers, make_pixels, monkeypatch):
+def test_conse_is_blended_in_as_far_as_imagenet_is_sure(towers, make_pixels, monkeypatch):
     pixels = make_pixels(1, 64, 96)
-    refine(towers, monkeypatch)
+    set_views(towers, monkeypatch)
     classifier = towers.trunk.classifier
     surer = nn.Parameter(classifier.weight * SURER)
     monkeypatch.setitem(classifier._parameters, "weight", surer)
     trained = towers.encode_image(pixels)
-    refine(towers, monkeypatch, reliance=0.7)
+    set_views(towers, monkeypatch, conse_weight=0.7)
     found = towers.encode_image(pixels).dense16[0, :, 1, 4]
     cells = []
     for stride32 in trained.pyramid[3].flatten(2)[0].T:  # every cell by hand

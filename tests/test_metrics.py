@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from errseg.measuring.metrics import Calibration, ConfusionMatrix, Rejection
+from errseg.measuring.metrics import CalibrationError, ConfusionMatrix, Rejection
 
 
 def _photos(rng, count=3, classes=4):
@@ -55,7 +55,7 @@ def test_nothing_counted_is_nan_not_zero():
     matrix.update(np.zeros((2, 2), int), np.full((2, 2), -1))
     assert math.isnan(matrix.miou())
     assert math.isnan(matrix.pixel_accuracy())
-    assert math.isnan(Calibration().expected_calibration_error())
+    assert math.isnan(CalibrationError().expected_calibration_error())
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_confusion_matrix_refuses_what_does_not_fit(predicted, label):
 
 def test_calibration_equals_a_loop_over_bins():
     rng = np.random.default_rng(1)
-    calibration = Calibration(bins=5)
+    calibration = CalibrationError(bins=5)
     scores, right = [], []
     for predicted, label in _photos(rng):
         score = rng.random(label.shape).astype(np.float32)
@@ -92,7 +92,7 @@ def test_calibration_equals_a_loop_over_bins():
 
 
 def test_scores_that_tell_the_truth_have_no_calibration_error():
-    calibration = Calibration()
+    calibration = CalibrationError()
     label = np.zeros((10, 10), int)
     predicted = np.zeros((10, 10), int)
     predicted[:, :3] = 1  # 70 % right
@@ -103,7 +103,7 @@ def test_scores_that_tell_the_truth_have_no_calibration_error():
 
 def test_calibration_refuses_logits():
     with pytest.raises(ValueError, match="between 0 and 1"):
-        Calibration().update(np.array([[3.0]]), np.array([[0]]), np.array([[0]]))
+        CalibrationError().update(np.array([[3.0]]), np.array([[0]]), np.array([[0]]))
 
 
 def test_a_threshold_refuses_what_scores_less():

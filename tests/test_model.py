@@ -4,11 +4,14 @@ import dataclasses
 
 import pytest
 import torch
+from network_stages import stages_of
 from torch import Tensor
 from torch.nn import functional as F
 
 from errseg import InputError, build_model
 from errseg.config import MODELS
+from errseg.inference.token_memory import TokenMemory
+from errseg.network.hsm import CostMaps
 from errseg.network.model import DROPPED_LOGIT
 
 # No two are alike in the tiny tokenizer's words: equal embeddings would tie.
@@ -86,14 +89,14 @@ def test_kept_classes_are_crm_s_best(any_model, make_pixels):
 def test_a_photo_that_remembers_computes_new_classes_only(any_model, make_pixels, monkeypatch):
     features = any_model.encode_image(make_pixels(1, 64, 96))
     text = any_model.encode_text(PROMPTS)
-    remembering, computed = any_model.remember(features), []
-    begin = any_model.escf.begin
+    memory, computed = TokenMemory.of_photo(any_model, features), []
+    alone = any_model.escf.alone
     monkeypatch.setattr(
-        any_model.escf, "begin", lambda t, g, r=None: computed.append(t.shape[1]) or begin(t, g, r)
+        any_model.escf, "alone", lambda t, g: computed.append(t.shape[1]) or alone(t, g)
     )
     known = set()
     for settings in ({"kept_classes": 3}, {"kept_classes": 6}, {"votes_per_pixel": 1}, {}):
-        out = any_model.decode(remembering, text, **settings)
+        out = any_model.decode(features, text, **settings, tokens_of=memory)
         new = set(out.kept[0].tolist()) - known
         assert sum(computed) == len(new)
         known |= new
@@ -101,21 +104,22 @@ def test_a_photo_that_remembers_computes_new_classes_only(any_model, make_pixels
         torch.testing.assert_close(out.kept_logits, expected.kept_logits, rtol=0, atol=1e-4)
         assert torch.equal(out.kept, expected.kept)
         computed.clear()
-    changed = any_model.decode(remembering, any_model.encode_text(["a zebra", *PROMPTS[:4]]))
+    words = any_model.encode_text(["a zebra", *PROMPTS[:4]])
+    changed = any_model.decode(features, words, tokens_of=memory)
     assert computed == [1]  # the zebra
     assert changed.kept.shape == (1, 5)
 
 
 @torch.no_grad()
 def test_a_photo_s_memory_is_bounded(clip_model, make_pixels, monkeypatch):
-    monkeypatch.setattr("errseg.network.model.KNOWN_CLASSES", 4)
+    monkeypatch.setattr("errseg.inference.token_memory.KNOWN_CLASSES", 4)
     features = clip_model.encode_image(make_pixels(1, 64, 64))
-    text, remembering = clip_model.encode_text(PROMPTS), clip_model.remember(features)
+    text, memory = clip_model.encode_text(PROMPTS), TokenMemory.of_photo(clip_model, features)
     for kept_classes in (2, 9, 3):
-        out = clip_model.decode(remembering, text, kept_classes)
+        out = clip_model.decode(features, text, kept_classes, tokens_of=memory)
         expected = clip_model.decode(features, text, kept_classes)
         torch.testing.assert_close(out.kept_logits, expected.kept_logits, rtol=0, atol=1e-4)
-        assert 0 < remembering.memory.bytes <= remembering.memory.limit
+        assert 0 < memory.bytes <= memory.limit
 
 
 @torch.no_grad()
@@ -175,9 +179,9 @@ def test_calls_leave_their_inputs_and_the_model_alone(any_model, make_pixels):
     inputs = [*tensors_of(features), text]
     assert len(inputs) == 11  # dense 2, guidance 4, pyramid 4, text
     before = [tensor.clone() for tensor in inputs]
-    first = any_model.decode(features, text, kept_classes=4, keep_stages=True)
+    first = any_model.decode(features, text, kept_classes=4)
     any_model.decode(features, text[:2], kept_classes=1, votes_per_pixel=1)
-    again = any_model.decode(features, text, kept_classes=4, keep_stages=True)
+    again = any_model.decode(features, text, kept_classes=4)
     assert all(map(torch.equal, inputs, before))
     assert torch.equal(pixels, pixels_before)
     assert all(map(torch.equal, tensors_of(first), tensors_of(again)))
@@ -185,27 +189,26 @@ def test_calls_leave_their_inputs_and_the_model_alone(any_model, make_pixels):
 
 
 @torch.no_grad()
-def test_stages_show_what_was_computed(clip_model, text, make_pixels, head):
+def test_the_stages_of_a_pass(clip_model, text, make_pixels, head):
     features = clip_model.encode_image(make_pixels(2, 64, 96))
-    plain = clip_model.decode(features, text, kept_classes=5)
-    out = clip_model.decode(features, text, kept_classes=5, keep_stages=True)
-    assert plain.stages is None
-    assert torch.equal(plain.logits, out.logits)
-    stages, width = out.stages, head.width
-    assert stages.cost_embedding.shape == (2, 5, width, 4, 6)
-    assert stages.text_guidance.shape == (2, 5, width)
-    assert [x.shape for x in stages.escf] == [(2, 5, width, 4, 6)] * head.layers
-    assert [x.shape[2:] for x in stages.gud] == [(16, 4, 6), (8, 8, 12), (8, 16, 24)]
+    out, stages = stages_of(clip_model, lambda: clip_model.decode(features, text, kept_classes=5))
+    width = head.width
+    assert stages["cost_embedding"].shape == (2, 5, 4, 6, width)
+    for layer in range(head.layers):
+        assert stages[f"escf.{layer}"].shape == (2, 5, 4, 6, width)
+    gud = [stages[f"gud.{stage}"] for stage in range(3)]
+    assert [maps.shape[2:] for maps in gud] == [(16, 4, 6), (8, 8, 12), (8, 16, 24)]
     cost = clip_model.cost_maps(features, text)
+    guidance = clip_model.guide_classes(text[out.kept])
     for image in range(2):
         kept = out.kept[image]
-        torch.testing.assert_close(stages.cost.stride16[image], cost.stride16[image, kept])
-        torch.testing.assert_close(stages.cost.stride32[image], cost.stride32[image, kept])
+        own = CostMaps(*(m[image : image + 1, kept] for m in (cost.stride16, cost.stride32)))
+        embedded = clip_model.cost_embedding(own)[0]
+        torch.testing.assert_close(stages["cost_embedding"][image], embedded, rtol=0, atol=1e-5)
         x = clip_model.text_guidance(text[kept])
-        gelu = x * 0.5 * (1 + torch.erf(x / 2**0.5))
-        torch.testing.assert_close(stages.text_guidance[image], gelu)
+        torch.testing.assert_close(guidance[image], x * 0.5 * (1 + torch.erf(x / 2**0.5)))
     head_layer = clip_model.decoder.head
-    last = torch.einsum("bpchw,c->bphw", stages.gud[-1], head_layer.weight.flatten())
+    last = torch.einsum("bpchw,c->bphw", gud[-1], head_layer.weight.flatten())
     torch.testing.assert_close(out.kept_logits, last + head_layer.bias, rtol=0, atol=1e-5)
 
 
@@ -255,8 +258,12 @@ def test_gradients_reach_every_parameter_of_the_head(make_model, make_pixels, li
 def test_the_shortcut_adds_the_scaled_cost_maps(make_model, clip_model, make_pixels):
     pixels = make_pixels(2, 64, 96)
     model = make_model(cost_shortcut=True)
-    plain, short = (run(m, pixels, kept_classes=5, keep_stages=True) for m in (clip_model, model))
-    cost = F.interpolate(plain.stages.cost.stride16, (16, 24), mode="bilinear")
+    plain, short = (run(m, pixels, kept_classes=5) for m in (clip_model, model))
+    with torch.no_grad():
+        text = clip_model.encode_text(PROMPTS)
+        cost = clip_model.cost_maps(clip_model.encode_image(pixels), text).stride16
+    cost = torch.stack([maps[kept] for maps, kept in zip(cost, plain.kept, strict=True)])
+    cost = F.interpolate(cost, (16, 24), mode="bilinear")
     expected = plain.kept_logits + model.shortcut_scale * cost + model.shortcut_bias
     torch.testing.assert_close(short.kept_logits, expected, rtol=0, atol=1e-5)
     start = build_model(model.config)  # before any training: likely from a cosine of 0.3

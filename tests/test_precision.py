@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from golden_weights import GOLDEN, rule_state_dict
+from network_stages import stages_of
 
 from errseg import device
 from errseg.checkpoints.weights import load_model, save_model
@@ -84,16 +85,11 @@ def test_what_decides_and_what_leaves_the_network_is_float32(make_model, make_pi
     model = make_model(lite, cost_shortcut=lite).cast(torch.bfloat16)
     features = model.encode_image(make_pixels(1, 64, 96))
     text = model.encode_text(PROMPTS)
-    out = model.decode(features, text, kept_classes=4, keep_stages=True)
-    for tensor in (
-        features.dense16,
-        features.dense32,
-        text,
-        out.kept_logits,
-        out.stages.cost.stride16,
-    ):
+    out, stages = stages_of(model, lambda: model.decode(features, text, kept_classes=4))
+    for tensor in (features.dense16, features.dense32, text, out.kept_logits):
         assert tensor.dtype == torch.float32
-    assert out.stages.escf[0].dtype == features.guidance.decoder[0].dtype == torch.bfloat16
+    assert stages["cost_embedding"].dtype == torch.float32
+    assert stages["escf.0"].dtype == features.guidance.decoder[0].dtype == torch.bfloat16
     assert model.precision == "bfloat16"
 
 

@@ -15,6 +15,7 @@ from errseg.inference.labelling import label_pixels
 from errseg.inference.network_input import network_size, resize_photo
 from errseg.inference.predictor import IMAGE_CACHE, Predictor
 from errseg.inference.text_embeddings import VocabularyEmbedder, expansion_notices
+from errseg.inference.token_memory import TokenMemory
 from errseg.network.model import Segmentation, build_model
 from errseg.words.vocabulary import parse_classes
 
@@ -190,7 +191,7 @@ def calls(model, monkeypatch):
     names = []
 
     def watched(name, run):
-        return lambda *given: names.append(name) or run(*given)
+        return lambda *given, **named: names.append(name) or run(*given, **named)
 
     for name in ("encode_text", "encode_image", "decode"):
         monkeypatch.setattr(model, name, watched(name, getattr(model, name)))
@@ -253,14 +254,14 @@ def test_expanded_and_bare_words_and_other_photos_are_told_apart(model, photo, c
 def test_encoded_photos_hold_no_more_than_is_counted(model, photo):
     predictor = Predictor(model)
     predictor(photo, WORDS)
-    features = predictor.encode(photo, network_size(photo.shape[:2], model.config))
+    _, features, memory = predictor._encode(photo, network_size(photo.shape[:2], model.config))
     guidance = features.guidance
     tensors = [features.dense16, features.dense32, guidance.spatial, *guidance.decoder]
     storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors}
     assert features.pyramid == ()
-    assert sum(storages.values()) == features.bytes - features.memory.limit
-    assert 0 < features.memory.bytes <= features.memory.limit
-    assert predictor._images.bytes == features.bytes
+    assert sum(storages.values()) == features.bytes
+    assert 0 < memory.bytes <= memory.limit
+    assert predictor._images.bytes == features.bytes + memory.limit
 
 
 @torch.inference_mode()
@@ -269,13 +270,16 @@ def test_a_photo_at_the_largest_input_is_remembered(name):
     with torch.device("meta"):  # shapes only
         model = build_model(name)
         pixels = torch.zeros(1, 3, LARGEST_INPUT, LARGEST_INPUT, dtype=torch.uint8)
-    assert model.remember(model.encode_image(pixels)).bytes < IMAGE_CACHE
+    features = dataclasses.replace(model.encode_image(pixels), pyramid=())
+    assert features.bytes + TokenMemory.of_photo(model, features).limit < IMAGE_CACHE
 
 
 def test_threads_that_turn_knobs_on_one_photo_get_what_each_would_get_alone(
     model, photo, monkeypatch
 ):
-    monkeypatch.setattr("errseg.network.model.KNOWN_CLASSES", 3)  # so that tokens are dropped too
+    monkeypatch.setattr(
+        "errseg.inference.token_memory.KNOWN_CLASSES", 3
+    )  # so that tokens are dropped too
     monkeypatch.setattr("errseg.inference.predictor.RESULT_CACHE", 0)
     knobs = [(kept, votes) for kept in (1, 2, 4, 7) for votes in (1, 3)]
     alone = [Predictor(model)(photo, WORDS, *knob) for knob in knobs]

@@ -66,16 +66,15 @@ def make_run(data, tmp_path, make_model):
 
 
 def _decoded(run, monkeypatch):
-    """Compute a batch's losses; returns its images and the features that were decoded."""
+    """Take a training step; returns its images and the features that were decoded in it."""
     seen = []
-    run.model.eval()  # no dropout: the features can be computed again
     batch = [run.data[i] for i in range(2)]
     images = torch.stack([sample.image for sample in batch])
     decode = run.model.decode
     monkeypatch.setattr(
         run.model, "decode", lambda f, *rest, **more: seen.append(f) or decode(f, *rest, **more)
     )
-    run.losses(images, batch)
+    run.take_step(images, batch)
     return images, seen[0]
 
 
@@ -188,38 +187,41 @@ def test_broader_names_join_the_vocabulary_and_are_right_where_their_kinds_are(m
     assert valid[row].all()
 
 
-def test_lite_trains_what_its_residual_does_alone(make_run):
-    run = make_run()
-    assert not run.model.towers.refined
-    assert run.averaged().towers.refined
-
-
 def test_the_decoder_trains_on_the_embeddings_it_will_see(make_run, monkeypatch):
-    run = make_run()
+    """And the towers on those without ConSE, which would do the residual's work for it."""
+    run = make_run(rate=1e-12)  # the step leaves the weights as they were
+    towers = run.model.towers
+    # Tiny towers are sure of nothing, so ConSE counts much.
+    towers.config = dataclasses.replace(towers.config, conse_weight=50, residual_dropout=0.0)
+    once = dataclasses.replace(towers.config, views=())
     run.step = run.config.cost_steps
     images, seen = _decoded(run, monkeypatch)
-    towers = run.model.towers
-    towers.refined, towers.config = True, dataclasses.replace(towers.config, looks=())
+    towers.config = once
+    run.model.eval()
     expected = run.model.encode_image(images).dense16
     torch.testing.assert_close(seen.dense16, expected, rtol=0, atol=1e-5)
-    assert towers.config.reliance > 0
+    towers.config = dataclasses.replace(once, conse_weight=0.0)
+    alone = run.model.encode_image(images).dense16
+    torch.testing.assert_close(seen.aligned16, alone, rtol=0, atol=1e-5)
+    assert not torch.allclose(seen.dense16, alone, atol=1e-3)
 
 
-def test_a_decoder_that_trains_alone_changes_only_how_the_towers_weigh_their_looks(make_run):
+def test_a_decoder_that_trains_alone_changes_only_how_the_towers_weigh_their_views(make_run):
     run = make_run(cost_steps=0, cost_loss=0.0, residual_rate=0.0)
     towers, decoder = _weights(run.model.towers), _weights(run.model.decoder)
     run.fit(workers=0)
     after = _weights(run.averaged().towers)
     changed = {name for name, tensor in towers.items() if not torch.equal(after[name], tensor)}
-    assert changed == {"look_weights.weight", "look_weights.bias"}
+    assert changed == {"view_weights.weight", "view_weights.bias"}
     assert any(not torch.equal(run.model.decoder.state_dict()[n], t) for n, t in decoder.items())
 
 
 def test_a_decoder_that_trains_alone_sees_what_it_sees_at_inference(make_run, monkeypatch):
     run = make_run(cost_steps=0, cost_loss=0.0, residual_rate=0.0)
     torch.nn.init.normal_(run.model.towers.residual.weight)
+    expected = run.averaged().eval()
     images, seen = _decoded(run, monkeypatch)
-    expected = run.averaged().eval().encode_image(images)
+    expected = expected.encode_image(images)
     torch.testing.assert_close(seen.dense16, expected.dense16, rtol=0, atol=1e-5)
     torch.testing.assert_close(seen.dense32, expected.dense32, rtol=0, atol=1e-5)
 
@@ -245,7 +247,7 @@ def test_the_residuals_dropout_acts_in_training_only(make_run):
     images = torch.stack([sample.image for sample in batch])
     torch.nn.init.normal_(run.model.towers.residual.weight)
     run.take_step(images, batch)
-    noisy = [run.model.encode_image(images).dense16 for _ in range(2)]
+    noisy = [run.model.encode_image(images, learning=True).aligned16 for _ in range(2)]
     assert not torch.equal(*noisy)
     still = [run.averaged().eval().encode_image(images).dense16 for _ in range(2)]
     assert torch.equal(*still)

@@ -10,8 +10,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from errseg import InputError, build_model, load_model, save_model
-from errseg.checkpoints.weights import load_to_go_on
-from errseg.config import model_config
+from errseg.checkpoints.weights import load_for_training
+from errseg.config import Calibration, model_config
 
 PROMPTS = ["cat", "a photo of a dog", "sky", "grass", "red sofa"]
 
@@ -269,12 +269,12 @@ def test_tensors_that_differ_are_named(edited):
 
 def test_weights_to_go_on_from_take_today_s_settings(tmp_path):
     preset = model_config("errseg-lite")
-    towers = dataclasses.replace(preset.towers, reliance=0.1)
+    towers = dataclasses.replace(preset.towers, conse_weight=0.1)
     head = dataclasses.replace(preset.head, text_guidance_dropout=0.9)
-    other = {"input_size": 256, "threshold": 0.3, "score_scale": 2.0}
+    other = {"input_size": 256, "calibration": Calibration(scale=2.0, threshold=0.3)}
     old = build_model(dataclasses.replace(preset, towers=towers, head=head, **other))
     save_model(old, tmp_path / "old.safetensors")
-    model = load_to_go_on(tmp_path / "old.safetensors")
+    model = load_for_training(tmp_path / "old.safetensors")
     assert model.config == preset
     assert model.towers.config == preset.towers
     weight = model.towers.residual.weight

@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from errseg.config import ClipConfig
 from errseg.errors import InputError
 
 if TYPE_CHECKING:  # slow to import, and the app checks its options without a network
@@ -67,10 +66,11 @@ def _parts(model: ERRSeg) -> Iterator[nn.Module]:
 
     What is around it has loops that depend on P, and would be compiled for every P anew.
     """
+    from errseg.network.escf import Skipped
+
     for layer in model.escf:
         for fusion in (layer.sfm, layer.cfm):
-            if fusion is not None:
+            if not isinstance(fusion, Skipped):
                 yield from (fusion.attention, fusion.feed_forward)
     yield from model.decoder.stages[1:]  # the first takes little time
-    if isinstance(model.config.towers, ClipConfig):  # lite's small tower sees photos of all sizes
-        yield from model.towers.clip.visual.trunk.stages
+    yield from model.towers.compiled_parts()

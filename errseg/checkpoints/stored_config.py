@@ -8,13 +8,29 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from errseg.config import EMBEDDED, ClipConfig, HeadConfig, LiteConfig, ModelConfig, model_config
+from errseg.config import (
+    EMBEDDED,
+    Calibration,
+    ClipConfig,
+    HeadConfig,
+    LiteConfig,
+    ModelConfig,
+    model_config,
+)
 from errseg.errors import InputError
 
 CONFIG_KEY = "config"
 """The configuration's place in a safetensors file's metadata."""
 OWN_ENDING = ".safetensors"
 """Ending of the files that `save_model` writes."""
+EARLIER_TOWERS = {"reliance": "conse_weight", "looks": "views"}
+EARLIER_CALIBRATION = {
+    "score_scale": "scale",
+    "score_bias": "bias",
+    "score_competition": "competition",
+    "threshold": "threshold",
+}
+"""Fields that earlier files, the embedded one among them, have under other names."""
 
 
 def config_as_json(config: ModelConfig) -> str:
@@ -38,10 +54,15 @@ def config_from_metadata(metadata: dict[str, str] | None, name: str) -> ModelCon
         )
     try:
         fields = json.loads(metadata[CONFIG_KEY])
-        towers, head = fields.pop("towers"), fields.pop("head")
-        kind = ClipConfig if "open_clip_name" in towers else LiteConfig
+        towers = {EARLIER_TOWERS.get(k, k): v for k, v in fields.pop("towers").items()}
+        earlier = {
+            new: fields.pop(old) for old, new in EARLIER_CALIBRATION.items() if old in fields
+        }
         return ModelConfig(
-            **fields, towers=_dataclass(kind, towers), head=_dataclass(HeadConfig, head)
+            towers=_dataclass(ClipConfig if "open_clip_name" in towers else LiteConfig, towers),
+            head=_dataclass(HeadConfig, fields.pop("head")),
+            calibration=_dataclass(Calibration, fields.pop("calibration", earlier)),
+            **fields,
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{name} was written for another version ({error}).") from None
@@ -61,12 +82,12 @@ def advised_threshold(model: str | Path) -> float:
     """
     path = Path(EMBEDDED.get(str(model), model))
     if not path.suffix:
-        return model_config(str(model)).threshold
+        return model_config(str(model)).calibration.threshold
     if path.suffix != OWN_ENDING:
         return 0.0
     try:
         with safe_open(path, framework="numpy") as file:
-            return config_from_metadata(file.metadata(), path.name).threshold
+            return config_from_metadata(file.metadata(), path.name).calibration.threshold
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path.name} is not a safetensors file ({error}).") from None
 

@@ -5,6 +5,7 @@ Our file carries its own configuration and, for errseg-lite, its tokenizer, so a
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from pathlib import Path
 
@@ -23,11 +24,10 @@ from errseg.checkpoints.stored_config import (
 from errseg.config import (
     EMBEDDED,
     MODELS,
+    Calibration,
     ClipConfig,
-    LiteConfig,
     model_config,
-    renewed,
-    uncalibrated,
+    with_current_settings,
 )
 from errseg.device import FLOAT32, find_precision
 from errseg.errors import InputError
@@ -36,10 +36,8 @@ from errseg.network.published import check_tensors
 
 SCALE_SUFFIX = ".row_scale"
 INT8_LIMIT = 127
-QUANTIZED = ("towers.text.", "towers.trunk.")
-"""Prefixes of what is stored as int8 with a scale per row: MiniLM keeps a cosine of 0.9995. A
-depth-wise kernel is small and stays float16."""
-LOOK_WEIGHTS = "towers.look_weights."
+TOWERS = "towers."
+"""Before the towers' names for their parameters, which know how they are stored."""
 VARIANT_TENSOR = "sem_seg_head.clip_model.text_projection"
 """The released checkpoints' variants are told apart by this tensor's shape."""
 
@@ -83,39 +81,39 @@ def load_model(
     return compile_network(model) if compile else model
 
 
-def load_to_go_on(name_or_path: str | Path, device: torch.device | str = "cpu") -> ERRSeg:
+def load_for_training(name_or_path: str | Path, device: torch.device | str = "cpu") -> ERRSeg:
     """Load weights to train further or to calibrate: uncalibrated, with their preset's settings.
 
-    What no weight depends on (`errseg.config.renewed`) is taken from today's preset.
+    See `errseg.config.with_current_settings`.
 
     Raises:
         InputError: see `load_model`.
     """
     model = load_model(name_or_path, device)
-    model.config = uncalibrated(renewed(model.config))
-    model.towers.config = model.config.towers
+    config = with_current_settings(model.config)
+    model.config = dataclasses.replace(config, calibration=Calibration())
+    model.towers.config = config.towers
     return model
 
 
 def save_model(model: ERRSeg, path: Path) -> None:
     """Write a model as one safetensors file with its configuration.
 
-    Matrices are stored as float16, those of lite's towers as int8 with a scale per row.
+    Matrices are stored as float16, those that the towers name as int8 with a scale per row. A
+    depth-wise kernel is small and stays float16.
     """
-    tensors = {}
+    tensors, quantized = {}, tuple(TOWERS + name for name in model.towers.quantized)
     for name, tensor in model.state_dict().items():
         tensor = tensor.detach().cpu()
         if tensor.ndim < 2:
             tensors[name] = tensor
-        elif name.startswith(QUANTIZED) and tensor.shape[1] > 1:
+        elif name.startswith(quantized) and tensor.shape[1] > 1:
             scale = tensor.float().abs().flatten(1).amax(dim=1).clamp(min=1e-12) / INT8_LIMIT
             tensors[name] = (tensor / _per_row(scale, tensor)).round().to(torch.int8)
             tensors[name + SCALE_SUFFIX] = scale
         else:
             tensors[name] = tensor.half().contiguous()
-    metadata = {CONFIG_KEY: config_as_json(model.config)}
-    if isinstance(model.config.towers, LiteConfig):
-        metadata["tokenizer"] = model.towers.text.tokenizer_json
+    metadata = {CONFIG_KEY: config_as_json(model.config), **model.towers.metadata()}
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     save_file(tensors, partial, metadata)
@@ -146,16 +144,15 @@ def _load_safetensors(path: Path) -> ERRSeg:
     with torch.device("meta"):
         model = build_model(config)
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    tensors = _unweighted_looks(expected) | _dequantize(stored)
+    tensors = _as_named_today(model, _dequantize(stored), expected)
     check_tensors(
         found={name: tuple(tensor.shape) for name, tensor in tensors.items()},
         expected=expected,
         what=f"a complete {model.config.name}",
     )
     model.load_state_dict(tensors, assign=True)
-    _materialise(model)
-    if "tokenizer" in metadata:
-        model.towers.text.tokenizer_json = metadata["tokenizer"]
+    model.towers.rebuild_buffers()
+    model.towers.take_metadata(metadata)
     model.weights_hash = file_hash(path)
     return model
 
@@ -182,7 +179,7 @@ def _load_released(path: Path) -> ERRSeg:
     with torch.device("meta"):
         model = build_model(config)
     model.to_empty(device="cpu")
-    _materialise(model)
+    model.towers.rebuild_buffers()
     model.load_published(state_dict)
     model.weights_hash = file_hash(path)
     return model
@@ -211,14 +208,14 @@ def _per_row(scale: Tensor, tensor: Tensor) -> Tensor:
     return scale.view(-1, *[1] * (tensor.ndim - 1))
 
 
-def _unweighted_looks(shapes: dict[str, tuple[int, ...]]) -> dict[str, Tensor]:
-    """Return what a file from before errseg-lite weighed its looks lacks: the mean over them."""
-    return {n: torch.zeros(shape) for n, shape in shapes.items() if n.startswith(LOOK_WEIGHTS)}
-
-
-def _materialise(model: ERRSeg) -> None:
-    """Rebuild the buffers that no file holds (CLIP's causal mask) after building on "meta"."""
-    if isinstance(model.config.towers, ClipConfig):
-        length = model.config.towers.context_length
-        mask = torch.full((length, length), float("-inf")).triu(1)
-        model.towers.clip.register_buffer("attn_mask", mask, persistent=False)
+def _as_named_today(
+    model: ERRSeg, tensors: dict[str, Tensor], shapes: dict[str, tuple[int, ...]]
+) -> dict[str, Tensor]:
+    """Give tensors of an earlier file the names they have today, and add what it lacks."""
+    named = {}
+    for name, tensor in tensors.items():
+        for earlier, today in model.towers.earlier_names.items():
+            name = name.replace(TOWERS + earlier, TOWERS + today)
+        named[name] = tensor
+    zero = tuple(TOWERS + name for name in model.towers.zero_at_first)
+    return {n: torch.zeros(shape) for n, shape in shapes.items() if n.startswith(zero)} | named

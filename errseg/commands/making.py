@@ -79,13 +79,13 @@ def average_options(parser: argparse.ArgumentParser) -> None:
 
 def average(args: argparse.Namespace) -> str:
     """Average fine-tuned weights with those that they were tuned from."""
-    from errseg.checkpoints.weights import load_to_go_on, save_model
+    from errseg.checkpoints.weights import load_for_training, save_model
     from errseg.errors import InputError
     from errseg.training.averaging import average_weights
 
     if args.share > 1:
         raise InputError(f"--share is from 0 to 1, not {args.share:g}.")
-    start, tuned = load_to_go_on(args.start), load_to_go_on(args.tuned)
+    start, tuned = load_for_training(args.start), load_for_training(args.tuned)
     save_model(average_weights(start, tuned, args.share), args.out)
     return f"Wrote {args.out}."
 

@@ -112,20 +112,20 @@ def calibrate(args: argparse.Namespace) -> str:
 
     sets = load_sets(args.data, args.sets)
 
-    from errseg.checkpoints.weights import load_to_go_on, save_model
+    from errseg.checkpoints.weights import load_for_training, save_model
     from errseg.device import find_device
     from errseg.measuring.calibration import calibrate as fit
     from errseg.measuring.calibration import weigh_cost
 
-    model = load_to_go_on(args.model, find_device(args.device))
+    model = load_for_training(args.model, find_device(args.device))
     if args.cost_weight != 1:
         weigh_cost(model, args.cost_weight)
     fit(model, sets, args.photos)
     save_model(model, args.out)
-    config = model.config
+    fitted = model.config.calibration
     return (
-        f"Wrote {args.out}: scale {config.score_scale:.3f}, bias {config.score_bias:+.3f}, "
-        f"competition {config.score_competition:.3f}, threshold {config.threshold}."
+        f"Wrote {args.out}: scale {fitted.scale:.3f}, bias {fitted.bias:+.3f}, "
+        f"competition {fitted.competition:.3f}, threshold {fitted.threshold}."
     )
 
 

@@ -9,11 +9,9 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from errseg.config import LARGEST_INPUT, SMALLEST_INPUT, ModelConfig
+from errseg.config import LARGEST_INPUT, SMALLEST_INPUT, STRIDES, ModelConfig
 from errseg.errors import InputError
 
-GRID = 32
-"""Network sizes are multiples of the coarsest stride, so that all grids fit."""
 WIDEST_ASPECT = 8.0
 """Photos longer than 8 : 1 are squeezed to it; the shorter side would vanish otherwise."""
 LOADER_SHORT, LOADER_LONG = 800, 1333
@@ -45,7 +43,8 @@ def network_size(
 
 
 def _to_grid(side: float) -> int:
-    return max(2, round(side / GRID)) * GRID
+    """Round to a multiple of the coarsest stride, so that all grids fit."""
+    return max(2, round(side / STRIDES[-1])) * STRIDES[-1]
 
 
 def resize_photo(photo: np.ndarray, size: tuple[int, int], config: ModelConfig) -> np.ndarray:

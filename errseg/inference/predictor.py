@@ -9,6 +9,7 @@ network, and one predictor can be shared by any number of threads and users.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import time
 from collections.abc import Hashable, Sequence
@@ -27,7 +28,8 @@ from errseg.inference.labelling import check_threshold, label_pixels
 from errseg.inference.network_input import network_size, resize_photo
 from errseg.inference.photo import load_image
 from errseg.inference.text_embeddings import VocabularyEmbedder
-from errseg.network.attention import Attention, Recorder
+from errseg.inference.token_memory import TokenMemory
+from errseg.network.attention import Attention, attend_from
 from errseg.network.model import ERRSeg, ImageFeatures, Segmentation
 from errseg.words.vocabulary import Vocabulary, parse_classes
 
@@ -123,18 +125,19 @@ class Predictor:
         clock = _Clock()
         vocabulary = parse_classes(classes)
         photo = load_image(image)
-        threshold = self.model.config.threshold if threshold is None else threshold
+        threshold = self.model.config.calibration.threshold if threshold is None else threshold
         check_threshold(threshold)
         size = network_size(photo.shape[:2], self.model.config, input_size)
         clock.lap("read")
         text, notices = self.embed(vocabulary, expand)
         clock.lap("text")
-        key, features = self._encode(photo, size)
+        key, features, memory = self._encode(photo, size)
         clock.lap("encode")
         key = (key, vocabulary.classes, expand, kept_classes, votes_per_pixel, beta)
         out = self._results.get(key)
         if out is None:
-            out = self.model.decode(features, text, kept_classes, votes_per_pixel, beta)
+            settings = (kept_classes, votes_per_pixel, beta)
+            out = self.model.decode(features, text, *settings, tokens_of=memory)
             self._results.put(key, out, out.bytes)
         clock.lap("decode")
         labels, scores = label_pixels(out.kept_logits[0], out.kept[0], photo.shape[:2], threshold)
@@ -180,7 +183,7 @@ class Predictor:
         input_size: int | None = None,
         expand: bool = True,
     ) -> tuple[Attention, Segmentation]:
-        """Run the same pass as a call, and return what ESCF attends to from one pixel.
+        """Return what ESCF attends to from one pixel in the pass that makes the masks.
 
         Args:
             image: see `__call__`.
@@ -198,11 +201,10 @@ class Predictor:
         Raises:
             InputError: as a call, or the pixel lies outside the photo.
         """
-        features, text, recorder = self._at_pixel(image, classes, pixel, input_size, expand)
-        out = self.model.decode(
-            features, text, kept_classes, votes_per_pixel, beta, recorder=recorder
-        )
-        return recorder.attention(), out
+        features, text, cell, memory = self._at_pixel(image, classes, pixel, input_size, expand)
+        settings = (kept_classes, votes_per_pixel, beta)
+        out = self.model.decode(features, text, *settings, tokens_of=memory)
+        return attend_from(self.model, features, text[out.kept], cell, memory), out
 
     @torch.inference_mode()
     def attention_without_crm(
@@ -227,9 +229,8 @@ class Predictor:
         Raises:
             InputError: see `attention`.
         """
-        features, text, recorder = self._at_pixel(image, classes, pixel, input_size, expand)
-        self.model.fuse(features, text[None], recorder)
-        return recorder.attention()
+        features, text, cell, _ = self._at_pixel(image, classes, pixel, input_size, expand)
+        return attend_from(self.model, features, text[None], cell)
 
     def _at_pixel(
         self,
@@ -238,8 +239,8 @@ class Predictor:
         pixel: tuple[int, int],
         input_size: int | None,
         expand: bool,
-    ) -> tuple[ImageFeatures, Tensor, Recorder]:
-        """Encode photo and classes, with a recorder for the cell under a pixel."""
+    ) -> tuple[ImageFeatures, Tensor, tuple[int, int], TokenMemory]:
+        """Encode photo and classes, and find the cell under a pixel."""
         photo = load_image(image)
         (x, y), (height, width) = pixel, photo.shape[:2]
         if not (0 <= x < width and 0 <= y < height):
@@ -247,10 +248,11 @@ class Predictor:
                 f"The pixel ({x}, {y}) lies outside the photo of {width} x {height} pixels."
             )
         text, _ = self.embed(parse_classes(classes), expand)
-        features = self.encode(photo, network_size((height, width), self.model.config, input_size))
+        size = network_size((height, width), self.model.config, input_size)
+        _, features, memory = self._encode(photo, size)
         rows, columns = features.dense16.shape[-2:]
-        recorder = Recorder(row=int(y * rows / height), column=int(x * columns / width))
-        return features, text, recorder
+        cell = (int(y * rows / height), int(x * columns / width))
+        return features, text, cell, memory
 
     @torch.inference_mode()
     def cost_view(
@@ -283,18 +285,23 @@ class Predictor:
 
     def encode(self, photo: np.ndarray, size: tuple[int, int]) -> ImageFeatures:
         """Resize a photo (H, W, 3) uint8 to the network's size and encode it, or remember it."""
-        return self._encode(photo, size)[1]
+        _, features, _ = self._encode(photo, size)
+        return features
 
-    def _encode(self, photo: np.ndarray, size: tuple[int, int]) -> tuple[Hashable, ImageFeatures]:
-        """Do what `encode` does; also return what tells the photo from others."""
+    def _encode(
+        self, photo: np.ndarray, size: tuple[int, int]
+    ) -> tuple[Hashable, ImageFeatures, TokenMemory]:
+        """Do what `encode` does; also return what tells the photo from others, and its memory."""
         pixels = resize_photo(photo, size, self.model.config)
         key = (hashlib.blake2b(pixels.tobytes()).digest(), size)
-        features = self._images.get(key)
-        if features is None:
-            tensor = torch.from_numpy(pixels).permute(2, 0, 1)[None]
-            features = self.model.remember(self.model.encode_image(tensor))
-            self._images.put(key, features, features.bytes)
-        return key, features
+        known = self._images.get(key)
+        if known is None:
+            encoded = self.model.encode_image(torch.from_numpy(pixels).permute(2, 0, 1)[None])
+            # The backbone's features have done their work in the guidance.
+            features = dataclasses.replace(encoded, pyramid=())
+            known = features, TokenMemory.of_photo(self.model, features)
+            self._images.put(key, known, features.bytes + known[1].limit)
+        return key, *known
 
 
 class _Clock:

@@ -1,9 +1,11 @@
 """ERR-Seg as the paper draws it, straight down and without a single saving.
 
 The second oracle of the tests and the baseline of the benchmark; nothing else imports it. It
-computes with a model's weights but with none of its code: guidance is repeated for every class
-and concatenated, convolutions aren't folded, prompts are padded to the whole context, attention
-is written out, everything is float32 and nothing is kept between calls.
+computes with a model's weights but, from CLIP's towers to the logits, with none of its code:
+guidance is repeated for every class and concatenated, convolutions aren't folded, prompts are
+padded to the whole context, attention is written out, everything is float32 and nothing is kept
+between calls. errseg-lite's image tower is no part of the paper and is shared, and its calibration
+is left out.
 """
 
 from __future__ import annotations
@@ -16,14 +18,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from errseg.config import BETA, KEPT_CLASSES, VOTES_PER_PIXEL, ClipConfig
+from errseg.config import BETA, KEPT_CLASSES, VOTES_PER_PIXEL
+from errseg.network.clip import ClipTowers
 from errseg.network.escf import CFM, SFM, ClassAttention, SpatialAttention
 from errseg.network.layers import StarFeedForward
 from errseg.network.model import DROPPED_LOGIT, ERRSeg
 
 
 @dataclass(frozen=True)
-class NaiveSegmentation:
+class DrawnSegmentation:
     """The same names as `Segmentation`, plus, if asked for, every attention."""
 
     logits: Tensor  # (B, T, h4, w4), -100 where CRM dropped the class
@@ -41,7 +44,7 @@ def segment(
     votes_per_pixel: int = VOTES_PER_PIXEL,
     beta: float = BETA,
     keep_attention: bool = False,
-) -> NaiveSegmentation:
+) -> DrawnSegmentation:
     """Run the whole pipeline on uint8 RGB photos (B, 3, H, W) whose sides are multiples of 32."""
     text = encode_text(model, prompts)
     pyramid, dense16, dense32 = encode_image(model, pixels)
@@ -60,34 +63,30 @@ def segment(
 
 def encode_text(model: ERRSeg, prompts: list[str]) -> Tensor:
     """Encode prompts padded to the whole context: (T, C), L2-normalised."""
-    config = model.config.towers
-    if isinstance(config, ClipConfig):
-        tokens = open_clip.tokenize(prompts, config.context_length).to(model.device)
-        return model.towers.clip.encode_text(tokens, normalize=True)
-    tower = model.towers.text
-    rows = torch.zeros(len(prompts), config.context_length, dtype=torch.int64)
-    lengths = []
-    for row, ids in zip(rows, tower.tokenize(prompts), strict=True):
-        row[: len(ids)] = torch.tensor(ids)
-        lengths.append(len(ids))
-    mask = torch.arange(config.context_length) < torch.tensor(lengths)[:, None]
-    rows, mask = rows.to(model.device), mask.to(model.device)
-    x = tower.encoder(
-        tower.norm(tower.words(rows) + tower.positions.weight), src_key_padding_mask=~mask
-    )
+    towers, length = model.towers, model.config.towers.context_length
+    if isinstance(towers, ClipTowers):
+        tokens = open_clip.tokenize(prompts, length).to(model.device)
+        return towers.clip.encode_text(tokens, normalize=True)
+    ids = [
+        F.pad(torch.tensor(row), (0, length - len(row))) for row in towers.text.tokenize(prompts)
+    ]
+    rows, text = torch.stack(ids).to(model.device), towers.text
+    mask = rows > 0  # the number of the padding token
+    x = text.norm(text.words(rows) + text.positions.weight)
+    x = text.encoder(x, src_key_padding_mask=~mask)
     mean = F.normalize((x * mask[..., None]).sum(1) / mask.sum(1, keepdim=True), dim=-1)
-    return F.normalize(mean - model.towers.text_mean, dim=-1)
+    return F.normalize(mean - towers.text_mean, dim=-1)
 
 
 def encode_image(model: ERRSeg, pixels: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:
     """Return the features at strides 4, 8, 16, 32 and the dense embeddings at 16 and 32."""
     config, towers = model.config.towers, model.towers
+    if not isinstance(towers, ClipTowers):
+        encoded = towers.encode_image(pixels.to(model.device))
+        return list(encoded.pyramid), encoded.dense16, encoded.dense32
     mean = torch.tensor(config.pixel_mean, device=model.device).view(3, 1, 1)
     std = torch.tensor(config.pixel_std, device=model.device).view(3, 1, 1)
     x = (pixels.to(model.device).float() - mean) / std
-    if not isinstance(config, ClipConfig):
-        encoded = towers.encode_image(pixels.to(model.device))
-        return list(encoded.pyramid), encoded.dense16, encoded.dense32
     trunk, pyramid = towers.clip.visual.trunk, []
     x = trunk.stem(x)
     for stage in trunk.stages:
@@ -116,7 +115,7 @@ def decode(
     beta: float = BETA,
     keep_attention: bool = False,
     mark: Callable[[str], None] | None = None,
-) -> NaiveSegmentation:
+) -> DrawnSegmentation:
     """HSM, CRM, cost embedding, guidance, ESCF, GUD and head, one after the other.
 
     ``mark`` is called with the name of each stage when it has been computed.
@@ -176,10 +175,10 @@ def decode(
     # ESCF
     spatial_attention, class_attention = [], []
     for layer in model.escf:
-        if layer.sfm is not None:
+        if isinstance(layer.sfm, SFM):
             x, attention = _sfm(layer.sfm, x, image_guidance)
             spatial_attention += [attention] * keep_attention
-        if layer.cfm is not None:
+        if isinstance(layer.cfm, CFM):
             x, attention = _cfm(layer.cfm, x, text_guidance)
             class_attention += [attention] * keep_attention
 
@@ -201,7 +200,7 @@ def decode(
     full = torch.full((batch, classes, *grid), DROPPED_LOGIT, device=logits.device)
     full[each, kept] = logits
     mark("gud")
-    return NaiveSegmentation(full, kept, scores, spatial_attention, class_attention)
+    return DrawnSegmentation(full, kept, scores, spatial_attention, class_attention)
 
 
 def label(logits: Tensor, size: tuple[int, int]) -> Tensor:

@@ -23,16 +23,16 @@ import torch
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
-from errseg.config import KEPT_CLASSES, VOTES_PER_PIXEL, model_config
+from errseg.config import KEPT_CLASSES, STRIDES, VOTES_PER_PIXEL, model_config
 from errseg.device import AUTOMATIC, find_precision
 from errseg.errors import InputError
 from errseg.inference.labelling import label_pixels
-from errseg.inference.network_input import GRID
-from errseg.measuring import as_drawn as naive
+from errseg.inference.token_memory import TokenMemory
+from errseg.measuring import as_drawn
 from errseg.network.model import SMALLEST_SIDE, ERRSeg, ImageFeatures, build_model
 from errseg.words.vocabulary import fill_templates, load_vocabulary
 
-KINDS = ("naive", "float32", "auto")
+KINDS = ("as_drawn", "float32", "auto")
 """As drawn, ours in float32, ours in the fastest precision."""
 STAGES = ("text", "encode", "crm", "escf", "gud", "render")
 """The cost embedding counts as ESCF's."""
@@ -70,7 +70,7 @@ class Report:
     setting: Setting
     machine: dict[str, str | int]  # threads, and the precision that "auto" stands for
     seconds: dict[str, dict[str, float]]  # stage -> kind -> seconds; text is of `PROMPTS` prompts
-    multiply_adds: dict[str, dict[str, float]]  # stage -> "naive" and "ours"
+    multiply_adds: dict[str, dict[str, float]]  # stage -> "as_drawn" and "ours"
     memory: dict[str, int | None]  # kind -> peak bytes beyond the weights; None: not known here
     knob: dict[str, float]  # kind -> seconds of a new P or K on a photo decoded before
     by_classes: dict[int, float]  # T -> seconds of a whole photo with cached text, auto
@@ -83,13 +83,13 @@ class Report:
     @property
     def ratios(self) -> dict[str, float | None]:
         """What the savings come to; smaller is better."""
-        text, photo = self.seconds["text"], self.photo("naive")
+        text, photo = self.seconds["text"], self.photo("as_drawn")
         memory = None
-        if self.memory["naive"] is not None:
-            memory = self.memory["float32"] / self.memory["naive"]
+        if self.memory["as_drawn"] is not None:
+            memory = self.memory["float32"] / self.memory["as_drawn"]
         return {
-            "text_float32": text["float32"] / text["naive"],
-            "text_auto": text["auto"] / text["naive"],
+            "text_float32": text["float32"] / text["as_drawn"],
+            "text_auto": text["auto"] / text["as_drawn"],
             "photo_float32": self.photo("float32") / photo,
             "photo_auto": self.photo("auto") / photo,
             "knob_auto": self.knob["auto"] / self.photo("auto"),
@@ -113,19 +113,19 @@ def benchmark(setting: Setting, tell: Callable[[str], None] = lambda line: None)
     Raises:
         InputError: there is no such model, or a size is out of range.
     """
-    if setting.side < SMALLEST_SIDE or setting.side % GRID:
+    if setting.side < SMALLEST_SIDE or setting.side % STRIDES[-1]:
         raise InputError(
-            f"The photo's side must be a multiple of {GRID} pixels, at least {SMALLEST_SIDE}, "
-            f"not {setting.side}."
+            f"The photo's side must be a multiple of {STRIDES[-1]} pixels, "
+            f"at least {SMALLEST_SIDE}, not {setting.side}."
         )
     tell("Memory ...")
     auto = find_precision(AUTOMATIC, torch.device("cpu"))
-    types = {"naive": torch.float32, "float32": torch.float32, "auto": auto}
+    types = {"as_drawn": torch.float32, "float32": torch.float32, "auto": auto}
     memory = {kind: _peak_in_another_process(setting, kind, types[kind]) for kind in KINDS}
     tell("Multiply-adds ...")
     model = build_model(setting.model)
     fast = copy.deepcopy(model).cast(auto) if auto != model.dtype else model
-    bench = Bench(setting, {"naive": model, "float32": model, "auto": fast})
+    bench = Bench(setting, {"as_drawn": model, "float32": model, "auto": fast})
     multiply_adds = bench.multiply_adds()
     tell("Seconds by stage ...")
     runs = {kind: [] for kind in KINDS}
@@ -144,7 +144,7 @@ def benchmark(setting: Setting, tell: Callable[[str], None] = lambda line: None)
             knob[kind].append(bench.turn_knobs(kind))
     medians = {kind: statistics.median(taken) for kind, taken in knob.items()}
     # As drawn everything runs again.
-    medians["naive"] = sum(seconds[stage]["naive"] for stage in STAGES[1:])
+    medians["as_drawn"] = sum(seconds[stage]["as_drawn"] for stage in STAGES[1:])
     tell("Growth with T and P ...")
     base = sum(seconds[stage]["auto"] for stage in ("encode", "render"))
     return Report(
@@ -187,13 +187,13 @@ class Bench:
         """Run every stage; return by how much ``read`` grew in each."""
         model, setting, size = self.models[kind], self.setting, (self.setting.side,) * 2
         text, marks = self.text[: setting.classes], Marks(read)
-        if kind == "naive":
-            naive.encode_text(model, self.prompts)
+        if kind == "as_drawn":
+            as_drawn.encode_text(model, self.prompts)
             marks("text")
-            encoded = naive.encode_image(model, self.pixels)
+            encoded = as_drawn.encode_image(model, self.pixels)
             marks("encode")
-            out = naive.decode(model, *encoded, text, setting.kept_classes, mark=marks)
-            naive.label(out.logits, size)
+            out = as_drawn.decode(model, *encoded, text, setting.kept_classes, mark=marks)
+            as_drawn.label(out.logits, size)
         else:
             model.encode_text(self.prompts)
             marks("text")
@@ -212,12 +212,12 @@ class Bench:
         """
         model, text = self.models[kind], self.text[: self.setting.classes]
         kept, votes = self.setting.kept_classes, VOTES_PER_PIXEL
-        encoded, seconds = model.encode_image(self.pixels), []
+        features, seconds = model.encode_image(self.pixels), []
         for before in ((kept * 3 // 4, votes), (kept, votes - 1)):
-            features = model.remember(encoded)
-            model.decode(features, text, *before)
+            memory = TokenMemory.of_photo(model, features)
+            model.decode(features, text, *before, tokens_of=memory)
             started = time.perf_counter()
-            out = model.decode(features, text, kept, votes)
+            out = model.decode(features, text, kept, votes, tokens_of=memory)
             label_pixels(out.kept_logits[0], out.kept[0], (self.setting.side,) * 2)
             seconds.append(time.perf_counter() - started)
         return statistics.mean(seconds)
@@ -226,7 +226,7 @@ class Bench:
         """Count the multiply-adds of each stage's matrix products and convolutions."""
         counts = {}
         with _countable_attention():
-            for kind, name in (("naive", "naive"), ("float32", "ours")):
+            for kind, name in (("as_drawn", "as_drawn"), ("float32", "ours")):
                 with FlopCounterMode(display=False, custom_mapping=_ATTENTION_FLOPS) as counter:
                     counts[name] = self.run(kind, lambda: counter.get_total_flops() / 2)
         return {stage: {name: counts[name][stage] for name in counts} for stage in STAGES}

@@ -36,19 +36,19 @@ def as_text(report: Report) -> str:
         f"T = {setting.classes}, P = {setting.kept_classes}, {report.machine['threads']} threads, "
         f"medians of {setting.runs} runs in turn",
         "",
-        f"{'seconds':24}{labels['naive']:>12}{labels['float32']:>12}{'':8}{labels['auto']:>16}"
+        f"{'seconds':24}{labels['as_drawn']:>12}{labels['float32']:>12}{'':8}{labels['auto']:>16}"
         f"{'':8}{'G multiply-adds':>18}",
     ]
     rows = [(STAGE_NAMES[stage], (stage,)) for stage in STAGES]
     for name, stages in [*rows, ("whole photo", STAGES[1:])]:
         counts = [
             sum(report.multiply_adds[stage][kind] for stage in stages) / 1e9
-            for kind in ("naive", "ours")
+            for kind in ("as_drawn", "ours")
         ]
         seconds = {kind: report.photo(kind, stages) for kind in KINDS}
         lines.append(_row(name, seconds, 3) + f"{counts[0]:9.1f} ->{counts[1]:6.1f}")
     lines.append(_row("new P or K", report.knob, 3))
-    if report.memory["naive"] is not None:
+    if report.memory["as_drawn"] is not None:
         lines.append(_row("peak memory, MiB", {k: report.memory[k] / MEBIBYTE for k in KINDS}, 0))
     lines += ["", f"whole photo with cached text, {labels['auto']}, seconds"]
     for symbol, growth in (("T", report.by_classes), ("P", report.by_kept_classes)):
@@ -71,7 +71,7 @@ def _row(name: str, figures: dict[str, float], digits: int) -> str:
 def kind_labels(report: Report) -> dict[str, str]:
     """Name what took turns."""
     auto = report.machine["auto"]
-    return {"naive": "as drawn", "float32": "float32", "auto": f"auto ({auto})"}
+    return {"as_drawn": "as drawn", "float32": "float32", "auto": f"auto ({auto})"}
 
 
 def check_plot(path: Path) -> None:

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from errseg.config import KEPT_CLASSES, uncalibrated
+from errseg.config import KEPT_CLASSES, Calibration
 from errseg.datasets.folders import SegmentationSet, samples
 from errseg.errors import InputError
 from errseg.inference.network_input import network_size
@@ -41,20 +41,6 @@ LEFT_OUT_WEIGHT = 0.1
 them the fit is a softmax that can't refuse a vocabulary's only word; with more, scores are low."""
 NO_CLASS = -1e4
 """Logit of a padded place while fitting: minus infinity has no gradient."""
-
-
-@dataclass(frozen=True)
-class Fit:
-    """The numbers of `calibrate_logits`."""
-
-    scale: float = 1.0
-    bias: float = 0.0
-    competition: float = 0.0
-
-    def scores(self, logits: Tensor) -> Tensor:
-        """Score the winners of pixels (N, P), padded with minus infinity -> (N,) in [0, 1]."""
-        calibrated = calibrate_logits(logits, self.scale, self.bias, self.competition)
-        return calibrated.amax(dim=1).sigmoid()
 
 
 @dataclass(frozen=True)
@@ -103,8 +89,8 @@ def observe(
     )
 
 
-def fit(observations: Sequence[Observations]) -> Fit:
-    """Fit the numbers by maximum likelihood; every set counts the same.
+def fit(observations: Sequence[Observations]) -> Calibration:
+    """Fit the three numbers by maximum likelihood; every set counts the same.
 
     Where the label's class was left out the winner is wrong, and so is any one word by itself.
     """
@@ -130,7 +116,7 @@ def fit(observations: Sequence[Observations]) -> Fit:
 
     def loss() -> Tensor:
         optimizer.zero_grad()
-        calibrated = calibrate_logits(logits, *numbers()).gather(1, winners)[:, 0]
+        calibrated = calibrate_logits(logits, Calibration(*numbers())).gather(1, winners)[:, 0]
         loss = F.binary_cross_entropy_with_logits(
             calibrated, right, weights / len(observations), reduction="sum"
         )
@@ -139,11 +125,16 @@ def fit(observations: Sequence[Observations]) -> Fit:
 
     optimizer.step(loss)
     scale, bias, competition = (number.item() for number in numbers())
-    return Fit(max(scale, LEAST_SCALE), bias, competition)
+    return Calibration(max(scale, LEAST_SCALE), bias, competition)
+
+
+def winning_scores(logits: Tensor, calibration: Calibration) -> Tensor:
+    """Score the winners of pixels (N, P), padded with minus infinity -> (N,) in [0, 1]."""
+    return calibrate_logits(logits, calibration).amax(dim=1).sigmoid()
 
 
 def advise_threshold(
-    observations: Iterable[Observations], fitted: Fit, lost: float = LARGEST_LOSS
+    observations: Iterable[Observations], fitted: Calibration, lost: float = LARGEST_LOSS
 ) -> float:
     """Choose the highest threshold on calibrated scores that loses few right pixels.
 
@@ -155,7 +146,7 @@ def advise_threshold(
     rejections = []
     for one in observations:
         rejection = Rejection()
-        rejection.add_right(fitted.scores(one.logits)[one.right > 0].numpy())
+        rejection.add_right(winning_scores(one.logits, fitted)[one.right > 0].numpy())
         rejections.append(rejection)
     candidates = np.linspace(0, 1, 101)
     means = [np.nanmean([r.lost(t) for r in rejections]) for t in candidates]
@@ -174,19 +165,15 @@ def calibrate(model: ERRSeg, sets: Iterable[SegmentationSet], photos: int, seed:
     Returns:
         the model.
     """
-    model.config = uncalibrated(model.config)
+    model.config = dataclasses.replace(model.config, calibration=Calibration())
     rng = np.random.default_rng(seed)
     observations = [
         observe(model, s, photos, rng) for s in sets if s.validation and len(s.class_names) > 1
     ]
     fitted = fit(observations)
-    model.config = dataclasses.replace(
-        model.config,
-        score_scale=fitted.scale,
-        score_bias=fitted.bias,
-        score_competition=fitted.competition,
-        threshold=advise_threshold(observations, fitted),
-    )
+    threshold = advise_threshold(observations, fitted)
+    calibration = dataclasses.replace(fitted, threshold=threshold)
+    model.config = dataclasses.replace(model.config, calibration=calibration)
     return model
 
 

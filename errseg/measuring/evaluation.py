@@ -16,7 +16,7 @@ from errseg.datasets.folders import SegmentationSet, validation_samples
 from errseg.inference.labelling import label_pixels
 from errseg.inference.network_input import network_size
 from errseg.inference.predictor import Predictor
-from errseg.measuring.metrics import Calibration, ConfusionMatrix, Rejection
+from errseg.measuring.metrics import CalibrationError, ConfusionMatrix, Rejection
 from errseg.network.model import ERRSeg, ImageFeatures
 from errseg.words.relations import synonyms
 from errseg.words.vocabulary import parse_classes
@@ -74,7 +74,7 @@ class _Output:
     """Running sums of one output's scores."""
 
     def __init__(self, classes: int):
-        self.confusion, self.calibration = ConfusionMatrix(classes), Calibration()
+        self.confusion, self.calibration = ConfusionMatrix(classes), CalibrationError()
         self.rejection = Rejection()
         self._absent = self._labelled = 0
 
@@ -119,7 +119,9 @@ def _evaluate_set(
     predictor: Predictor, sample_set: SegmentationSet, protocol: Protocol
 ) -> SetScores:
     model, names = predictor.model, list(sample_set.class_names)
-    threshold = model.config.threshold if protocol.threshold is None else protocol.threshold
+    threshold = (
+        model.config.calibration.threshold if protocol.threshold is None else protocol.threshold
+    )
     text, _ = predictor.embed(parse_classes(names), protocol.expand)
     crm, everything, raw = (_Output(len(names)) for _ in range(3))
     rng = np.random.default_rng(SEED)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Calibration", "ConfusionMatrix", "Rejection", "Reliability"]
+__all__ = ["CalibrationError", "ConfusionMatrix", "Rejection", "Reliability"]
 
 REJECTION_BINS = 10_000
 """Scores are compared with a threshold to this precision."""
@@ -89,7 +89,7 @@ class Reliability:
     count: np.ndarray  # how many they are
 
 
-class Calibration:
+class CalibrationError:
     """Winning scores against correctness, added up over photos in bins of equal width."""
 
     def __init__(self, bins: int = RELIABILITY_BINS) -> None:

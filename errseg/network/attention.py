@@ -1,16 +1,21 @@
-"""What SFM and CFM attend to: the network's own maps, from the pass that makes the masks.
+"""What SFM and CFM attend to: the network's own maps, nothing approximated.
 
-Nothing is approximated and nothing is kept unless asked for: a `Recorder` handed to
-`ERRSeg.decode` takes the queries and keys that the layers compute anyway and turns the rows of
-one pixel into attention maps.
+The forward pass keeps no attention. `attend_from` walks through ESCF once more, from what each
+class does alone to the last CFM, without CRM and GUD, and reads off every module's queries and
+keys what one pixel looks at.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from errseg.network.escf import CFM, SFM
+from errseg.network.layers import class_groups
+from errseg.network.model import ERRSeg, ImageFeatures
 
 
 @dataclass(frozen=True)
@@ -38,58 +43,67 @@ class Attention:
         return rows[..., present].sum(dim=-1).mean().item()
 
 
-class Recorder:
-    """Collects attention of the first photo of a batch while `ERRSeg.decode` runs.
+def attend_from(
+    model: ERRSeg,
+    features: ImageFeatures,
+    text: Tensor,
+    cell: tuple[int, int],
+    tokens_of: Callable[[ImageFeatures, Tensor], Tensor] | None = None,
+) -> Attention:
+    """Read what ESCF attends to from one cell of a photo's stride-16 grid.
 
     Args:
-        row: the query pixel's row on the stride-16 grid.
-        column: its column.
+        model: whose ESCF it is.
+        features: of one photo, from `ERRSeg.encode_image`.
+        text: L2-normalised text embeddings of the classes that ESCF sees (1, P, C): those that
+            CRM keeps, or all of them to see what CRM changes.
+        cell: row and column of the query.
+        tokens_of: see `ERRSeg.decode`.
+
+    Returns:
+        attention on the CPU; an axis is empty where a module is off.
     """
+    image_guidance, text_guidance = features.guidance.spatial, model.guide_classes(text)
+    spatial, classes, means = [], [], []
+    tokens = model.embed_classes(features, text)
+    for layer in model.escf:
+        if isinstance(layer.sfm, SFM):
+            spatial.append(_spatial_rows(layer.sfm, tokens, image_guidance, cell))
+        if layer is model.escf[0]:
+            tokens = (tokens_of or model.class_tokens)(features, text)
+        else:
+            tokens = layer.sfm(tokens, image_guidance)
+        if isinstance(layer.cfm, CFM):
+            here, mean = _class_rows(layer.cfm, tokens, text_guidance, cell)
+            classes.append(here)
+            means.append(mean)
+        if layer is not model.escf[-1]:  # what the last CFM gives is for GUD
+            tokens = layer.cfm(tokens, text_guidance)
+    return Attention(*(_stacked(rows) for rows in (spatial, classes, means)))
 
-    def __init__(self, row: int, column: int):
-        self.row, self.column = row, column
-        self._spatial: list[list[Tensor]] = []
-        self._classes: list[Tensor] = []
-        self._means: list[Tensor] = []
 
-    def start_layer(self) -> None:
-        """Begin a layer of ESCF."""
-        self._spatial.append([])
+def _spatial_rows(
+    sfm: SFM, tokens: Tensor, guidance: Tensor | None, cell: tuple[int, int]
+) -> Tensor:
+    """Read one cell's rows of SFM's attention, (P, heads, h', w')."""
+    shared, rows = sfm.attention.guidance(guidance), []
+    for group in class_groups(tokens):
+        query, key = (x[0] for x in sfm.attention.project(sfm.norm1(group), shared))
+        here = query[:, cell[0], cell[1], None]  # (P', 1, C)
+        weights = attention_weights(here, key.flatten(1, 2), sfm.attention.heads)
+        rows.append(weights[:, :, 0].unflatten(-1, key.shape[1:3]))
+    return torch.cat(rows)
 
-    def record_spatial(self, query: Tensor, key: Tensor, heads: int, grid: tuple[int, int]) -> None:
-        """Take a group of classes' SFM attention.
 
-        Args:
-            query: (P', h16, w16, C).
-            key: (P', sources, C).
-            heads: number of heads that part C.
-            grid: h, w of the sources.
-        """
-        weights = attention_weights(query[:, self.row, self.column, None], key, heads)
-        self._spatial[-1].append(weights[:, :, 0].unflatten(-1, grid))  # (P', heads, h, w)
-
-    def record_classes(
-        self, query: Tensor, key: Tensor, heads: int, grid: tuple[int, int], reduction: int
-    ) -> None:
-        """Take CFM's attention.
-
-        Args:
-            query: (h w, P, C) of the reduced grid.
-            key: the same shape.
-            heads: number of heads that part C.
-            grid: h, w of the reduced grid.
-            reduction: CSR's factor.
-        """
-        weights = attention_weights(query, key, heads)  # (h w, heads, P, P)
-        row = min(self.row // reduction, grid[0] - 1)
-        column = min(self.column // reduction, grid[1] - 1)
-        self._classes.append(weights[row * grid[1] + column])
-        self._means.append(weights.mean(dim=0))
-
-    def attention(self) -> Attention:
-        """Return what was collected, on the CPU; an axis is empty where a module is off."""
-        spatial = [torch.cat(groups) for groups in self._spatial if groups]
-        return Attention(*(_stacked(x) for x in (spatial, self._classes, self._means)))
+def _class_rows(
+    cfm: CFM, tokens: Tensor, guidance: Tensor | None, cell: tuple[int, int]
+) -> tuple[Tensor, Tensor]:
+    """Read CFM's attention at one cell, and its mean over all cells, (heads, P, P) each."""
+    pixels, grid = cfm.pool(tokens)
+    query, key = cfm.attention.project(cfm.norm1(pixels), guidance)
+    weights = attention_weights(query[0], key[0], cfm.attention.heads)  # (h' w', heads, P, P)
+    row, column = (min(c // cfm.reduction, side - 1) for c, side in zip(cell, grid, strict=True))
+    return weights[row * grid[1] + column], weights.mean(dim=0)
 
 
 def attention_weights(query: Tensor, key: Tensor, heads: int) -> Tensor:

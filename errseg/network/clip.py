@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from errseg.config import ClipConfig
+from errseg.errors import InputError
 from errseg.network.layers import resize
+from errseg.network.towers import PROMPTS_AT_ONCE, EncodedImage, Part, Towers, normalise_pixels
 
 OPEN_CLIP_VOCABULARY = 49408  # byte-pair tokens of CLIP's tokenizer
 LONGEST_COUNTED = 512  # tokens, of a prompt whose length is asked for
-PROMPTS_AT_ONCE = 64  # prompts per pass of the text tower, to bound its memory
+IMAGE_TUNED = ("gamma", "mlp.fc1.weight", "mlp.fc2.weight", "conv_dw.weight")
+TEXT_TUNED = ("in_proj_weight", "c_fc.weight")
+"""Endings of what training changes of CLIP (published configuration); the rest is frozen."""
 
 
-@dataclass(frozen=True)
-class EncodedImage:
-    """What an image tower sees in a batch of photos."""
-
-    pyramid: tuple[Tensor, Tensor, Tensor, Tensor]  # (B, C, h, w) at strides 4, 8, 16, 32
-    dense16: Tensor  # L2-normalised pixel embeddings (B, C, h16, w16)
-    dense32: Tensor  # the same at stride 32, (B, C, h32, w32)
-
-
-def normalise_pixels(pixels: Tensor, config) -> Tensor:
-    """Turn uint8 RGB (B, 3, H, W) into the tower's float32 input."""
-    mean, std = (
-        torch.tensor(values, device=pixels.device)[:, None, None]
-        for values in (config.pixel_mean, config.pixel_std)
-    )
-    return (pixels.float() - mean) / std
-
-
-class ClipTowers(nn.Module):
+class ClipTowers(Towers):
     """CLIP with a ConvNeXt image tower, read out densely at strides 16 and 32 (HSM)."""
+
+    text_learns = True
 
     def __init__(self, config: ClipConfig):
         super().__init__()
@@ -59,13 +47,17 @@ class ClipTowers(nn.Module):
                 "layers": config.text_layers,
             },
         )
-        # Stage 4's downsampling again, to run at stride 1; training keeps it apart from the first.
+        # Stage 4's downsampling again, to run at stride 1; frozen in training, like the first.
         stride16, stride32 = config.widths[2:]
         self.dense_norm = nn.LayerNorm(stride16)
         self.dense_downsample = nn.Conv2d(stride16, stride32, 2, padding=1)
 
-    def encode_image(self, pixels: Tensor) -> EncodedImage:
-        """Encode uint8 RGB photos (B, 3, H, W)."""
+    def encode_image(self, pixels: Tensor, learning: bool = False) -> EncodedImage:
+        """Encode uint8 RGB photos (B, 3, H, W).
+
+        While the towers learn, strides 4 and 8 are cut from the gradient: they guide the decoder,
+        and it doesn't change them (published code).
+        """
         trunk = self.clip.visual.trunk
         x = normalise_pixels(pixels, self.config).to(self.dtype)
         maps, pyramid = trunk.stem(x.contiguous(memory_format=torch.channels_last)), []
@@ -76,10 +68,14 @@ class ClipTowers(nn.Module):
         normed = self.dense_norm(stride16.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
         # The padded stride-1 convolution makes the grid one larger; resize it back.
         finer = resize(self.dense_downsample(normed), stride16.shape[-2:])
+        if learning:
+            pyramid[:2] = (maps.detach() for maps in pyramid[:2])
+        dense16 = self._project(trunk.stages[-1].blocks(finer))
         return EncodedImage(
             pyramid=tuple(pyramid),
-            dense16=self._project(trunk.stages[-1].blocks(finer)),
+            dense16=dense16,
             dense32=self._project(pyramid[3]),
+            aligned16=dense16 if learning else None,
         )
 
     def _project(self, maps: Tensor) -> Tensor:
@@ -141,8 +137,41 @@ class ClipTowers(nn.Module):
         return self.clip.logit_scale.dtype
 
     def cast(self, dtype: torch.dtype) -> None:
-        """Compute in another precision from now on."""
+        """Compute in another precision from now on; the embeddings stay float32."""
         self.to(dtype)
+
+    def part(self, name: str) -> Part:
+        """Say what a parameter is to training: a few of CLIP's kinds are fine-tuned."""
+        if name.startswith("clip.visual."):
+            return "clip" if name.endswith(IMAGE_TUNED) else "frozen"
+        return "clip" if name.endswith(TEXT_TUNED) else "frozen"
+
+    def load_public_weights(self, tag: str) -> None:
+        """Take CLIP's weights from open_clip, see `Towers.load_public_weights`."""
+        import open_clip
+
+        try:
+            clip = open_clip.create_model(self.config.open_clip_name, pretrained=tag)
+        except (OSError, RuntimeError) as error:  # what open_clip and the Hub raise without network
+            raise InputError(
+                f"CLIP's weights {tag} of {self.config.open_clip_name} can't be fetched "
+                f"({str(error).splitlines()[0]}); training starts from them, so it needs a network "
+                "once."
+            ) from None
+        self.clip.load_state_dict(clip.state_dict())
+        norm, convolution = self.clip.visual.trunk.stages[-1].downsample
+        self.dense_norm.load_state_dict(norm.state_dict())
+        self.dense_downsample.load_state_dict(convolution.state_dict())
+
+    def rebuild_buffers(self) -> None:
+        """Make the causal mask anew, which no file holds."""
+        length = self.config.context_length
+        mask = torch.full((length, length), float("-inf")).triu(1)
+        self.clip.register_buffer("attn_mask", mask, persistent=False)
+
+    def compiled_parts(self) -> Iterator[nn.Module]:
+        """List the image tower's stages."""
+        return iter(self.clip.visual.trunk.stages)
 
 
 def _projected(block: nn.Module, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -5,25 +5,19 @@ Tokens stay channels-last, (B, P, h, w, C), from the cost embedding to the decod
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from errseg.config import HeadConfig
-from errseg.network.attention import Recorder
-from errseg.network.layers import SplitConv2d, SplitLinear, StarFeedForward, attend, resize
-
-CLASSES_AT_ONCE = 4
-"""Kept classes that SFM and GUD work on at once outside training, so that temporaries stay in
-the processor's cache; measured with ``python -m errseg benchmark``."""
-
-
-def class_groups(tokens: Tensor) -> Iterator[Tensor]:
-    """Split (B, P, ...) into groups of kept classes where nothing needs a gradient."""
-    group = tokens.shape[1] if torch.is_grad_enabled() else CLASSES_AT_ONCE
-    return iter(tokens.split(group, dim=1))
+from errseg.network.layers import (
+    SplitConv2d,
+    SplitLinear,
+    StarFeedForward,
+    attend,
+    class_groups,
+    resize,
+)
 
 
 def _drop_path(share: float) -> nn.Module:
@@ -66,41 +60,37 @@ class SpatialAttention(nn.Module):
         key = self.reduce_key.guidance(guidance.permute(0, 3, 1, 2))
         return query, key.permute(0, 2, 3, 1)
 
-    def forward(
-        self,
-        tokens: Tensor,
-        guidance: tuple[Tensor, Tensor],
-        recorder: Recorder | None = None,
-    ) -> Tensor:
-        """Attend within each class: tokens (B, P, h, w, C) -> the same shape.
+    def project(self, tokens: Tensor, guidance: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """Return queries (B, P, h, w, C) and keys (B, P, h', w', C), on SSR's grid, of tokens.
 
-        ``guidance`` is what `guidance` returned, (B, h, w, ...) or a bias, without the class axis.
+        Args:
+            tokens: (B, P, h, w, C), normalised.
+            guidance: from `guidance`, (B, h, w, ...) or a bias, without the class axis.
         """
         query_guidance, key_guidance = (
             part[:, None] if part.ndim > 1 else part for part in guidance
         )
         query = self.query(tokens, query_guidance)
         if self.reduce_key is None:
-            key, value = self.key(tokens, key_guidance), self.value(tokens)
-        else:
-            maps = tokens.flatten(0, 1).permute(0, 3, 1, 2)  # (B P, C, h, w), a view
-            batch = tokens.shape[:2]
-            key = self.reduce_key(maps).permute(0, 2, 3, 1).unflatten(0, batch) + key_guidance
-            key = self.key(self.norm_key(key))
-            value = self.reduce_value(maps).permute(0, 2, 3, 1)
-            value = self.value(self.norm_value(value))
-        count = tokens.shape[:2].numel()
-        source_grid = key.shape[-3:-1]
+            return query, self.key(tokens, key_guidance)
+        reduced = self._reduced(self.reduce_key, tokens) + key_guidance
+        return query, self.key(self.norm_key(reduced))
+
+    def forward(self, tokens: Tensor, guidance: tuple[Tensor, Tensor]) -> Tensor:
+        """Attend within each class; arguments as for `project`, returns the tokens' shape."""
+        query, key = self.project(tokens, guidance)
+        source = tokens
+        if self.reduce_key is not None:
+            source = self.norm_value(self._reduced(self.reduce_value, tokens))
         # (B, P, h, w, C) -> (B P, h w, C)
-        query, key, value = (x.reshape(count, -1, x.shape[-1]) for x in (query, key, value))
-        if recorder is not None:
-            first = slice(0, tokens.shape[1])  # the first photo's classes
-            grid = tokens.shape[2:4]
-            recorder.record_spatial(
-                query[first].unflatten(1, grid), key[first], self.heads, source_grid
-            )
-        out = attend(query, key, value, self.heads)
-        return self.out(out).view(tokens.shape)
+        parts = (x.flatten(0, 1).flatten(1, 2) for x in (query, key, self.value(source)))
+        return self.out(attend(*parts, self.heads)).view(tokens.shape)
+
+    @staticmethod
+    def _reduced(convolution: nn.Module, tokens: Tensor) -> Tensor:
+        """Apply one of SSR's convolutions: (B, P, h, w, C) -> (B, P, h', w', C)."""
+        maps = tokens.flatten(0, 1).permute(0, 3, 1, 2)  # (B P, C, h, w), a view
+        return convolution(maps).permute(0, 2, 3, 1).unflatten(0, tokens.shape[:2])
 
 
 class SFM(nn.Module):
@@ -116,20 +106,13 @@ class SFM(nn.Module):
         self.mix = nn.Conv2d(width, width, kernel, padding=kernel // 2, groups=width)
         self.drop_path = _drop_path(drop_path)
 
-    def forward(
-        self, tokens: Tensor, guidance: Tensor | None, recorder: Recorder | None = None
-    ) -> Tensor:
+    def forward(self, tokens: Tensor, guidance: Tensor | None) -> Tensor:
         """Fuse over space: tokens (B, P, h, w, C), guidance (B, h, w, C) -> tokens."""
         shared = self.attention.guidance(guidance)
-        groups = [self._block(group, shared, recorder) for group in class_groups(tokens)]
-        return torch.cat(groups, dim=1)
+        return torch.cat([self._block(group, shared) for group in class_groups(tokens)], dim=1)
 
-    def _block(
-        self, tokens: Tensor, guidance: tuple[Tensor, Tensor], recorder: Recorder | None
-    ) -> Tensor:
-        # A recorder is not for what may be compiled: each of its pixels would be compiled anew.
-        attention = self.attention if recorder is None else self.attention.forward
-        tokens = tokens + self._drop(attention(self.norm1(tokens), guidance, recorder))
+    def _block(self, tokens: Tensor, guidance: tuple[Tensor, Tensor]) -> Tensor:
+        tokens = tokens + self._drop(self.attention(self.norm1(tokens), guidance))
         hidden = self.feed_forward(self.norm2(tokens))
         maps = hidden.flatten(0, 1).permute(0, 3, 1, 2)  # (B P, C, h, w), a view
         mixed = self.mix(maps).permute(0, 2, 3, 1).view(tokens.shape)
@@ -163,8 +146,9 @@ class ClassAttention(nn.Module):
         )
         return self.query(tokens, query_guidance), self.key(tokens, key_guidance)
 
-    def forward(self, tokens: Tensor, query: Tensor, key: Tensor) -> Tensor:
-        """Attend over classes: tokens (B, N, P, C) with what `project` returned -> tokens."""
+    def forward(self, tokens: Tensor, guidance: Tensor | None) -> Tensor:
+        """Attend over classes; arguments as for `project`, returns the tokens' shape."""
+        query, key = self.project(tokens, guidance)
         query, key, value = (x.flatten(0, 1) for x in (query, key, self.value(tokens)))
         return self.out(attend(query, key, value, self.heads)).view(tokens.shape)
 
@@ -181,23 +165,11 @@ class CFM(nn.Module):
         self.feed_forward = StarFeedForward(config.width, config.feed_forward, config.star)
         self.drop_path = _drop_path(drop_path)
 
-    def forward(
-        self, tokens: Tensor, guidance: Tensor | None, recorder: Recorder | None = None
-    ) -> Tensor:
+    def forward(self, tokens: Tensor, guidance: Tensor | None) -> Tensor:
         """Fuse over classes: tokens (B, P, h, w, C), guidance (B, P, C) -> tokens."""
-        batch, classes, *grid, _ = tokens.shape
-        maps = tokens.flatten(0, 1).permute(0, 3, 1, 2)  # (B P, C, h, w), a view
-        pooled = F.avg_pool2d(maps, self.reduction)
-        reduced_grid = pooled.shape[-2:]
-        # (B P, C, h', w') -> (B, h' w', P, C)
-        pixels = pooled.unflatten(0, (batch, classes)).flatten(3).permute(0, 3, 1, 2)
-        normed = self.norm1(pixels)
-        query, key = self.attention.project(normed, guidance)
-        if recorder is not None:
-            recorder.record_classes(
-                query[0], key[0], self.attention.heads, reduced_grid, self.reduction
-            )
-        pixels = pixels + self._drop(self.attention(normed, query, key))
+        pixels, reduced_grid = self.pool(tokens)
+        grid = tokens.shape[2:4]
+        pixels = pixels + self._drop(self.attention(self.norm1(pixels), guidance))
         pixels = pixels + self._drop(F.relu6(self.feed_forward(self.norm2(pixels))))
         # (B, h' w', P, C) -> (B, P, h' w', C) -> (B P, C, h', w'), channels last in memory
         fused = pixels.transpose(1, 2).flatten(0, 1).contiguous()
@@ -205,9 +177,25 @@ class CFM(nn.Module):
         fused = resize(fused, tuple(grid), align_corners=True)
         return fused.permute(0, 2, 3, 1).view(tokens.shape).add_(tokens)
 
+    def pool(self, tokens: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """Pool tokens (B, P, h, w, C) by CSR: (B, h' w', P, C), and the grid h', w'."""
+        maps = tokens.flatten(0, 1).permute(0, 3, 1, 2)  # (B P, C, h, w), a view
+        pooled = F.avg_pool2d(maps, self.reduction)
+        # (B P, C, h', w') -> (B, h' w', P, C)
+        pixels = pooled.unflatten(0, tokens.shape[:2]).flatten(3).permute(0, 3, 1, 2)
+        return pixels, tuple(pooled.shape[-2:])
+
     def _drop(self, branch: Tensor) -> Tensor:
         """Drop the branch per pixel, as the published code's (B h w, ...) layout does."""
         return self.drop_path(branch.flatten(0, 1)).view(branch.shape)
+
+
+class Skipped(nn.Module):
+    """Stands where the configuration leaves SFM or CFM out."""
+
+    def forward(self, tokens: Tensor, guidance: Tensor | None) -> Tensor:
+        """Return the tokens."""
+        return tokens
 
 
 class ESCFLayer(nn.Module):
@@ -215,28 +203,15 @@ class ESCFLayer(nn.Module):
 
     def __init__(self, config: HeadConfig, drop_path: float):
         super().__init__()
-        self.sfm = SFM(config, drop_path) if config.sfm else None
-        self.cfm = CFM(config, drop_path) if config.cfm else None
-
-    def over_space(
-        self, tokens: Tensor, guidance: Tensor | None, recorder: Recorder | None = None
-    ) -> Tensor:
-        """Fuse tokens (B, P, h, w, C) with image guidance (B, h, w, C), every class by itself."""
-        if recorder is not None:
-            recorder.start_layer()
-        return tokens if self.sfm is None else self.sfm(tokens, guidance, recorder)
-
-    def over_classes(
-        self, tokens: Tensor, guidance: Tensor | None, recorder: Recorder | None = None
-    ) -> Tensor:
-        """Fuse tokens (B, P, h, w, C) with text guidance (B, P, C), every pixel by itself."""
-        return tokens if self.cfm is None else self.cfm(tokens, guidance, recorder)
+        self.sfm = SFM(config, drop_path) if config.sfm else Skipped()
+        self.cfm = CFM(config, drop_path) if config.cfm else Skipped()
 
 
 class ESCF(nn.ModuleList):
     """All layers; drop path grows linearly from 0 to its last value.
 
-    It can run in two parts: in `begin` no class knows of another yet, in `go_on` they meet.
+    In the first SFM no class knows of another yet, so it is called by itself (`alone`), and what a
+    class comes to there can be remembered. From the first CFM on the classes meet.
     """
 
     def __init__(self, config: HeadConfig):
@@ -245,45 +220,25 @@ class ESCF(nn.ModuleList):
             ESCFLayer(config, config.drop_path * layer / last) for layer in range(config.layers)
         )
 
+    def alone(self, tokens: Tensor, image_guidance: Tensor | None) -> Tensor:
+        """Apply the first SFM: embedded cost maps (B, P, h, w, C) -> tokens."""
+        return self[0].sfm(tokens, image_guidance)
+
     def forward(
-        self,
-        tokens: Tensor,
-        image_guidance: Tensor | None,
-        text_guidance: Tensor | None,
-        recorder: Recorder | None = None,
-    ) -> list[Tensor]:
-        """Fuse tokens with guidance.
+        self, tokens: Tensor, image_guidance: Tensor | None, text_guidance: Tensor | None
+    ) -> Tensor:
+        """Apply all that follows the first SFM.
 
         Args:
-            tokens: the embedded cost maps, (B, P, h, w, C).
+            tokens: from `alone`, (B, P, h, w, C).
             image_guidance: (B, h, w, C).
             text_guidance: (B, P, C).
-            recorder: collects the attention, see `errseg.network.attention`.
 
         Returns:
-            the tokens after each layer, the last ones for the decoder.
+            (B, P, h, w, C), for the decoder.
         """
-        begun = self.begin(tokens, image_guidance, recorder)
-        return self.go_on(begun, image_guidance, text_guidance, recorder)
-
-    def begin(
-        self, tokens: Tensor, image_guidance: Tensor | None, recorder: Recorder | None = None
-    ) -> Tensor:
-        """Apply the first layer's SFM: arguments and result as those of a call."""
-        return self[0].over_space(tokens, image_guidance, recorder)
-
-    def go_on(
-        self,
-        tokens: Tensor,
-        image_guidance: Tensor | None,
-        text_guidance: Tensor | None,
-        recorder: Recorder | None = None,
-    ) -> list[Tensor]:
-        """Apply all that follows `begin`, to what it returned."""
-        stages = []
-        for layer in self:
-            if stages:
-                tokens = layer.over_space(tokens, image_guidance, recorder)
-            tokens = layer.over_classes(tokens, text_guidance, recorder)
-            stages.append(tokens)
-        return stages
+        first, *others = self
+        tokens = first.cfm(tokens, text_guidance)
+        for layer in others:
+            tokens = layer.cfm(layer.sfm(tokens, image_guidance), text_guidance)
+        return tokens

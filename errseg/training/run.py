@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
-from errseg.checkpoints.weights import load_to_go_on, save_model
-from errseg.config import VOTES_PER_PIXEL, LiteConfig, ModelConfig
+from errseg.checkpoints.weights import load_for_training, save_model
+from errseg.config import STRIDES, VOTES_PER_PIXEL, ModelConfig
 from errseg.datasets.folders import SegmentationSet, load_sets
 from errseg.errors import InputError
 from errseg.network.model import ERRSeg, build_model
@@ -31,16 +31,15 @@ from errseg.training.config import TrainConfig
 from errseg.training.crops import CropDataset, collate
 from errseg.training.label_space import Sample
 from errseg.training.losses import anchor_loss, binary_loss, pixel_weights, ranking_loss
-from errseg.training.parameters import parameter_groups
-from errseg.training.pretrained import load_pretrained_towers
+from errseg.training.parameters import parameter_groups, towers_learn
 from errseg.training.vocabulary import TrainingVocabulary
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
 SETTINGS = "settings.json"
 WEIGHTS = "model.safetensors"
-STRIDE = 4  # of the logits and so of the targets
-COST_STRIDE = 16
+STRIDE, _, COST_STRIDE, _ = STRIDES
+"""Of the logits, and of the cost maps; so of their targets."""
 
 
 def train(
@@ -76,9 +75,9 @@ def starting_model(name: str, config: TrainConfig) -> ERRSeg:
     torch.manual_seed(config.seed)
     if not config.start:
         model = build_model(name)
-        load_pretrained_towers(model)
+        model.towers.load_public_weights(model.config.clip_weights)
         return model
-    model = load_to_go_on(config.start)
+    model = load_for_training(config.start)
     if model.config.name != name:
         raise InputError(f"{config.start} is {model.config.name}, not {name}.")
     return model
@@ -90,8 +89,7 @@ class TrainingRun:
     def __init__(self, model: ERRSeg, sets: list[SegmentationSet], out: Path, config: TrainConfig):
         torch.manual_seed(config.seed)
         self.config, self.out, self.step, self.model = config, out, 0, model
-        if isinstance(model.config.towers, LiteConfig):
-            model.towers.refined = self.frozen_towers
+        self.towers_learn = towers_learn(model, config)
         self.data = CropDataset(
             sets,
             config.crop,
@@ -137,7 +135,7 @@ class TrainingRun:
     def take_step(self, images: Tensor, samples: list[Sample]) -> dict[str, float]:
         """Take one optimisation step on a batch and return its losses."""
         self.model.train()
-        _freeze_statistics(self.model)
+        self.model.towers.eval()  # statistics stay as at inference
         self._set_rate()
         with torch.autocast(self.model.device.type, torch.bfloat16, self.config.bfloat16):
             losses = self.losses(images, samples)
@@ -158,10 +156,11 @@ class TrainingRun:
         rng = np.random.default_rng((config.seed, self.step))
         vocabulary, always = self.classes.draw(samples, rng)
         text = self.classes.embed(self.model, vocabulary, rng)
-        features = self.model.encode_image(images.to(device))
+        features = self.model.encode_image(images.to(device), self.towers_learn)
         losses = {}
         if config.cost_loss:
-            cost = self.model.cost_maps(features, text).stride16
+            aligned = features.aligned16 if self.towers_learn else features.dense16
+            cost = torch.einsum("bchw,tc->bthw", aligned, text)
             logits = config.cost_scale * cost - config.cost_offset
             ranking = config.ranking_scale * cost
             losses["cost"] = config.cost_loss * self._loss(
@@ -171,14 +170,9 @@ class TrainingRun:
             label = torch.stack([_at_stride(s.label, COST_STRIDE) for s in samples])
             unknown = label.to(device) < 0
             names = self.model.towers.imagenet_names
-            loss = anchor_loss(features.dense16, features.dense32, names, unknown)
+            loss = anchor_loss(features.aligned16, features.dense32, names, unknown)
             losses["anchor"] = config.anchor * loss
         if self.step >= config.cost_steps:
-            if isinstance(self.model.config.towers, LiteConfig) and not self.frozen_towers:
-                # The decoder sees what it will see at inference; the residual learns without.
-                towers = self.model.towers
-                leaning = towers.lean(features.dense16, towers.consensus(features.pyramid[3]))
-                features = dataclasses.replace(features, dense16=leaning)
             out = self.model.decode(
                 features, text, config.kept_classes, VOTES_PER_PIXEL, always=always.to(device)
             )
@@ -238,18 +232,11 @@ class TrainingRun:
         for group in self.optimizer.param_groups:
             group["lr"] = config.rate * group["factor"] * warm * cosine
 
-    @property
-    def frozen_towers(self) -> bool:
-        """Whether lite's decoder trains alone, on embeddings as refined as at inference."""
-        lite = isinstance(self.model.config.towers, LiteConfig)
-        return lite and not (self.config.trunk_rate or self.config.residual_rate)
-
     def averaged(self) -> ERRSeg:
         """Return a model with the moving average of the weights, in evaluation mode."""
         model = build_model(self._config_with_trained_words())
         model.load_state_dict(self.model.state_dict())
-        if isinstance(model.config.towers, LiteConfig):
-            model.towers.text.tokenizer_json = self.model.towers.text.tokenizer_json
+        model.towers.take_metadata(self.model.towers.metadata())
         if self.average is not None:
             places = {id(p): name for name, p in self.model.named_parameters()}
             named = dict(model.named_parameters())
@@ -259,13 +246,10 @@ class TrainingRun:
         return model
 
     def _config_with_trained_words(self) -> ModelConfig:
-        """Note in lite's configuration the words whose masks this run and those before it saw."""
-        config = self.model.config
-        if not isinstance(config.towers, LiteConfig):
-            return config
-        words = sorted(self.classes.seen_words() | set(config.towers.trained_words))
-        towers = dataclasses.replace(config.towers, trained_words=tuple(words))
-        return dataclasses.replace(config, towers=towers)
+        """Note in the configuration the words whose masks this run and those before it saw."""
+        config, seen = self.model.config, self.classes.seen_words()
+        words = sorted(seen | set(config.towers.trained_words))
+        return dataclasses.replace(config, towers=config.towers.with_trained_words(words))
 
     def save(self) -> None:
         """Write the checkpoint, replacing the last one only when it is whole."""
@@ -311,10 +295,3 @@ class TrainingRun:
 def _at_stride(label: Tensor, stride: int) -> Tensor:
     """Thin a label map (S, S) out to the middles of a grid's cells."""
     return label[stride // 2 :: stride, stride // 2 :: stride]
-
-
-def _freeze_statistics(model: ERRSeg) -> None:
-    """Keep the towers' statistics and dropout as at inference, but for lite's new residual."""
-    model.towers.eval()
-    if isinstance(model.config.towers, LiteConfig):
-        model.towers.dropout.train()

