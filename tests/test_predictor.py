@@ -171,16 +171,15 @@ def test_synonyms_and_templates_are_averaged_and_normalised_again(predictor, mod
 
 def test_the_caches_change_nothing_and_are_bounded(model, photo, monkeypatch):
     cold = Predictor(model)(photo, WORDS)
-    monkeypatch.setattr(
-        "errseg.inference.text_embeddings.TEXT_CACHE", 6 * 4 * model.config.towers.embedding
-    )
+    six_prompts = 6 * 4 * model.config.towers.embedding
+    monkeypatch.setattr("errseg.inference.text_embeddings.TEXT_CACHE", six_prompts)
     monkeypatch.setattr("errseg.inference.predictor.IMAGE_CACHE", 1)
     monkeypatch.setattr("errseg.inference.predictor.RESULT_CACHE", 1)
     small = Predictor(model)
     for words in ("cat, dog", "sky, grass, tree", WORDS, "dog", WORDS):
         warm = small(photo, words)
-        assert len(small._text._prompts) <= 6
-        assert len(small._images) == len(small._results) == 0
+        assert small._text._prompts.bytes <= six_prompts
+        assert small._images.bytes == small._results.bytes == 0
     np.testing.assert_array_equal(warm.labels, cold.labels)
     np.testing.assert_array_equal(warm.scores, cold.scores)
 

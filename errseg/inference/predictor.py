@@ -21,9 +21,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from errseg.cache import BoundedCache
 from errseg.config import BETA, KEPT_CLASSES, VOTES_PER_PIXEL
 from errseg.errors import InputError
+from errseg.inference.caches import BoundedCache
 from errseg.inference.labelling import check_threshold, label_pixels
 from errseg.inference.network_input import network_size, resize_photo
 from errseg.inference.photo import load_image

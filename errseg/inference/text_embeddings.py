@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from errseg.cache import BoundedCache
-from errseg.inference.disk_cache import DiskCache, cache_folder
+from errseg.inference.caches import BoundedCache, DiskCache, cache_folder
 from errseg.network.model import ERRSeg
 from errseg.words.vocabulary import ClassPrompt, Vocabulary, fill_templates
 

@@ -1,17 +1,65 @@
-"""Embeddings survive a restart; a broken, full or locked cache costs time, never an answer."""
+"""Caches keep what was used last and never more than their bounds.
+
+On disk embeddings survive a restart; a broken, full or locked cache costs time, never an answer.
+"""
 
 import multiprocessing
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
 
 from errseg.checkpoints.weights import load_model, save_model
-from errseg.inference.disk_cache import DiskCache, cache_folder
+from errseg.inference.caches import BoundedCache, DiskCache, cache_folder
 from errseg.inference.predictor import Predictor
 from errseg.words.vocabulary import parse_classes
 
 VALUES = {f"text {i}": bytes([i]) * 40 for i in range(8)}
+
+
+def test_it_forgets_what_was_used_longest_ago():
+    cache = BoundedCache(30)
+    for key in "abc":
+        cache.put(key, key.upper(), 10)
+    assert cache.get("a") == "A"
+    cache.put("d", "D", 10)
+    assert cache.get("b") is None
+    assert [cache.get(key) for key in "acd"] == ["A", "C", "D"]
+    assert cache.bytes == 30
+
+
+def test_a_value_beyond_the_bound_is_not_kept_and_drives_none_out():
+    cache = BoundedCache(30)
+    cache.put("small", 1, 10)
+    cache.put("huge", 2, 31)
+    assert cache.get("huge") is None
+    assert cache.get("small") == 1
+    cache.put("small", 3, 31)
+    assert cache.get("small") is None
+    assert cache.bytes == 0
+
+
+def test_putting_a_key_again_replaces_its_size():
+    cache = BoundedCache(30)
+    cache.put("a", 1, 25)
+    cache.put("a", 2, 5)
+    cache.put("b", 3, 25)
+    assert (cache.get("a"), cache.get("b"), cache.bytes) == (2, 3, 30)
+
+
+def test_threads_share_it():
+    cache = BoundedCache(1000)
+
+    def use(start):
+        for key in range(start, start + 300):
+            cache.put(key, key, 10)
+            assert cache.get(key) in (key, None)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(use, range(0, 800, 100)))
+    kept = [key for key in range(1000) if cache.get(key) is not None]
+    assert cache.bytes == 10 * len(kept) == 1000
 
 
 @pytest.fixture
@@ -69,7 +117,7 @@ def test_a_cut_file_loses_no_answer(cache):
 
 
 def test_a_locked_file_is_skipped(cache, monkeypatch):
-    monkeypatch.setattr("errseg.inference.disk_cache.PATIENCE", 0.05)
+    monkeypatch.setattr("errseg.inference.caches.PATIENCE", 0.05)
     cache.put(VALUES)
     holder = sqlite3.connect(cache.path)
     holder.execute("BEGIN EXCLUSIVE")
@@ -93,7 +141,7 @@ def write_many(folder, start):
 
 
 def test_writers_of_several_processes_lose_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr("errseg.inference.disk_cache.PATIENCE", 60)  # this machine may be busy
+    monkeypatch.setattr("errseg.inference.caches.PATIENCE", 60)  # this machine may be busy
     context = multiprocessing.get_context("fork")
     writers = [context.Process(target=write_many, args=(tmp_path, 20 * i)) for i in range(3)]
     for writer in writers:
@@ -104,8 +152,7 @@ def test_writers_of_several_processes_lose_nothing(tmp_path, monkeypatch):
     assert DiskCache(tmp_path, "").get(expected) == expected
 
 
-def test_the_folder_follows_the_platform_and_the_variable(monkeypatch, tmp_path):
-    monkeypatch.setattr("sys.platform", "linux")
+def test_the_folder_is_the_user_s_or_the_variable_s(monkeypatch, tmp_path):
     monkeypatch.delenv("ERRSEG_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_folder() == tmp_path / "errseg"
