@@ -11,15 +11,7 @@ from errseg.errors import InputError
 from errseg.training.augmentation import Augmentation
 from errseg.training.crops import CropDataset, collate
 from errseg.training.label_space import LabelSpace
-from errseg.words.relations import (
-    Relation,
-    broader_names,
-    compatible,
-    prompt_names,
-    relation,
-    synonyms,
-    unsafe_negatives,
-)
+from errseg.words.relations import Relation
 
 COLOURS = {0: (128, 128, 128), 1: (220, 30, 30), 2: (30, 200, 30), 3: (30, 30, 220)}
 PLAIN = Augmentation(squeeze=0, flip=0, jitter=0)
@@ -355,54 +347,6 @@ def test_no_classes_asked_gives_empty_targets(root):
     assert target.shape == valid.shape == (0, 32, 32)
 
 
-@pytest.mark.parametrize(
-    ("a", "b"),
-    [
-        ("dog", "animal"),
-        ("face", "person"),
-        ("pedestrian", "person"),
-        ("tree", "vegetation"),
-        ("road", "pavement"),
-        ("grass", "field"),
-        ("traffic sign", "sign"),
-        ("facade", "building"),
-        ("skyscraper", "building"),
-        ("clothes", "person"),
-        ("dress", "person"),
-        ("flower", "plant"),
-        ("river", "sea"),
-        ("desk", "dining table"),
-        ("wood floor", "floor"),
-        ("clouds", "sky"),
-        ("sofa", "couch"),
-        ("sports car", "car"),
-        ("pizza", "food"),
-    ],
-)
-def test_names_of_overlapping_things_are_never_negatives(a, b):
-    assert not compatible(a, b)
-    assert not compatible(b, a)
-
-
-@pytest.mark.parametrize(
-    ("a", "b"), [("dog", "cat"), ("sky", "grass"), ("person", "horse"), ("car", "road")]
-)
-def test_names_of_different_things_are_negatives(a, b):
-    assert compatible(a, b)
-    assert b not in unsafe_negatives(a)
-
-
-def test_unsafe_negatives_know_other_spellings():
-    assert {"couch", "furniture", "chair"} <= unsafe_negatives("Sofa")
-    assert relation("Tv_monitor", "television") is Relation.POSITIVE
-
-
-def test_prompts_start_with_the_sets_own_name():
-    assert prompt_names("sofa") == ("sofa", "couch")
-    assert prompt_names("kite") == ("kite",)
-    assert synonyms("kite") == {"kite"}
-
-
 def test_jitter_varies_colours_mildly_and_moves_nothing(root):
     sets = load_sets(root, ["voc2012"])
     vary = Augmentation(squeeze=1, flip=0, jitter=1)
@@ -416,12 +360,3 @@ def test_jitter_varies_colours_mildly_and_moves_nothing(root):
     assert max(shifts) > 5
     assert max(shifts) < 80
     assert len(set(shifts)) == 20
-
-
-@pytest.mark.parametrize(
-    ("label", "broad"),
-    [("body", "person"), ("skin", "person"), ("tree", "vegetation"), ("facade", "building")],
-)
-def test_broader_names_and_wholes_are_right_where_their_kinds_and_parts_are(label, broad):
-    assert broad in broader_names(label, with_wholes=True)
-    assert relation(label, broad) is Relation.POSITIVE
