@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "config": "errors",
     "device": "errors",
     "words": "errors",
-    "network": BASE,
+    "network": "errors cache config device",
     "datasets": BASE,
     "checkpoints": f"{BASE} network",
     "inference": f"{BASE} network",

@@ -323,36 +323,3 @@ def test_conse_is_blended_in_as_far_as_imagenet_is_sure(towers, make_pixels, mon
     expected = trained.dense16[0, :, 1, 4] + 0.7 * conse
     torch.testing.assert_close(found, expected / expected.norm(), rtol=0, atol=1e-5)
     assert (found - trained.dense16[0, :, 1, 4]).norm() > 1e-3
-
-
-def test_words_in_pieces_get_their_hypernyms(make_model):
-    towers = make_model(lite=True).towers
-    assert towers.expand("catfish") == "catfish, fish, animal"
-    assert towers.expand("Red catfish") == "Red catfish, fish, animal"
-    for known in ("cat", "red sofa", "cat-dog", "", "猫", "zzz"):
-        assert towers.expand(known) == known
-    assert towers.expand("treefish cat") == "treefish cat"  # its head noun is known
-
-
-def test_words_whose_masks_training_saw_stay_as_they_are(make_model):
-    towers = make_model(lite=True).towers
-    assert towers.expand("Catfish") != "Catfish"
-    towers.config = dataclasses.replace(towers.config, trained_words=("catfish",))
-    for known in ("catfish", "Catfish", "Red catfish"):
-        assert towers.expand(known) == known
-
-
-@pytest.mark.parametrize(
-    ("name", "read"),
-    [
-        ("capybara", "capybara, rodent, animal"),
-        ("alpaca", "alpaca, llama, animal"),
-        ("walruses", "walruses, aquatic mammal, animal"),
-        ("potted plant", "potted plant"),
-        ("traffic light", "traffic light"),
-        ("T-shirt", "T-shirt"),
-    ],
-)
-def test_the_embedded_tokenizer_tells_which_words_it_knows(name, read):
-    towers = build_model("errseg-lite").towers
-    assert towers.expand(name) == read

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from errseg.inference.caches import BoundedCache, DiskCache, cache_folder
 from errseg.network.model import ERRSeg
+from errseg.words.expansion import expand_name
 from errseg.words.vocabulary import ClassPrompt, Vocabulary, fill_templates
 
 TEXT_CACHE = 32 * 2**20
@@ -77,10 +78,12 @@ class VocabularyEmbedder:
 
     def _expand(self, vocabulary: Vocabulary) -> dict[str, str]:
         """Map the words that the text tower doesn't know to what it reads for them."""
-        if not self.model.config.towers.expand_unknown:
+        towers = self.model.config.towers
+        if not towers.expand_unknown:
             return {}
         words = dict.fromkeys(word for prompt in vocabulary.classes for word in prompt.synonyms)
-        read = {word: self.model.towers.expand(word) for word in words}
+        pieces = self.model.towers.text.pieces
+        read = {word: expand_name(word, pieces, towers.trained_words) for word in words}
         return {word: prompt for word, prompt in read.items() if prompt != word}
 
     def _embed_prompts(self, prompts: list[str]) -> dict[str, Tensor]:

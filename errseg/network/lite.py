@@ -21,7 +21,6 @@ from torch.nn import functional as F
 from errseg.config import EMBEDDED, STRIDES, LiteConfig
 from errseg.network.layers import resize
 from errseg.network.towers import PROMPTS_AT_ONCE, EncodedImage, Part, Towers, normalise_pixels
-from errseg.words.wordnet import hypernyms, listed_part
 
 SURROUNDINGS = 5  # cells of the coarsest stride across a pixel's surroundings
 PYRAMID_BLOCKS = (1, 2, 4)  # EfficientNet's blocks whose outputs have strides 4, 8, 16
@@ -35,11 +34,6 @@ VIEW_WEIGHTS = "view_weights."
 TOKENIZER_KEY = "tokenizer"
 """The tokenizer's place in a weights file's metadata."""
 UNKNOWN_TOKEN, CONTINUED = "[UNK]", "##"  # as BERT's tokenizer writes them
-KNOWN_PIECES, READABLE_PIECES = 1, 2
-"""Word pieces per word up to which MiniLM knows a class's name, and up to which a hypernym helps.
-
-A word in several pieces was too rare for a place of its own, and is read by its spelling.
-"""
 
 
 class TextTower(nn.Module):
@@ -276,23 +270,6 @@ class LiteTowers(Towers):
         batches = range(0, len(prompts), PROMPTS_AT_ONCE)
         raw = [self.text(prompts[start : start + PROMPTS_AT_ONCE]) for start in batches]
         return F.normalize(torch.cat(raw) - self.text_mean, dim=-1)
-
-    def expand(self, name: str) -> str:
-        """Put a noun's hypernyms behind it if MiniLM spells it out: capybara, rodent, animal.
-
-        Words whose masks training saw stay as they are: their pixels lie where it read them.
-        """
-        noun = None if self.text.pieces(name) <= KNOWN_PIECES else listed_part(name)
-        if noun is None or self.text.pieces(noun) <= KNOWN_PIECES:
-            return name
-        if name.lower() in self.config.trained_words or noun in self.config.trained_words:
-            return name
-        return self.with_hypernyms(name)
-
-    def with_hypernyms(self, name: str) -> str:
-        """Put a noun's hypernyms behind it, those whose words MiniLM can read."""
-        known = hypernyms(name, knows=lambda word: self.text.pieces(word) <= READABLE_PIECES)
-        return ", ".join((name, *known))
 
     def prompt_lengths(self, prompts: list[str]) -> list[int]:
         """Count the tokens of each prompt, so that those that will be cut can be named."""

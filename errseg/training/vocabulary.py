@@ -12,6 +12,7 @@ from errseg.network.lite_sources import imagenet_names
 from errseg.network.model import ERRSeg
 from errseg.training.config import TrainConfig
 from errseg.training.label_space import LabelSpace, Sample
+from errseg.words.expansion import with_hypernyms
 from errseg.words.relations import broader_names, prompt_names, synonyms
 
 LEAST_PIXELS = 16
@@ -48,7 +49,8 @@ class TrainingVocabulary:
         if not model.towers.text_learns:
             words = list(dict.fromkeys(word for known in self.prompts.values() for word in known))
             if config.expanded:
-                self.expanded = {word: model.towers.with_hypernyms(word) for word in words}
+                pieces = model.towers.text.pieces
+                self.expanded = {word: with_hypernyms(word, pieces) for word in words}
                 words = list(dict.fromkeys([*words, *self.expanded.values()]))
             filled = [template.format(word) for template in self.templates for word in words]
             with torch.no_grad():
