@@ -13,7 +13,6 @@ from errseg.words.vocabulary import (
     MAX_CLASSES,
     MAX_EXTRA_SYNONYMS,
     MAX_NAME_LENGTH,
-    PROMPT_TEMPLATE,
     Vocabulary,
     fill_templates,
     load_vocabulary,
@@ -133,7 +132,7 @@ def test_endless_synonyms_and_endless_text_are_refused():
 
 
 def test_templates_take_names_with_braces_and_must_have_a_place():
-    assert fill_templates("cat", [PROMPT_TEMPLATE]) == ["A photo of a cat in the scene"]
+    assert fill_templates("cat", ["A photo of a {}."]) == ["A photo of a cat."]
     assert fill_templates("{0}", ["a {}.", "{}"]) == ["a {0}.", "{0}"]
     with pytest.raises(ValueError, match=r"no \{\}"):
         fill_templates("cat", ["a photo"])

@@ -45,9 +45,6 @@ COMMANDS = {
         making.pseudo_label_options,
         making.pseudo_label,
     ),
-    "wordnet": Command(
-        "make the extract of WordNet's nouns", making.wordnet_options, making.wordnet
-    ),
     "benchmark": Command(
         "measure how fast a model is beside the network as drawn",
         measuring.benchmark_options,

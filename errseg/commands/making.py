@@ -1,4 +1,4 @@
-"""Commands that make what ships with the code: its weights and its extract of WordNet."""
+"""Commands that make weights: ``train``, ``average`` and ``pseudo-label``."""
 
 from __future__ import annotations
 
@@ -139,27 +139,3 @@ def pseudo_label(args: argparse.Namespace) -> str:
         args.limit,
     )
     return f"Labelled {photos:,} photos in {args.out}."
-
-
-def wordnet_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``wordnet``."""
-    from errseg.words.wordnet import EXTRACT
-
-    parser.add_argument(
-        "--source",
-        type=Path,
-        default=Path("/usr/share/wordnet"),
-        metavar="DIR",
-        help="WordNet 3.0's files, as Debian's wordnet-base installs them (/usr/share/wordnet)",
-    )
-    parser.add_argument(
-        "--out", type=Path, default=EXTRACT, metavar="FILE", help="the shipped file by default"
-    )
-
-
-def wordnet(args: argparse.Namespace) -> str:
-    """Make the extract of WordNet's nouns that ships with the code."""
-    from errseg.words.wordnet_extract import write_extract
-
-    synsets = write_extract(args.source, args.out)
-    return f"Wrote {synsets:,} synsets to {args.out}, {args.out.stat().st_size:,} bytes."

@@ -36,9 +36,6 @@ ADE20K 847 with all of its synonyms has 423.
 MAX_TEXT_LENGTH = (MAX_CLASSES + MAX_EXTRA_SYNONYMS) * MAX_NAME_LENGTH
 """Most characters looked at, all classes together."""
 
-PROMPT_TEMPLATE = "A photo of a {} in the scene"
-"""The prompt of the published models."""
-
 BACKGROUND_WORDS = (
     "wall",
     "floor",

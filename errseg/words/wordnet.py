@@ -1,7 +1,12 @@
-"""An extract of WordNet 3.0's nouns: what a word is a kind of. No torch, no network.
+"""An extract of WordNet 3.0's nouns: what a word is a kind of.
 
-Only nouns for what a photo shows are in it; `errseg.words.wordnet_extract` makes the file and
-describes its format. It is read at the first look-up and stays, some 20 MB, as long as the process.
+Only nouns for what a photo shows are in it; `assets/wordnet/make_extract.py` made the file. It is
+read at the first look-up and stays, some 20 MB, as long as the process.
+
+The extract is an xz-compressed text. One line per synset: its words joined by bars, a tab, and how
+many lines above its (first) hypernym stands, nothing if there is none. A word with a tilde before
+it has another synset for its first sense. After an empty line: irregular plurals, a tab, their
+singulars. A hypernym stands before its kinds.
 """
 
 from __future__ import annotations
@@ -34,7 +39,7 @@ TOO_ABSTRACT = frozenset(
 )
 """First names of synsets that say nothing of how a thing looks; left out of hypernyms."""
 
-VAGUE = frozenset(
+UNSPECIFIC = frozenset(
     "barrier|construction|control|conveyance|craft|creation|decoration|design|energy|framework|"
     "lot|obstruction|plant organ|plant part|plaything|radiation|regulator|restraint|rubbish|"
     "signal|structure|symbol|vessel|waste".split(LEMMA_SEPARATOR)
@@ -82,7 +87,7 @@ def nouns() -> Nouns:
 
 
 def parse_extract(text: str) -> Nouns:
-    """Read an extract; see `errseg.words.wordnet_extract` for the format."""
+    """Read an extract; the module says how it is written."""
     body, _, exceptions = text.partition("\n\n")
     synsets, broader, first = [], [], {}
     for index, line in enumerate(body.split("\n")):
@@ -152,7 +157,7 @@ def hypernyms(
     own = {_singular(word) for word in name.lower().split()}
     above = chain(name)
     words = []
-    for synset in [words for words in above if words[0] not in VAGUE] or above:
+    for synset in [words for words in above if words[0] not in UNSPECIFIC] or above:
         known = next((word for word in synset if knows(word)), None)
         if known and known not in words and known.lower() not in own:
             words.append(known)

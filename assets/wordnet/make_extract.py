@@ -1,21 +1,22 @@
-"""Making the extract of WordNet that ships with the code.
+"""Make the extract of WordNet 3.0's nouns that ships with the code.
 
-The extract is an xz-compressed text. One line per synset: its words joined by bars, a tab, and how
-many lines above its (first) hypernym stands, nothing if there is none. A word with a tilde before
-it has another synset for its first sense. After an empty line: irregular plurals, a tab, their
-singulars. A hypernym stands before its kinds.
+``python assets/wordnet/make_extract.py [--source DIR] [--out FILE]`` reads WordNet's own files, as
+Debian's wordnet-base installs them, and writes ``nouns.txt.xz`` and WordNet's licence. Nothing else
+is needed, and `errseg.words.wordnet`, which reads the extract, describes its format.
 """
 
 from __future__ import annotations
 
+import argparse
 import lzma
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from errseg.errors import InputError
-from errseg.words.wordnet import FIELD_SEPARATOR, LEMMA_SEPARATOR, OTHER_SENSE
-
+SOURCE = Path("/usr/share/wordnet")
+OUT = Path(__file__).resolve().parent / "nouns.txt.xz"
+SOURCE_FILES = ("data.noun", "index.noun", "noun.exc")
+LEMMA_SEPARATOR, FIELD_SEPARATOR, OTHER_SENSE = "|", "\t", "~"
 LICENSE_FILE = "LICENSE.txt"
 
 # WordNet's lexicographer files (lexnames(5WN)) for what a photo shows, by number, in the order in
@@ -52,18 +53,15 @@ def write_extract(source: Path, out: Path) -> int:
     """Write the extract, and WordNet's licence beside it.
 
     Args:
-        source: folder with WordNet 3.0's ``data.noun``, ``index.noun`` and ``noun.exc``.
+        source: folder with WordNet 3.0's `SOURCE_FILES`.
         out: the file to write, ``.txt.xz``.
 
     Returns:
         the number of synsets.
 
     Raises:
-        InputError: the folder lacks a file.
+        FileNotFoundError: the folder lacks a file.
     """
-    for name in ("data.noun", "index.noun", "noun.exc"):
-        if not (source / name).is_file():
-            raise InputError(f"There is no {name} in {source}; give WordNet 3.0's folder.")
     synsets = _read_synsets(source / "data.noun")
     senses = _read_senses(source / "index.noun")
     kept = {key for key, synset in synsets.items() if _shown(synset, key, synsets)}
@@ -160,3 +158,24 @@ def _line(key: str, synset: _Synset, places: dict[str, int], first: dict[str, st
     )
     distance = places[key] - places[synset.hypernyms[0]] if synset.hypernyms else ""
     return f"{words}{FIELD_SEPARATOR}{distance}"
+
+
+def main() -> None:
+    """Read the options and write the extract."""
+    parser = argparse.ArgumentParser(description="Make the extract of WordNet 3.0's nouns.")
+    parser.add_argument(
+        "--source", type=Path, default=SOURCE, metavar="DIR", help=f"WordNet's files ({SOURCE})"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=OUT, metavar="FILE", help="the shipped file by default"
+    )
+    args = parser.parse_args()
+    for name in SOURCE_FILES:
+        if not (args.source / name).is_file():
+            parser.error(f"there is no {name} in {args.source}; give WordNet 3.0's folder")
+    synsets = write_extract(args.source, args.out)
+    print(f"Wrote {synsets:,} synsets to {args.out}, {args.out.stat().st_size:,} bytes.")
+
+
+if __name__ == "__main__":
+    main()
