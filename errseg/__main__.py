@@ -54,7 +54,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     )
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, command in COMMANDS.items():
-        subparser = subparsers.add_parser(name, help=command.help, description=command.help)
+        subparser = subparsers.add_parser(name, help=command.HELP, description=command.HELP)
         # Some commands' options need slow imports, so only those of the command that was given.
         if name in arguments[:1]:
             command.add_options(subparser)

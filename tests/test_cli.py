@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -279,6 +280,17 @@ def test_average_refuses_what_can_t_be_averaged(make_model, capsys, tmp_path):
     assert "no weights file gone" in refused(
         capsys, "average", tmp_path / "gone.safetensors", small, *out
     )
+
+
+def test_weights_that_no_one_could_load_are_not_made(make_model, capsys, tmp_path):
+    small, out = tmp_path / "small.safetensors", tmp_path / "out.pth"
+    errseg.save_model(make_model(lite=True), small)
+    sentence = "Weights are written as .safetensors; out.pth ends otherwise."
+    assert sentence in refused(capsys, "average", small, tmp_path / "gone", "--out", out)
+    assert sentence in refused(capsys, "calibrate", "--data", tmp_path / "gone", "--out", out)
+    with pytest.raises(errseg.InputError, match=re.escape(sentence)):
+        errseg.save_model(make_model(lite=True), out)
+    assert not out.exists()
 
 
 def test_calibrate_writes_a_model_with_a_threshold(tiny_set, capsys, tmp_path):

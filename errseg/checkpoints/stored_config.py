@@ -33,6 +33,16 @@ EARLIER_CALIBRATION = {
 """Fields that earlier files, the embedded one among them, have under other names."""
 
 
+def check_weights_ending(path: Path) -> None:
+    """Refuse a file to write weights to that `load_model` would take for another kind.
+
+    Raises:
+        InputError: it doesn't end in `OWN_ENDING`.
+    """
+    if path.suffix != OWN_ENDING:
+        raise InputError(f"Weights are written as {OWN_ENDING}; {path.name} ends otherwise.")
+
+
 def config_as_json(config: ModelConfig) -> str:
     """Write a configuration as a weights file carries it."""
     return json.dumps(dataclasses.asdict(config))

@@ -18,6 +18,7 @@ from errseg.checkpoints.compilation import check_compilable, compile_network
 from errseg.checkpoints.stored_config import (
     CONFIG_KEY,
     OWN_ENDING,
+    check_weights_ending,
     config_as_json,
     config_from_metadata,
 )
@@ -101,7 +102,11 @@ def save_model(model: ERRSeg, path: Path) -> None:
 
     Matrices are stored as float16, those that the towers name as int8 with a scale per row. A
     depth-wise kernel is small and stays float16.
+
+    Raises:
+        InputError: the file doesn't end in ``.safetensors``.
     """
+    check_weights_ending(path)
     tensors, quantized = {}, tuple(TOWERS + name for name in model.towers.quantized)
     for name, tensor in model.state_dict().items():
         tensor = tensor.detach().cpu()

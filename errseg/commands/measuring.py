@@ -108,8 +108,10 @@ def calibrate_options(parser: argparse.ArgumentParser) -> None:
 
 def calibrate(args: argparse.Namespace) -> str:
     """Fit a model's scores to how often they are right, and advise a threshold."""
+    from errseg.checkpoints.stored_config import check_weights_ending
     from errseg.datasets.folders import load_sets
 
+    check_weights_ending(args.out)
     sets = load_sets(args.data, args.sets)
 
     from errseg.checkpoints.weights import load_for_training, save_model
