@@ -1,5 +1,9 @@
-"""Photos as people have them are read upright and in colour; anything else is refused politely."""
+"""Photos as people have them are read upright and in colour; anything else is refused politely.
 
+The network sees them in the size and the way that its training did.
+"""
+
+import dataclasses
 import io
 import random
 import struct
@@ -7,10 +11,13 @@ import zlib
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from torch.nn import functional as F
 
+from errseg.config import model_config
 from errseg.errors import InputError
-from errseg.inference.photo import LARGEST_PHOTO, load_image
+from errseg.inference.photo import LARGEST_PHOTO, load_image, network_size, resize_photo
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 ORIENTATION = 274
@@ -201,3 +208,27 @@ def test_damaged_files_are_read_or_refused(tmp_path, format):
             continue
         assert photo.dtype == np.uint8
         assert photo.ndim == 3
+
+
+def test_the_network_size_follows_the_photo_where_the_model_does():
+    lite, base = model_config("errseg-lite"), model_config("errseg-base")
+    assert network_size((512, 512), lite) == (608, 608)
+    assert network_size((3000, 4000), base) == (640, 640)
+    for height, width in ((427, 640), (640, 427), (3000, 4000), (1000, 1600)):
+        size = network_size((height, width), lite)
+        assert size[0] % 32 == size[1] % 32 == 0
+        assert abs(size[0] * size[1] / 608**2 - 1) < 0.15
+        assert abs(size[1] / size[0] / (width / height) - 1) < 0.15
+    assert min(network_size((16, 4000), lite)) >= 64
+    assert network_size((512, 512), lite, input_size=256) == (256, 256)
+
+
+def test_the_published_models_see_the_photo_as_their_evaluation_did(make_pixels):
+    """The loader's resize to 800 on the short side, then a bilinear squeeze to the square."""
+    config = dataclasses.replace(model_config("errseg-base"), input_size=64)
+    photo = make_pixels(1, 300, 400)[0].permute(1, 2, 0).numpy()
+    seen = resize_photo(photo, (64, 64), config)
+    loaded = Image.fromarray(photo).resize((1067, 800), Image.Resampling.BILINEAR)
+    pixels = torch.from_numpy(np.array(loaded)).permute(2, 0, 1)[None].float()
+    expected = F.interpolate(pixels, (64, 64), mode="bilinear", align_corners=False)[0]
+    assert np.abs(seen.transpose(2, 0, 1) - expected.numpy()).max() <= 0.5

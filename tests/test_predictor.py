@@ -9,10 +9,10 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from errseg.config import LARGEST_INPUT, model_config
+from errseg.config import LARGEST_INPUT
 from errseg.errors import InputError
 from errseg.inference.labelling import label_pixels
-from errseg.inference.network_input import network_size, resize_photo
+from errseg.inference.photo import network_size
 from errseg.inference.predictor import IMAGE_CACHE, Predictor
 from errseg.inference.text_embeddings import VocabularyEmbedder, expansion_notices
 from errseg.inference.token_memory import TokenMemory
@@ -347,27 +347,3 @@ def test_what_was_changed_is_said(predictor, photo):
 def test_what_cannot_be_used_is_refused(predictor, photo, change, sentence):
     with pytest.raises(InputError, match=sentence):
         predictor(**{"image": photo, "classes": WORDS, **change})
-
-
-def test_the_network_size_follows_the_photo_where_the_model_does():
-    lite, base = model_config("errseg-lite"), model_config("errseg-base")
-    assert network_size((512, 512), lite) == (608, 608)
-    assert network_size((3000, 4000), base) == (640, 640)
-    for height, width in ((427, 640), (640, 427), (3000, 4000), (1000, 1600)):
-        size = network_size((height, width), lite)
-        assert size[0] % 32 == size[1] % 32 == 0
-        assert abs(size[0] * size[1] / 608**2 - 1) < 0.15
-        assert abs(size[1] / size[0] / (width / height) - 1) < 0.15
-    assert min(network_size((16, 4000), lite)) >= 64
-    assert network_size((512, 512), lite, input_size=256) == (256, 256)
-
-
-def test_the_published_models_see_the_photo_as_their_evaluation_did(make_pixels):
-    """The loader's resize to 800 on the short side, then a bilinear squeeze to the square."""
-    config = dataclasses.replace(model_config("errseg-base"), input_size=64)
-    photo = make_pixels(1, 300, 400)[0].permute(1, 2, 0).numpy()
-    seen = resize_photo(photo, (64, 64), config)
-    loaded = Image.fromarray(photo).resize((1067, 800), Image.Resampling.BILINEAR)
-    pixels = torch.from_numpy(np.array(loaded)).permute(2, 0, 1)[None].float()
-    expected = F.interpolate(pixels, (64, 64), mode="bilinear", align_corners=False)[0]
-    assert np.abs(seen.transpose(2, 0, 1) - expected.numpy()).max() <= 0.5

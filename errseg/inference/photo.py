@@ -1,26 +1,18 @@
-"""Reading photos as people have them: any mode, any orientation, broken ones refused politely."""
+"""How a photo gets in: read as people have it, upright and in colour, and resized for the network.
+
+Broken files and what is no photo are refused politely.
+"""
 
 from __future__ import annotations
 
+import math
 import warnings
 from pathlib import Path
 
 import numpy as np
+from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
-# Pillow looks a format up among the plugins that were imported; it imports only the commonest
-# ones by itself when `formats` is given.
-from PIL import (
-    BmpImagePlugin,
-    GifImagePlugin,
-    Image,
-    ImageOps,
-    JpegImagePlugin,
-    PngImagePlugin,
-    TiffImagePlugin,
-    UnidentifiedImageError,
-    WebPImagePlugin,
-)
-
+from errseg.config import LARGEST_INPUT, SMALLEST_INPUT, STRIDES, ModelConfig
 from errseg.errors import InputError
 
 SMALLEST_PHOTO = 16
@@ -28,14 +20,16 @@ SMALLEST_PHOTO = 16
 LARGEST_PHOTO = 64_000_000
 """Pixels: a 64-megapixel photo takes 192 MB as RGB; a crafted file of a few KB can claim more."""
 FORMATS = (
-    JpegImagePlugin.JpegImageFile.format,
-    PngImagePlugin.PngImageFile.format,
-    WebPImagePlugin.WebPImageFile.format,
-    GifImagePlugin.GifImageFile.format,
-    BmpImagePlugin.BmpImageFile.format,
+    *("JPEG", "PNG", "GIF", "BMP"),
+    # Pillow looks a format up among the plugins that were imported, and imports these only by name.
     TiffImagePlugin.TiffImageFile.format,
+    WebPImagePlugin.WebPImageFile.format,
 )
 """Pillow's decoders that may see a stranger's file (phones' MPO is opened as JPEG)."""
+WIDEST_ASPECT = 8.0
+"""Photos longer than 8 : 1 are squeezed to it; the shorter side would vanish otherwise."""
+LOADER_SHORT, LOADER_LONG = 800, 1333
+"""The published evaluation's loader resizes photos to these sides before the network's size."""
 
 
 def load_image(image: Image.Image | np.ndarray | str | Path) -> np.ndarray:
@@ -74,15 +68,61 @@ def load_image(image: Image.Image | np.ndarray | str | Path) -> np.ndarray:
         raise InputError(f"{path.name!r} is damaged and can't be read ({error}).") from None
 
 
+def network_size(
+    photo: tuple[int, int], config: ModelConfig, input_size: int | None = None
+) -> tuple[int, int]:
+    """Choose the network's input (H, W) for a photo (H, W).
+
+    The published models see a square, whatever the aspect; errseg-lite sees the photo's aspect at
+    the area of that square.
+
+    Raises:
+        InputError: the input size is out of range.
+    """
+    side = config.input_size if input_size is None else input_size
+    if not SMALLEST_INPUT <= side <= LARGEST_INPUT:
+        raise InputError(
+            f"The input size must lie between {SMALLEST_INPUT} and {LARGEST_INPUT} pixels, "
+            f"not {side}."
+        )
+    aspect = 1.0
+    if config.keep_aspect:
+        aspect = min(max(photo[1] / photo[0], 1 / WIDEST_ASPECT), WIDEST_ASPECT)
+    height, width = side / math.sqrt(aspect), side * math.sqrt(aspect)
+    return _to_grid(height), _to_grid(width)
+
+
+def resize_photo(photo: np.ndarray, size: tuple[int, int], config: ModelConfig) -> np.ndarray:
+    """Resize a photo (H, W, 3) uint8 as the model's training and evaluation did."""
+    image = Image.fromarray(photo)
+    if config.keep_aspect:
+        return np.array(image.resize(size[::-1], Image.Resampling.BILINEAR))
+    scale = min(LOADER_SHORT / min(image.size), LOADER_LONG / max(image.size))
+    loaded = image.resize(
+        tuple(round(side * scale) for side in image.size), Image.Resampling.BILINEAR
+    )
+    import torch  # slow; the demo reads photos before the network is there
+
+    pixels = torch.from_numpy(np.array(loaded)).permute(2, 0, 1)[None].float()
+    squeezed = torch.nn.functional.interpolate(
+        pixels, size=size, mode="bilinear", align_corners=False
+    )
+    return squeezed[0].round().byte().permute(1, 2, 0).numpy()
+
+
+def _to_grid(side: float) -> int:
+    """Round to a multiple of the coarsest stride, so that all grids fit."""
+    return max(2, round(side / STRIDES[-1])) * STRIDES[-1]
+
+
 def _upright_rgb(image: Image.Image) -> np.ndarray:
     _check_size(*image.size)
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        return _check_array(np.repeat(_eight_bits(np.asarray(image))[..., None], 3, axis=2))
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        image = image.convert("RGBA")
+        image = Image.fromarray(_eight_bits(np.asarray(image)))
+    elif image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
+        image = Image.alpha_composite(white, image.convert("RGBA"))
     return np.array(image.convert("RGB"))
 
 

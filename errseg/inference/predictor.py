@@ -25,8 +25,7 @@ from errseg.config import BETA, KEPT_CLASSES, VOTES_PER_PIXEL
 from errseg.errors import InputError
 from errseg.inference.caches import BoundedCache
 from errseg.inference.labelling import check_threshold, label_pixels
-from errseg.inference.network_input import network_size, resize_photo
-from errseg.inference.photo import load_image
+from errseg.inference.photo import load_image, network_size, resize_photo
 from errseg.inference.text_embeddings import VocabularyEmbedder
 from errseg.inference.token_memory import TokenMemory
 from errseg.network.attention import Attention, attend_from

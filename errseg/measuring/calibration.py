@@ -22,7 +22,7 @@ from tqdm import tqdm
 from errseg.config import KEPT_CLASSES, Calibration
 from errseg.datasets.folders import SegmentationSet, samples
 from errseg.errors import InputError
-from errseg.inference.network_input import network_size
+from errseg.inference.photo import network_size
 from errseg.inference.predictor import Predictor
 from errseg.measuring.metrics import Rejection
 from errseg.network.model import ERRSeg, Segmentation

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from errseg.config import KEPT_CLASSES, VOTES_PER_PIXEL
 from errseg.datasets.folders import SegmentationSet, validation_samples
 from errseg.inference.labelling import label_pixels
-from errseg.inference.network_input import network_size
+from errseg.inference.photo import network_size
 from errseg.inference.predictor import Predictor
 from errseg.measuring.metrics import CalibrationError, ConfusionMatrix, Rejection
 from errseg.network.model import ERRSeg, ImageFeatures

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from errseg.datasets.folders import MASK_IGNORE, SegmentationSet, samples
-from errseg.inference.network_input import network_size
+from errseg.inference.photo import network_size
 from errseg.inference.predictor import Predictor
 from errseg.network.model import ERRSeg
 from errseg.training.config import TrainConfig
