@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from errseg import Predictor, load_model
-from errseg.checkpoints.weights import file_hash
+from errseg.checkpoints.stored_config import file_hash
 from errseg.config import EMBEDDED
 from errseg.pictures.export import legend, result_colors
 

@@ -8,6 +8,7 @@ import torch
 from huggingface_hub.hf_api import RepoFile, RepoFolder
 
 from errseg.checkpoints import hub, weights
+from errseg.checkpoints.stored_config import file_hash
 from errseg.demo.backend.gpu import on_gpu
 from errseg.demo.backend.models import Models
 from errseg.demo.backend.request import check_request
@@ -59,7 +60,7 @@ def test_a_released_model_is_found_chosen_and_used(released, photo, monkeypatch)
     assert service.models.find_released() == ["errseg-lite", "tiny.pth"]
     answer = service.answer(check_request(photo, "cat, dog", 1, input_size=128, model="tiny.pth"))
     assert answer.result.settings.model == "tiny-clip"
-    assert answer.result.settings.weights_hash == weights.file_hash(photo.parent / "tiny.pth")
+    assert answer.result.settings.weights_hash == file_hash(photo.parent / "tiny.pth")
     service.answer(check_request(photo, "cat", 1, input_size=128, model="tiny.pth"))
     repository = hub.REPOSITORY
     assert released == [(repository, "abc123"), (repository, "tiny.pth", "abc123")]  # once each

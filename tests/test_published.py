@@ -9,6 +9,7 @@ from golden_weights import KEY_LISTS, released_shapes, rule_state_dict
 
 from errseg import InputError, build_model, load_model
 from errseg.checkpoints import weights
+from errseg.checkpoints.stored_config import file_hash
 from errseg.network.published import published_name
 
 VARIANTS = tuple(KEY_LISTS)
@@ -44,7 +45,7 @@ def test_a_released_file_is_recognised_and_loaded(variant, tmp_path):
     model = load_model(path)
     assert model.config.name == variant
     assert not model.training
-    assert model.weights_hash == weights.file_hash(path)
+    assert model.weights_hash == file_hash(path)
     for name, tensor in model.state_dict().items():
         assert (tensor == number(published_name(name))).all(), name
 

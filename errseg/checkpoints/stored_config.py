@@ -1,8 +1,9 @@
-"""The configuration that a weights file carries, read without loading the network."""
+"""What a weights file tells without its network being loaded: its configuration and its hash."""
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from pathlib import Path
 
@@ -100,6 +101,12 @@ def advised_threshold(model: str | Path) -> float:
             return config_from_metadata(file.metadata(), path.name).calibration.threshold
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path.name} is not a safetensors file ({error}).") from None
+
+
+def file_hash(path: Path) -> str:
+    """Return a file's SHA-256 in hexadecimal, as ``sha256sum`` prints it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _dataclass(kind: type, fields: dict) -> object:

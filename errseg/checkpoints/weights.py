@@ -6,7 +6,6 @@ Our file carries its own configuration and, for errseg-lite, its tokenizer, so a
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from pathlib import Path
 
 import torch
@@ -21,6 +20,7 @@ from errseg.checkpoints.stored_config import (
     check_weights_ending,
     config_as_json,
     config_from_metadata,
+    file_hash,
 )
 from errseg.config import (
     EMBEDDED,
@@ -123,12 +123,6 @@ def save_model(model: ERRSeg, path: Path) -> None:
     partial = path.with_suffix(".partial")
     save_file(tensors, partial, metadata)
     partial.replace(path)
-
-
-def file_hash(path: Path) -> str:
-    """Return a file's SHA-256 in hexadecimal, as ``sha256sum`` prints it."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _load_safetensors(path: Path) -> ERRSeg:

@@ -7,11 +7,11 @@ other weights or of another question is not shown; the page computes it then.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from errseg.checkpoints.stored_config import file_hash
 from errseg.config import EMBEDDED
 from errseg.demo.backend.examples import FOLDER, Example, load_examples, opening_request
 
@@ -73,13 +73,10 @@ def write_opening(example: Example, model: str, file: Path = FILE) -> None:
 
 def _question(example: Example, weights: Path) -> dict:
     """All that the stored answer depends on."""
-    with weights.open("rb") as opened:
-        weights_hash = hashlib.file_digest(opened, "sha256").hexdigest()
-    photo_hash = hashlib.sha256(example.path.read_bytes()).hexdigest()
     return {
         "format": FORMAT,
-        "weights": weights_hash,
-        "photo": photo_hash,
+        "weights": file_hash(weights),
+        "photo": file_hash(example.path),
         "classes": example.classes,
     }
 
