@@ -1,6 +1,6 @@
 """Caches keep what was used last and never more than their bounds.
 
-On disk embeddings survive a restart; a broken, full or locked cache costs time, never an answer.
+On disk values survive a restart; a broken, full or locked cache costs time, never an answer.
 """
 
 import multiprocessing
@@ -8,12 +8,8 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-import torch
 
-from errseg.checkpoints.weights import load_model, save_model
 from errseg.inference.caches import BoundedCache, DiskCache, cache_folder
-from errseg.inference.predictor import Predictor
-from errseg.words.vocabulary import parse_classes
 
 VALUES = {f"text {i}": bytes([i]) * 40 for i in range(8)}
 
@@ -160,40 +156,3 @@ def test_the_folder_is_the_user_s_or_the_variable_s(monkeypatch, tmp_path):
     assert cache_folder() == tmp_path / "mine"
     monkeypatch.setenv("ERRSEG_CACHE", "off")
     assert cache_folder() is None
-
-
-@pytest.fixture
-def saved(make_model, tmp_path, monkeypatch):
-    """A model's file, and an empty cache."""
-    path = tmp_path / "model.safetensors"
-    save_model(make_model(lite=True), path)
-    monkeypatch.setenv("ERRSEG_CACHE", str(tmp_path / "cache"))
-    return path
-
-
-def embed_counted(model, monkeypatch):
-    """Embed some words with a new predictor; return them and the prompts that were encoded."""
-    encoded, encode_text = [], model.encode_text
-    monkeypatch.setattr(model, "encode_text", lambda x: encoded.extend(x) or encode_text(x))
-    text, _ = Predictor(model).embed(parse_classes("cat, dog, red sofa"))
-    return text, encoded
-
-
-def test_a_restart_encodes_no_prompt_again(saved, monkeypatch):
-    first, encoded = embed_counted(load_model(saved), monkeypatch)
-    assert len(encoded) == 6  # three words, two templates
-    again, encoded = embed_counted(load_model(saved), monkeypatch)
-    assert encoded == []
-    assert torch.equal(first, again)
-
-
-def test_another_precision_encodes_for_itself(saved, monkeypatch):
-    embed_counted(load_model(saved), monkeypatch)
-    _, encoded = embed_counted(load_model(saved, precision="bfloat16"), monkeypatch)
-    assert len(encoded) == 6
-
-
-def test_random_weights_leave_nothing_on_disk(saved, make_model, monkeypatch, tmp_path):
-    _, encoded = embed_counted(make_model(lite=True), monkeypatch)
-    assert len(encoded) == 6
-    assert not (tmp_path / "cache").exists()

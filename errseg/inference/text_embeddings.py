@@ -29,11 +29,9 @@ class VocabularyEmbedder:
     def __init__(self, model: ERRSeg):
         self.model = model
         self._prompts = BoundedCache(TEXT_CACHE)
-        folder = cache_folder()
         self._disk = None
-        if folder is not None and model.weights_hash:
-            origin = f"{model.weights_hash} {model.precision}"
-            self._disk = DiskCache(folder, origin)
+        if model.weights_hash and (folder := cache_folder()):
+            self._disk = DiskCache(folder, origin=f"{model.weights_hash} {model.precision}")
 
     @torch.inference_mode()
     def __call__(self, vocabulary: Vocabulary, expand: bool = True) -> tuple[Tensor, list[str]]:
@@ -53,16 +51,15 @@ class VocabularyEmbedder:
         # The mean's length doesn't matter: it is normalised.
         text = torch.stack([sum(w * embedded[p] for p, w in own.items()) for own in prompts])
         limit = self.model.config.towers.context_length
-        cut = [
+        cut = (
             prompt.name
             for prompt, own in zip(vocabulary.classes, prompts, strict=True)
             if any(length > limit for length in self.model.towers.prompt_lengths(list(own)))
-        ]
-        notices = expansion_notices(expanded)
-        notices += [
+        )
+        too_long = [
             f"{name!r} is too long for the text tower; its end is not read." for name in cut
         ]
-        return F.normalize(text, dim=-1), notices
+        return F.normalize(text, dim=-1), expansion_notices(expanded) + too_long
 
     def _prompts_of(self, prompt: ClassPrompt, expanded: dict[str, str]) -> dict[str, float]:
         """List what is read for a class, and how much each prompt counts."""
@@ -89,25 +86,24 @@ class VocabularyEmbedder:
     def _embed_prompts(self, prompts: list[str]) -> dict[str, Tensor]:
         known = {prompt: self._prompts.get(prompt) for prompt in prompts}
         missing = [prompt for prompt, embedding in known.items() if embedding is None]
-        stored = self._stored(missing)
-        new = [prompt for prompt in missing if prompt not in stored]
-        if new:
-            computed = dict(zip(new, self.model.encode_text(new), strict=True))
-            stored |= computed
+        found = self._stored(missing)
+        if new := [prompt for prompt in missing if prompt not in found]:
+            rows = self.model.encode_text(new)
+            # Copies: a view would hold all the others.
+            computed = {prompt: row.clone() for prompt, row in zip(new, rows, strict=True)}
+            found |= computed
             if self._disk is not None:
                 self._disk.put({p: e.cpu().numpy().tobytes() for p, e in computed.items()})
-        for prompt in missing:
-            known[prompt] = stored[prompt]
-            self._prompts.put(prompt, stored[prompt], stored[prompt].nbytes)
-        return known
+        for prompt, embedding in found.items():
+            self._prompts.put(prompt, embedding, embedding.nbytes)
+        return known | found
 
     def _stored(self, prompts: list[str]) -> dict[str, Tensor]:
         """Read those embeddings that are on disk."""
-        if self._disk is None:
-            return {}
+        stored = {} if self._disk is None else self._disk.get(prompts)
         return {
             prompt: torch.frombuffer(bytearray(value), dtype=torch.float32).to(self.model.device)
-            for prompt, value in self._disk.get(prompts).items()
+            for prompt, value in stored.items()
         }
 
 
