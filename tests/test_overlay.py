@@ -7,11 +7,10 @@ import pytest
 from PIL import Image
 
 from errseg.pictures.captions import labelled_overlay
-from errseg.pictures.colors import class_color, class_colors
+from errseg.pictures.colors import class_color, class_colors, hex_color
 from errseg.pictures.overlay import (
     NONE_INDEX,
-    LegendEntry,
-    overlay,
+    lay_colors,
     palette_mask,
     summarize,
 )
@@ -121,7 +120,7 @@ def three_stripes():
 def test_overlay_mixes_photo_and_color_pixel_by_pixel():
     labels = three_stripes()
     before = PHOTO.copy(), labels.copy()
-    result = overlay(PHOTO, labels, COLORS, opacity=0.6)
+    result = lay_colors(PHOTO, labels, COLORS, opacity=0.6)
     for y, x in [(40, 60), (35, 20), (10, 3)]:
         red, green, blue = (float(value) for value in PHOTO[y, x])
         grey = 0.299 * red + 0.587 * green + 0.114 * blue
@@ -142,23 +141,23 @@ def test_overlay_draws_a_line_where_labels_change_and_nowhere_else():
             below = labels[min(y + 1, 47), x]
             lines[y, x] = labels[y, x] != right or labels[y, x] != below
     black = np.zeros((48, 64, 3), np.uint8)
-    result = overlay(black, labels, [(0, 0, 0)] * 4)
+    result = lay_colors(black, labels, [(0, 0, 0)] * 4)
     np.testing.assert_array_equal((result == 255).all(axis=2), lines)
 
 
 def test_pixels_without_a_class_are_grey_and_darker():
     labels = np.full((48, 64), -1)
     bright = np.full((48, 64, 3), (250, 180, 60), np.uint8)
-    result = overlay(bright, labels, COLORS, opacity=1.0)
+    result = lay_colors(bright, labels, COLORS, opacity=1.0)
     assert (result == result[0, 0, 0]).all()
     assert result.mean() < 0.8 * bright.mean()
-    assert (overlay(bright, labels, []) == overlay(bright, labels, COLORS)).all()
+    assert (lay_colors(bright, labels, []) == lay_colors(bright, labels, COLORS)).all()
 
 
 def test_opacity_runs_from_the_photo_to_the_colors():
     labels = np.zeros((48, 64), np.int16)
-    np.testing.assert_array_equal(overlay(PHOTO, labels, COLORS, 0.0), PHOTO)
-    assert (overlay(PHOTO, labels, COLORS, 1.0) == COLORS[0]).all()
+    np.testing.assert_array_equal(lay_colors(PHOTO, labels, COLORS, 0.0), PHOTO)
+    assert (lay_colors(PHOTO, labels, COLORS, 1.0) == COLORS[0]).all()
 
 
 def test_overlay_refuses_what_does_not_fit():
@@ -172,7 +171,7 @@ def test_overlay_refuses_what_does_not_fit():
         (PHOTO, labels, 1.5),
     ]:
         with pytest.raises(ValueError, match=r"must|not|for an image"):
-            overlay(image, indices, COLORS, opacity)
+            lay_colors(image, indices, COLORS, opacity)
 
 
 def test_overlay_of_a_large_photo_is_fast():
@@ -182,7 +181,7 @@ def test_overlay_of_a_large_photo_is_fast():
     times = []
     for _ in range(5):
         start = time.perf_counter()
-        overlay(photo, labels, COLORS)
+        lay_colors(photo, labels, COLORS)
         times.append(time.perf_counter() - start)
     assert min(times) < 0.1  # 0.03 on an idle core
 
@@ -205,7 +204,7 @@ def test_summary_breaks_ties_by_index_and_accepts_nothing():
     summary = summarize(labels, np.ones((2, 2)), NAMES, COLORS)
     assert [entry.index for entry in summary] == [0, 1, 2]
     assert summarize(np.full((2, 2), -1), np.zeros((2, 2)), NAMES, COLORS) == []
-    assert LegendEntry(0, "dog", (255, 0, 10), 0.5, 0.5).hex == "#ff000a"
+    assert hex_color((255, 0, 10)) == "#ff000a"
 
 
 def test_palette_mask_survives_png_with_the_class_as_index(tmp_path):
@@ -263,7 +262,7 @@ def test_labelled_overlay_shows_the_photo_above_and_every_color_in_the_legend():
         own = (labels == entry.index)[:, :, None]
         assert holds(np.where(own, picture[:480], 255), entry.color)  # plate on the segment
     assert not holds(picture, COLORS[3])  # absent
-    changed = (picture[:480] != overlay(photo, labels, COLORS)).any(axis=2)
+    changed = (picture[:480] != lay_colors(photo, labels, COLORS)).any(axis=2)
     assert 0.005 < changed.mean() < 0.1  # plates only
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from errseg.pictures.colors import ink_color
-from errseg.pictures.overlay import DEFAULT_OPACITY, NONE_COLOR, NONE_NAME, LegendEntry, overlay
+from errseg.pictures.overlay import DEFAULT_OPACITY, NONE_COLOR, NONE_NAME, LegendEntry, lay_colors
 
 
 def labelled_overlay(
@@ -21,22 +21,22 @@ def labelled_overlay(
     opacity: float = DEFAULT_OPACITY,
     legend_below: bool = True,
 ) -> Image.Image:
-    """The overlay as a picture to keep: names on the segments and a legend below.
+    """Draw the overlay as a picture to keep: names on the segments and a legend below.
 
     Args:
         image: (H, W, 3) uint8, RGB.
         labels: (H, W) integers, -1 or the index of one of the legend's entries.
-        legend: What `summarize` returned for these labels.
-        opacity: As for `overlay`.
-        legend_below: False where the legend stands elsewhere: names on the segments only.
+        legend: what `summarize` returned for these labels.
+        opacity: as for `lay_colors`.
+        legend_below: false where the legend stands elsewhere: names on the segments only.
 
     Returns:
-        An RGB image, at least `H` high and `W` wide; without the legend exactly so.
+        an RGB image, at least `H` high and `W` wide; without the legend exactly so.
     """
     colors = [NONE_COLOR] * (1 + max((entry.index for entry in legend), default=-1))
     for entry in legend:
         colors[entry.index] = entry.color
-    picture = Image.fromarray(overlay(image, labels, colors, opacity))
+    picture = Image.fromarray(lay_colors(image, labels, colors, opacity))
     font = _font(_font_size(labels.shape))
     _draw_names(picture, labels, legend, font)
     if not legend_below:
@@ -59,8 +59,8 @@ class NamePlate:
     """A name on a segment, and the plate it is written on.
 
     Attributes:
-        entry: The class.
-        text: The name, cut if it is very long.
+        entry: the class.
+        text: the name, cut if it is very long.
         box: left, top, width, height in pixels of the label map.
     """
 
@@ -72,14 +72,14 @@ class NamePlate:
 def name_plates(
     labels: np.ndarray, legend: Sequence[LegendEntry], font_size: int | None = None
 ) -> list[NamePlate]:
-    """Finds for each name the place where most of its plate is on the class's own pixels.
+    """Find for each name the place where most of its plate is on the class's own pixels.
 
     Classes that have no such place, or only under another name, are left to the legend.
 
     Args:
         labels: (H, W) integers, -1 or the index of one of the legend's entries.
-        legend: What `summarize` returned for these labels.
-        font_size: In pixels; follows the size of the labels by default.
+        legend: what `summarize` returned for these labels.
+        font_size: in pixels; follows the size of the labels by default.
     """
     image_height, image_width = labels.shape
     step = max(1, round(max(labels.shape) / 160))  # a coarse grid is enough to find places
@@ -134,7 +134,7 @@ def _plate_pad(font) -> int:
 
 
 def _window_means(values: np.ndarray, rows: int, columns: int, scale: int) -> np.ndarray:
-    """Means over `scale` times as high and wide windows around every (rows, columns) window.
+    """Average over `scale` times as high and wide windows around every (rows, columns) window.
 
     Outside of the grid counts as 0. The result has one value per position of a (rows, columns)
     window inside the grid.
@@ -151,7 +151,7 @@ def _window_means(values: np.ndarray, rows: int, columns: int, scale: int) -> np
 
 
 def _draw_legend(rows: Sequence[LegendEntry], width: int, font) -> Image.Image:
-    """A white strip of swatches, names and areas, in as many lines as it takes."""
+    """Draw a white strip of swatches, names and areas, in as many lines as it takes."""
     gap = font.size
     line_height = round(1.7 * font.size)
     swatch = round(0.9 * font.size)
@@ -179,7 +179,7 @@ def _draw_legend(rows: Sequence[LegendEntry], width: int, font) -> Image.Image:
 
 
 def _shorten(text: str, font, width: float) -> str:
-    """Cuts the text at the end until it fits the width in pixels."""
+    """Cut the text at the end until it fits the width in pixels."""
     if font.getlength(text) <= width:
         return text
     while text and font.getlength(f"{text}…") > width:
@@ -189,7 +189,7 @@ def _shorten(text: str, font, width: float) -> str:
 
 @functools.lru_cache(maxsize=8)
 def _font(size: int) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans, which matplotlib carries: Pillow's own font has no accented letters."""
+    """Load DejaVu Sans, which matplotlib carries: Pillow's own font has no accented letters."""
     import matplotlib  # takes a moment, and only pictures with text need it
 
     path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"

@@ -53,7 +53,7 @@ _LUMA = (0.2126, 0.7152, 0.0722)  # ITU-R BT.709
 
 
 def class_color(name: str) -> Color:
-    """The colour that a class has when nothing else wants it; a function of the name alone.
+    """Choose the colour of a class when nothing else wants it, by its name alone.
 
     The name is normalised (NFC, white space collapsed, case folded) and hashed with BLAKE2b; the
     hash picks one of a palette's 64 colours.
@@ -62,7 +62,7 @@ def class_color(name: str) -> Color:
 
 
 def class_colors(names: Sequence[str]) -> tuple[Color, ...]:
-    """Colours for classes that are shown together: stable for each name, and told apart.
+    """Choose colours for classes that are shown together: stable for each name, and told apart.
 
     The names take turns in the order of their hashes. Each takes its own colour (`class_color`)
     if that keeps a safe distance from every colour taken before, otherwise the nearest colour of
@@ -78,7 +78,7 @@ def class_colors(names: Sequence[str]) -> tuple[Color, ...]:
     present. Equal names have equal colours.
 
     Args:
-        names: The T names.
+        names: the T names.
 
     Returns:
         T colours, in the order of the names.
@@ -110,9 +110,14 @@ def class_colors(names: Sequence[str]) -> tuple[Color, ...]:
 
 
 def ink_color(color: Color) -> Color:
-    """Black or white, whichever contrasts more with the colour (WCAG 2 contrast ratio)."""
+    """Return black or white, whichever contrasts more with the colour (WCAG 2 contrast ratio)."""
     luminance = float(_linear(np.array(color)) @ np.array(_LUMA))
     return (255, 255, 255) if 1.05 / (luminance + 0.05) > (luminance + 0.05) / 0.05 else (0, 0, 0)
+
+
+def hex_color(color: Color) -> str:
+    """Write a colour as ``#rrggbb``."""
+    return "#{:02x}{:02x}{:02x}".format(*color)
 
 
 def _normalize(name: str) -> str:
@@ -130,7 +135,7 @@ def _as_color(rgb: np.ndarray) -> Color:
 
 @functools.cache
 def _palette() -> tuple[np.ndarray, np.ndarray]:
-    """The palette (64, 3) and the distances between its colours (64, 64)."""
+    """Compute the palette (64, 3) and the distances between its colours (64, 64)."""
     palette = np.array([list(bytes.fromhex(color)) for color in _PALETTE])
     seen = _seen(palette)
     return palette, _distances(seen, seen)
@@ -138,7 +143,7 @@ def _palette() -> tuple[np.ndarray, np.ndarray]:
 
 @functools.cache
 def _spare_colors() -> np.ndarray:
-    """(N, 3) further colours, N > `MAX_CLASSES`: a grid without the near-black and near-white."""
+    """Make more colours (N, 3) than `MAX_CLASSES`: a grid without near-black and near-white."""
     levels = np.linspace(0, 255, _SPARE_LEVELS).round()
     grid = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1).reshape(-1, 3)
     lightness = _oklab(_linear(grid))[:, 0]
@@ -146,23 +151,23 @@ def _spare_colors() -> np.ndarray:
 
 
 def _seen(rgb: np.ndarray) -> np.ndarray:
-    """Colours (N, 3) in OKLab (3, N, 3): for normal sight, without green, without red cones."""
+    """Turn colours (N, 3) to OKLab (3, N, 3): normal sight, without green and without red cones."""
     linear = _linear(rgb)
     sights = (np.eye(3), np.array(_DEUTERANOPIA), np.array(_PROTANOPIA))
     return np.stack([_oklab(np.clip(linear @ sight.T, 0, 1)) for sight in sights])
 
 
 def _distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """The least distance (N, M) over the three sights; colours as `_seen` gives them."""
+    """Find the least distance (N, M) over the three sights; colours as `_seen` gives them."""
     return np.linalg.norm(first[:, :, None] - second[:, None], axis=-1).min(axis=0)
 
 
 def _linear(rgb: np.ndarray) -> np.ndarray:
-    """Removes the sRGB gamma: 0..255 to 0..1."""
+    """Remove the sRGB gamma: 0..255 to 0..1."""
     scaled = rgb / 255
     return np.where(scaled <= 0.04045, scaled / 12.92, ((scaled + 0.055) / 1.055) ** 2.4)
 
 
 def _oklab(linear: np.ndarray) -> np.ndarray:
-    """Linear RGB (..., 3) to OKLab, in which distance is how different colours look."""
+    """Turn linear RGB (..., 3) to OKLab, in which distance is how different colours look."""
     return np.cbrt(linear @ np.array(_CONES).T) @ np.array(_OKLAB).T

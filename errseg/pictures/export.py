@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from errseg.pictures.captions import labelled_overlay
-from errseg.pictures.colors import Color, class_color, class_colors
+from errseg.pictures.colors import Color, class_color, class_colors, hex_color
 from errseg.pictures.overlay import (
     DEFAULT_OPACITY,
     NONE_INDEX,
@@ -104,27 +104,19 @@ def as_dict(result: Result, colors: tuple[Color, ...], masks: bool = False) -> d
             {
                 "index": index,
                 "name": name,
-                "color": "#{:02x}{:02x}{:02x}".format(*colors[index]),
+                "color": hex_color(colors[index]),
                 "area": _round(present[index].area) if index in present else 0.0,
                 "mean_score": _round(present[index].score) if index in present else None,
                 "kept": index in kept,
                 "crm_score": _round(result.crm_scores[index]),
                 "crm_rank": int(ranks[index]),
                 "votes": result.votes[index].tolist(),
-                **(
-                    {"rle": run_lengths(result.labels == index)}
-                    if masks and index in present
-                    else {}
-                ),
             }
+            | ({"rle": run_lengths(result.labels == index)} if masks and index in present else {})
             for index, name in enumerate(result.classes)
         ],
         "none_area": _round(np.mean(result.labels < 0)),
-        "mask": {
-            "file": MASK_FILE,
-            "none_index": NONE_INDEX,
-            "class_of_index": class_of_index,
-        },
+        "mask": {"file": MASK_FILE, "none_index": NONE_INDEX, "class_of_index": class_of_index},
         "settings": {
             **dataclasses.asdict(result.settings),
             "network_size": list(result.settings.network_size),
@@ -146,7 +138,7 @@ def write_result(
         opacity: of the class colours, in [0, 1].
 
     Returns:
-        The paths of the three files.
+        the paths of the three files.
 
     Raises:
         OSError: the folder can't be made or written to.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from errseg.pictures.captions import labelled_overlay
-from errseg.pictures.colors import Color
+from errseg.pictures.colors import Color, hex_color
 from errseg.pictures.export import crm_ranks, legend
 from errseg.pictures.overlay import NONE_NAME
 
@@ -63,7 +63,7 @@ def write_figure(
     from matplotlib.figure import Figure
 
     entries = legend(result, colors)
-    overlay = labelled_overlay(photo, result.labels, entries, legend_below=False)
+    masks = labelled_overlay(photo, result.labels, entries, legend_below=False)
     # A class may be called "$x$"; it is text, not a formula.
     with matplotlib.rc_context({"text.parse_math": False, "font.size": 8}):
         figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DOTS_PER_INCH, layout="constrained")
@@ -73,7 +73,7 @@ def write_figure(
         _picture(photo_axes, photo, "Photo")
         photo_axes.plot(*pixel, "+", color="white", markersize=9, markeredgewidth=2.5)
         photo_axes.plot(*pixel, "+", color="black", markersize=9, markeredgewidth=1)
-        _picture(masks_axes, np.asarray(overlay), "Masks")
+        _picture(masks_axes, np.asarray(masks), "Masks")
         _legend(legend_axes, result, entries)
         ranking_axes, *heat_axes = bottom.subplots(1, 1 + len(heats))
         _ranking(ranking_axes, result, colors)
@@ -92,7 +92,10 @@ def _legend(axes: Axes, result: Result, entries: list) -> None:
     from matplotlib.patches import Patch
 
     rows = [
-        Patch(facecolor=entry.hex, label=f"{entry.name}  {entry.area:.0%}  {entry.score:.2f}")
+        Patch(
+            facecolor=hex_color(entry.color),
+            label=f"{entry.name}  {entry.area:.0%}  {entry.score:.2f}",
+        )
         for entry in entries[:MOST_BARS]
     ]
     if none := float((result.labels < 0).mean()):
@@ -105,7 +108,7 @@ def _ranking(axes: Axes, result: Result, colors: tuple[Color, ...]) -> None:
     order = np.argsort(crm_ranks(result))[:MOST_BARS]
     kept = set(result.kept)
     for place, index in enumerate(order):
-        color = [value / 255 for value in colors[index]]
+        color = hex_color(colors[index])
         dropped = {} if index in kept else {"color": "none", "edgecolor": "0.5", "hatch": "////"}
         axes.barh(place, result.crm_scores[index], **({"color": color} | dropped))
     axes.set_yticks(range(len(order)), [result.classes[index] for index in order], fontsize=6.5)

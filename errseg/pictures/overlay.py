@@ -1,6 +1,6 @@
-"""What a result looks like: class colours, overlay, legend, palette mask.
+"""What a result looks like: overlay, legend, palette mask.
 
-Arrays only: no torch, no app. Label maps hold class indices, -1 where there is no class.
+Arrays in, arrays and pictures out. Label maps hold class indices, -1 where there is no class.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class LegendEntry:
     """One class that is present in a label map.
 
     Attributes:
-        index: The class's index in the vocabulary, or -1 for pixels without a class.
-        name: The class's name.
-        color: The class's colour.
-        area: Share of all pixels, 0..1.
-        score: Mean score over the class's pixels, 0..1.
+        index: the class's, in the vocabulary, or -1 for pixels without a class.
+        name: the class's.
+        color: the class's.
+        area: share of all pixels, 0..1.
+        score: mean over the class's pixels, 0..1.
     """
 
     index: int
@@ -44,33 +44,28 @@ class LegendEntry:
     area: float
     score: float
 
-    @property
-    def hex(self) -> str:
-        """The colour as `#rrggbb`."""
-        return "#{:02x}{:02x}{:02x}".format(*self.color)
 
-
-def overlay(
+def lay_colors(
     image: np.ndarray,
     labels: np.ndarray,
     colors: Sequence[Color],
     opacity: float = DEFAULT_OPACITY,
 ) -> np.ndarray:
-    """Lays the class colours over the photo, with a thin light line between classes.
+    """Lay the class colours over the photo, with a thin light line between classes.
 
     Pixels without a class stay uncoloured: the photo in grey, and darker.
 
     Args:
         image: (H, W, 3) uint8, RGB.
         labels: (H, W) integers, -1 or an index into `colors`.
-        colors: One colour per class.
-        opacity: Of the colours, 0 (the photo; the lines stay) to 1 (the colours).
+        colors: one per class.
+        opacity: of the colours, 0 (the photo; the lines stay) to 1 (the colours).
 
     Returns:
         (H, W, 3) uint8, RGB; the inputs stay as they are.
 
     Raises:
-        ValueError: Shapes, indices or the opacity don't fit.
+        ValueError: shapes, indices or the opacity don't fit.
     """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise ValueError(f"The image must be (H, W, 3) uint8, not {image.shape} {image.dtype}.")
@@ -104,18 +99,18 @@ def overlay(
 def summarize(
     labels: np.ndarray, scores: np.ndarray, names: Sequence[str], colors: Sequence[Color]
 ) -> list[LegendEntry]:
-    """The classes that are present, largest first; equal areas by index.
+    """List the classes that are present, largest first; equal areas by index.
 
     Pixels without a class count for the areas of the others but have no entry.
 
     Args:
         labels: (H, W) integers, -1 or an index into `names`.
         scores: (H, W), the winning class's score, 0..1.
-        names: The T names.
-        colors: The T colours.
+        names: the T names.
+        colors: the T colours.
 
     Raises:
-        ValueError: Shapes or indices don't fit.
+        ValueError: shapes or indices don't fit.
     """
     if labels.shape != scores.shape or len(names) != len(colors):
         raise ValueError(
@@ -123,9 +118,7 @@ def summarize(
             f"there are {len(names)} names and {len(colors)} colours."
         )
     _check_labels(labels, len(names))
-    shifted = labels.ravel().astype(np.int64) + 1
-    counts = np.bincount(shifted, minlength=len(names) + 1)[1:]
-    totals = np.bincount(shifted, weights=scores.ravel(), minlength=len(names) + 1)[1:]
+    counts, totals = _sums(labels, len(names)), _sums(labels, len(names), scores)
     present = np.flatnonzero(counts)
     return [
         LegendEntry(
@@ -142,7 +135,7 @@ def summarize(
 def palette_mask(
     labels: np.ndarray, colors: Sequence[Color]
 ) -> tuple[Image.Image, tuple[int, ...]]:
-    """The label map as an indexed image that any viewer shows in the classes' colours.
+    """Draw the label map as an indexed image that any viewer shows in the classes' colours.
 
     A palette has 256 places and `NONE_INDEX`, 255, means no class. With up to 255 classes a
     pixel's index is its class. With more the indices count the classes present, in ascending
@@ -150,19 +143,19 @@ def palette_mask(
 
     Args:
         labels: (H, W) integers, -1 or an index into `colors`.
-        colors: The T colours.
+        colors: the T colours.
 
     Returns:
-        The image in mode P, and the class of each palette index.
+        the image in mode P, and the class of each palette index.
 
     Raises:
-        ValueError: An index doesn't fit.
+        ValueError: an index doesn't fit.
     """
     _check_labels(labels, len(colors))
     if len(colors) <= NONE_INDEX:
         classes = np.arange(len(colors))
     else:
-        counts = np.bincount(labels.ravel().astype(np.int64) + 1, minlength=len(colors) + 1)[1:]
+        counts = _sums(labels, len(colors))
         largest = np.argsort(-counts, kind="stable")[:NONE_INDEX]
         classes = np.sort(largest[counts[largest] > 0])
     index_of_class = np.full(len(colors) + 1, NONE_INDEX, np.uint8)  # the last, -1: no class
@@ -182,8 +175,15 @@ def resize_labels(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.asarray(picture.resize(size, Image.Resampling.NEAREST))
 
 
+def _sums(labels: np.ndarray, classes: int, values: np.ndarray | None = None) -> np.ndarray:
+    """Add up each class's pixels (T), or their values."""
+    weights = None if values is None else values.ravel()
+    shifted = labels.ravel().astype(np.int64) + 1  # -1, no class, comes first
+    return np.bincount(shifted, weights, minlength=classes + 1)[1:]
+
+
 def _boundaries(labels: np.ndarray) -> np.ndarray:
-    """(H, W) bool: the pixels whose right or lower neighbour has another label."""
+    """Find (H, W) bool: the pixels whose right or lower neighbour has another label."""
     edges = np.zeros(labels.shape, bool)
     edges[:, :-1] = labels[:, :-1] != labels[:, 1:]
     edges[:-1] |= labels[:-1] != labels[1:]

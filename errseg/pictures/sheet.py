@@ -47,17 +47,14 @@ def contact_sheet(
         masks = labelled_overlay(small, labels, shown, legend_below=False)
         pairs.append((Image.fromarray(small), masks))
     rows = -(-len(pairs) // columns)
-    sheet = Image.new(
-        "RGB",
-        (columns * 2 * (TILE[0] + GAP) + GAP, rows * (TILE[1] + GAP) + GAP),
-        PAPER,
-    )
+    size = (columns * 2 * (TILE[0] + GAP) + GAP, rows * (TILE[1] + GAP) + GAP)
+    sheet = Image.new("RGB", size, PAPER)
     for place, pair in enumerate(pairs):
         row, column = divmod(place, columns)
         for side, picture in enumerate(pair):
             left = GAP + (2 * column + side) * (TILE[0] + GAP)
             top = GAP + row * (TILE[1] + GAP)
             # Photo and masks touch in the middle, whatever their aspect.
-            indent = TILE[0] - picture.width if side == 0 else 0
-            sheet.paste(picture, (left + indent, top + (TILE[1] - picture.height) // 2))
+            tile = ImageOps.pad(picture, TILE, color=PAPER, centering=(1 - side, 0.5))
+            sheet.paste(tile, (left, top))
     return sheet

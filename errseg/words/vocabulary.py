@@ -36,20 +36,8 @@ ADE20K 847 with all of its synonyms has 423.
 MAX_TEXT_LENGTH = (MAX_CLASSES + MAX_EXTRA_SYNONYMS) * MAX_NAME_LENGTH
 """Most characters looked at, all classes together."""
 
-BACKGROUND_WORDS = (
-    "wall",
-    "floor",
-    "ceiling",
-    "window",
-    "furniture",
-    "sky",
-    "building",
-    "tree",
-    "grass",
-    "ground",
-    "road",
-    "water",
-    "mountain",
+BACKGROUND_WORDS = tuple(
+    "wall floor ceiling window furniture sky building tree grass ground road water mountain".split()
 )
 """Everyday surroundings; without some of these a short vocabulary paints them as wrong classes."""
 
@@ -71,9 +59,9 @@ class ClassPrompt:
     """One class of a vocabulary.
 
     Attributes:
-        name: What is shown; the first synonym.
-        synonyms: What is prompted, at least the name.
-        aliases: Other words for the class, which are not prompted: a benchmark's own spelling
+        name: what is shown; the first synonym.
+        synonyms: what is prompted, at least the name.
+        aliases: other words for the class, which are not prompted: a benchmark's own spelling
             and its further synonyms.
     """
 
@@ -87,8 +75,8 @@ class Vocabulary:
     """An ordered list of T classes.
 
     Attributes:
-        classes: The classes; a class's index is its label.
-        notices: What was changed on reading, in short plain sentences. Two vocabularies that
+        classes: in label order; a class's index is its label.
+        notices: what was changed on reading, in short plain sentences. Two vocabularies that
             differ only in these are equal.
     """
 
@@ -115,7 +103,7 @@ class Vocabulary:
 def parse_classes(
     classes: str | Sequence[str] | Vocabulary, limit: int | None = None
 ) -> Vocabulary:
-    """Reads a vocabulary as a person gives it.
+    """Read a vocabulary as a person gives it.
 
     In a string, commas, semicolons, new lines and tabs part classes. In a list each item is one
     class, and a comma inside an item stays part of its name. In both, bars part the synonyms of
@@ -125,14 +113,14 @@ def parse_classes(
     or a separator at the end of a line is no blank.
 
     Args:
-        classes: The text, the list, or a vocabulary, which is returned as it is.
-        limit: Most classes to accept, or None.
+        classes: the text, the list, or a vocabulary, which is returned as it is.
+        limit: most classes to accept, or None.
 
     Returns:
-        The vocabulary, with at least one class.
+        the vocabulary, with at least one class.
 
     Raises:
-        InputError: There is no class, there are more than `limit`, a name is longer than
+        InputError: there is no class, there are more than `limit`, a name is longer than
             `MAX_NAME_LENGTH`, there are too many synonyms, or `classes` holds something that is
             no text.
     """
@@ -168,12 +156,12 @@ def parse_classes(
 
 
 def fill_templates(name: str, templates: Sequence[str]) -> list[str]:
-    """Puts a name in the place of `{}` in each template.
+    """Put a name in the place of `{}` in each template.
 
     Only `{}` is replaced, so braces in a name or elsewhere in a template do no harm.
 
     Raises:
-        ValueError: A template has no place for the name.
+        ValueError: a template has no place for the name.
     """
     for template in templates:
         if "{}" not in template:
@@ -182,7 +170,7 @@ def fill_templates(name: str, templates: Sequence[str]) -> list[str]:
 
 
 def named_vocabularies() -> dict[str, str]:
-    """The benchmarks' vocabularies: name -> one-line description, smallest first."""
+    """List the benchmarks' vocabularies: name -> one-line description, smallest first."""
     entries = {
         file.name.removesuffix(".json"): _read(file.name)
         for file in (resources.files("errseg.words") / "lists").iterdir()
@@ -195,19 +183,19 @@ def named_vocabularies() -> dict[str, str]:
 
 
 def load_vocabulary(name: str, published_spelling: bool = False) -> Vocabulary:
-    """A benchmark's vocabulary, in its label order.
+    """Read a benchmark's vocabulary, in its label order.
 
     Every class is prompted by one word, as in the published models, which use the first of a
     benchmark's synonyms; the others are aliases.
 
     Args:
-        name: One of `named_vocabularies()`.
-        published_spelling: False for plain spellings, all different: `dining table` where the
+        name: one of `named_vocabularies()`.
+        published_spelling: false for plain spellings, all different: `dining table` where the
             benchmark writes `diningtable`, and the next synonym where it gives two classes the
-            same first one. True for the benchmark's own, which the published figures rest on.
+            same first one; true for the benchmark's own, which the published figures rest on.
 
     Raises:
-        InputError: There is no such vocabulary.
+        InputError: there is no such vocabulary.
     """
     known = named_vocabularies()
     key = name.strip().lower() if isinstance(name, str) else name
@@ -223,7 +211,7 @@ def load_vocabulary(name: str, published_spelling: bool = False) -> Vocabulary:
 
 
 def suggested_kept_classes(vocabulary_size: int) -> int:
-    """The paper's advice for P, the number of classes that CRM keeps (Table XIII).
+    """Look up the paper's advice for P, the number of classes that CRM keeps (Table XIII).
 
     A size between two of the table's takes the smaller one's P. Never more than the size.
 
@@ -231,7 +219,7 @@ def suggested_kept_classes(vocabulary_size: int) -> int:
         vocabulary_size: T, at least 1.
 
     Raises:
-        ValueError: The size is below 1.
+        ValueError: the size is below 1.
     """
     if vocabulary_size < 1:
         raise ValueError(f"A vocabulary has at least 1 class, not {vocabulary_size}.")
@@ -240,7 +228,7 @@ def suggested_kept_classes(vocabulary_size: int) -> int:
 
 
 def _split(classes: str | Sequence[str]) -> list[str]:
-    """Parts the input into one text per class; some may be blank."""
+    """Part the input into one text per class; some may be blank."""
     if classes is None:  # an empty form field
         return []
     if isinstance(classes, str):
@@ -278,7 +266,7 @@ def _parse_synonyms(item: str) -> tuple[str, ...]:
 
 
 def _clean(text: str) -> str:
-    """Collapses white space, removes what can't be seen, composes accents (NFC)."""
+    """Collapse white space, remove what can't be seen, compose accents (NFC)."""
     spaced = " ".join(text.split())
     seen = "".join(char for char in spaced if unicodedata.category(char) not in _INVISIBLE)
     # Removing a character may have brought two spaces together.
@@ -307,7 +295,7 @@ def _enumerate(names: list[str]) -> str:
 
 @functools.cache
 def _read(file_name: str) -> dict:
-    """A vocabulary's file: title, description, and classes as {name, benchmark?, also?}.
+    """Read a vocabulary's file: title, description, and classes as {name, benchmark?, also?}.
 
     `benchmark` is the benchmark's first synonym where it differs from the name, `also` its
     further synonyms.
