@@ -1,4 +1,4 @@
-"""Colours are stable and told apart; pictures show what the label map holds."""
+"""Overlays, summaries and palette masks show what the label map holds."""
 
 import time
 
@@ -6,102 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from errseg.pictures.captions import labelled_overlay
-from errseg.pictures.colors import class_color, class_colors, hex_color
-from errseg.pictures.overlay import (
-    NONE_INDEX,
-    lay_colors,
-    palette_mask,
-    summarize,
-)
+from errseg.pictures.colors import class_colors
+from errseg.pictures.overlay import NONE_INDEX, lay_colors, palette_mask, summarize
 from errseg.words.vocabulary import load_vocabulary
-
-# Viénot, Brettel and Mollon, "Digital video colourmaps for checking the legibility of displays by
-# dichromats" (1999), in linear RGB: another simulation than the one the colours are chosen by.
-DICHROMATS = {
-    "normal": np.eye(3),
-    "deuteranopia": np.array(
-        [[0.29275, 0.70725, 0], [0.29275, 0.70725, 0], [-0.02234, 0.02234, 1]]
-    ),
-    "protanopia": np.array([[0.11238, 0.88762, 0], [0.11238, 0.88762, 0], [0.00401, -0.00401, 1]]),
-}
-
-
-def cielab(colors, sight):
-    """CIE 1976 L*a*b* (D65) of sRGB colours as seen with one kind of sight."""
-    scaled = np.array(colors) / 255
-    linear = np.where(scaled <= 0.04045, scaled / 12.92, ((scaled + 0.055) / 1.055) ** 2.4)
-    linear = np.clip(linear @ sight.T, 0, 1)
-    to_xyz = np.array(
-        [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
-    )
-    xyz = linear @ to_xyz.T / to_xyz.sum(axis=1)
-    f = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz / (3 * (6 / 29) ** 2) + 4 / 29)
-    return np.stack(
-        [116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], axis=1
-    )
-
-
-def least_distance(colors, sight):
-    """The smallest CIE 1976 colour difference between any two colours."""
-    lab = cielab(colors, sight)
-    distances = np.linalg.norm(lab[:, None] - lab[None], axis=-1)
-    return distances[~np.eye(len(colors), dtype=bool)].min()
-
-
-def test_a_color_is_a_function_of_the_name_alone():
-    # Fixed, so that pictures of different days and versions compare.
-    assert [class_color(name) for name in ("dog", "sky", "person")] == [
-        (150, 90, 255),
-        (75, 180, 240),
-        (165, 15, 0),
-    ]
-    assert class_color(" Traffic \n LIGHT ") == class_color("traffic light")
-    assert class_color("cafe\u0301") == class_color("caf\u00e9")
-
-
-def test_colors_depend_on_the_set_of_names_not_on_their_order():
-    names = list(load_vocabulary("ade847").names[:100])
-    colors = dict(zip(names, class_colors(names), strict=True))
-    shuffled = [names[i] for i in np.random.default_rng(0).permutation(len(names))]
-    assert class_colors(shuffled) == tuple(colors[name] for name in shuffled)
-
-
-def test_most_classes_of_a_short_vocabulary_keep_their_own_color():
-    words = load_vocabulary("context459").names
-    generator = np.random.default_rng(0)
-    kept = []
-    for _ in range(100):
-        names = generator.choice(words, 6, replace=False).tolist()
-        colors = class_colors(names)
-        kept.append(np.mean([class_color(n) == c for n, c in zip(names, colors, strict=True)]))
-    assert np.mean(kept) > 0.65
-
-
-@pytest.mark.parametrize("sight", DICHROMATS)
-@pytest.mark.parametrize(("count", "least"), [(4, 9), (12, 9), (24, 5)])
-def test_colors_are_told_apart_by_all_eyes(sight, count, least):
-    words = load_vocabulary("context459").names
-    generator = np.random.default_rng(count)
-    distances = [
-        least_distance(
-            class_colors(generator.choice(words, count, replace=False).tolist()),
-            DICHROMATS[sight],
-        )
-        for _ in range(60)
-    ]
-    assert min(distances) > least  # 2.3 is just noticeable
-
-
-def test_64_classes_have_64_colors_and_847_have_847():
-    assert len(set(class_colors([f"class {i}" for i in range(64)]))) == 64
-    names = load_vocabulary("ade847").names
-    colors = class_colors(names)
-    assert len(set(colors)) == 847
-    assert colors == class_colors(names)
-    assert class_colors([]) == ()
-    assert len(set(class_colors(["dog", "DOG", "dog "]))) == 1
-
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
 NAMES = ("dog", "grass", "sky", "unicorn")
@@ -204,7 +111,6 @@ def test_summary_breaks_ties_by_index_and_accepts_nothing():
     summary = summarize(labels, np.ones((2, 2)), NAMES, COLORS)
     assert [entry.index for entry in summary] == [0, 1, 2]
     assert summarize(np.full((2, 2), -1), np.zeros((2, 2)), NAMES, COLORS) == []
-    assert hex_color((255, 0, 10)) == "#ff000a"
 
 
 def test_palette_mask_survives_png_with_the_class_as_index(tmp_path):
@@ -244,36 +150,3 @@ def test_palette_mask_drops_the_smallest_of_more_than_255_present():
     assert classes == tuple(range(45, 300))
     np.testing.assert_array_equal(np.asarray(mask)[0, :45], 255)
     np.testing.assert_array_equal(np.asarray(mask)[0, 45:300], np.arange(255))
-
-
-def test_labelled_overlay_shows_the_photo_above_and_every_color_in_the_legend():
-    labels = three_stripes().repeat(10, axis=0).repeat(10, axis=1)
-    photo = PHOTO.repeat(10, axis=0).repeat(10, axis=1)
-    legend = summarize(labels, np.ones(labels.shape), NAMES, COLORS)
-    picture = np.asarray(labelled_overlay(photo, labels, legend))
-    assert picture.shape[1] == 640
-    assert 480 < picture.shape[0] < 600
-
-    def holds(part, color):
-        return (part == np.array(color)).all(axis=2).sum() > 50
-
-    for entry in legend:
-        assert holds(picture[480:], entry.color)  # swatch
-        own = (labels == entry.index)[:, :, None]
-        assert holds(np.where(own, picture[:480], 255), entry.color)  # plate on the segment
-    assert not holds(picture, COLORS[3])  # absent
-    changed = (picture[:480] != lay_colors(photo, labels, COLORS)).any(axis=2)
-    assert 0.005 < changed.mean() < 0.1  # plates only
-
-
-@pytest.mark.parametrize("size", [(1, 1), (3, 200), (200, 3), (64, 64)])
-def test_labelled_overlay_takes_any_size_and_any_names(size):
-    names = ["x" * 100, "<b>", "犬", "chaise à bascule", "A"]
-    labels = np.random.default_rng(0).integers(-1, 5, size)
-    photo = np.zeros((*size, 3), np.uint8)
-    legend = summarize(labels, np.ones(size), names, class_colors(names))
-    picture = labelled_overlay(photo, labels, legend)
-    assert picture.mode == "RGB"
-    assert picture.width >= size[1]
-    assert picture.height >= size[0]
-    assert labelled_overlay(photo, np.full(size, -1), []).height > size[0]  # "none of these"
