@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from errseg.cache import BoundedCache
+from errseg.inference.caches import BoundedCache
 from errseg.network.model import ERRSeg, ImageFeatures
 
 KNOWN_CLASSES = 64
