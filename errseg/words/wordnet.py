@@ -12,39 +12,17 @@ singulars. A hypernym stands before its kinds.
 from __future__ import annotations
 
 import functools
+import json
 import lzma
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 
 EXTRACT = Path(__file__).resolve().parents[2] / "assets/wordnet/nouns.txt.xz"
 """The shipped extract."""
 
 LEMMA_SEPARATOR, FIELD_SEPARATOR, OTHER_SENSE = "|", "\t", "~"
-
-TOO_ABSTRACT = frozenset(
-    "abstraction|accumulation|anapsid|animal material|animal product|animal tissue|area|artifact|"
-    "arrangement|article|assets|attribute|being|body of water|body part|causal agent|cause|"
-    "chemical|chordate|collection|commodity|component|compound|connection|consumer goods|"
-    "container|cover|covering|creation|device|diapsid|durables|element|entity|equipment|"
-    "extremity|fluid|formation|geographical area|gregarious person|group|horizontal surface|"
-    "implement|indefinite quantity|instrument|instrumentality|item|line|living thing|location|"
-    "material|matter|mechanism|natural object|natural phenomenon|nutriment|nutrient|object|"
-    "organ|organism|part|phenomenon|physical entity|physical phenomenon|piece|placental|point|"
-    "process|product|region|relation|representation|section|sheet|social group|solid|stuff|"
-    "strip|structural member|structure part|substance|support|supporting structure|surface|"
-    "system|thing|tract|unit|unpleasant person|utility|vascular plant|vertebrate|way|whole".split(
-        LEMMA_SEPARATOR
-    )
-)
-"""First names of synsets that say nothing of how a thing looks; left out of hypernyms."""
-
-UNSPECIFIC = frozenset(
-    "barrier|construction|control|conveyance|craft|creation|decoration|design|energy|framework|"
-    "lot|obstruction|plant organ|plant part|plaything|radiation|regulator|restraint|rubbish|"
-    "signal|structure|symbol|vessel|waste".split(LEMMA_SEPARATOR)
-)
-"""First names of synsets that say a little; left out where another hypernym is there."""
 
 # WordNet's rules of detachment for nouns (morphy(7WN)): ending -> ending of the singular.
 _SINGULAR = (
@@ -136,8 +114,9 @@ def chain(name: str) -> tuple[tuple[str, ...], ...]:
     index = find(name)
     if index is None:
         return ()
+    left_out = _first_names("too_abstract")
     above = (nouns().lemmas(i) for i in _ancestors(nouns(), index))
-    return tuple(words for words in above if words[0] not in TOO_ABSTRACT)
+    return tuple(words for words in above if words[0] not in left_out)
 
 
 def hypernyms(
@@ -155,13 +134,25 @@ def hypernyms(
         empty if the noun isn't found: ("rodent", "animal") for a capybara.
     """
     own = {_singular(word) for word in name.lower().split()}
-    above = chain(name)
+    above, unspecific = chain(name), _first_names("unspecific")
     words = []
-    for synset in [words for words in above if words[0] not in UNSPECIFIC] or above:
+    for synset in [words for words in above if words[0] not in unspecific] or above:
         known = next((word for word in synset if knows(word)), None)
         if known and known not in words and known.lower() not in own:
             words.append(known)
     return tuple(words[:nearest] + words[nearest:][-1:])
+
+
+@functools.cache
+def _first_names(kind: str) -> frozenset[str]:
+    """Read from `hypernyms.json` the first names of synsets that make poor hypernyms.
+
+    Args:
+        kind: "too_abstract": they say nothing of how a thing looks, and are left out; "unspecific":
+            they say a little, and are left out where another hypernym is there.
+    """
+    file = resources.files("errseg.words") / "hypernyms.json"
+    return frozenset(json.loads(file.read_text("utf-8"))[kind])
 
 
 def _find_whole(name: str) -> int | None:
