@@ -6,11 +6,15 @@ import torch
 from errseg import InputError
 from errseg.network.crm import (
     count_votes,
-    rank_classes,
     rank_vocabulary,
     score_votes,
     select_classes,
 )
+
+
+def rank_classes(cost, votes_per_pixel):
+    """Rank cost maps (B, T, h, w): embeddings whose similarities they are."""
+    return rank_vocabulary(cost, torch.eye(cost.shape[1], dtype=cost.dtype), votes_per_pixel)
 
 
 def votes_of(cost, votes_per_pixel):

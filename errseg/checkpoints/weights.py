@@ -142,13 +142,8 @@ def _load_safetensors(path: Path) -> ERRSeg:
         )
     with torch.device("meta"):
         model = build_model(config)
-    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    tensors = _as_named_today(model, _dequantize(stored), expected)
-    check_tensors(
-        found={name: tuple(tensor.shape) for name, tensor in tensors.items()},
-        expected=expected,
-        what=f"a complete {model.config.name}",
-    )
+    tensors = _as_named_today(model, _dequantize(stored))
+    check_tensors(tensors, model.state_dict(), f"a complete {model.config.name}")
     model.load_state_dict(tensors, assign=True)
     model.towers.rebuild_buffers()
     model.towers.take_metadata(metadata)
@@ -207,9 +202,7 @@ def _per_row(scale: Tensor, tensor: Tensor) -> Tensor:
     return scale.view(-1, *[1] * (tensor.ndim - 1))
 
 
-def _as_named_today(
-    model: ERRSeg, tensors: dict[str, Tensor], shapes: dict[str, tuple[int, ...]]
-) -> dict[str, Tensor]:
+def _as_named_today(model: ERRSeg, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Give tensors of an earlier file the names they have today, and add what it lacks."""
     named = {}
     for name, tensor in tensors.items():
@@ -217,4 +210,5 @@ def _as_named_today(
             name = name.replace(TOWERS + earlier, TOWERS + today)
         named[name] = tensor
     zero = tuple(TOWERS + name for name in model.towers.zero_at_first)
-    return {n: torch.zeros(shape) for n, shape in shapes.items() if n.startswith(zero)} | named
+    ours = model.state_dict().items()
+    return {n: torch.zeros(t.shape) for n, t in ours if n.startswith(zero)} | named

@@ -85,11 +85,7 @@ class ClipTowers(Towers):
         return F.normalize(embedded.float(), dim=-1).permute(0, 3, 1, 2)
 
     def encode_text(self, prompts: list[str]) -> Tensor:
-        """Encode prompts to L2-normalised embeddings (T, C).
-
-        Attention is causal, so what follows the end of the longest prompt can't change it: the
-        tower runs at that length instead of the full context.
-        """
+        """Encode prompts, see `Towers`: causal attention lets the longest one's end be the last."""
         tokens = _tokenize(prompts, self.config.context_length)
         lengths = tokens.argmax(dim=1) + 1  # the end-of-text token has the highest number
         by_length = lengths.argsort(stable=True)
@@ -102,9 +98,8 @@ class ClipTowers(Towers):
     def _encode_tokens(self, tokens: Tensor) -> Tensor:
         """Encode one batch of tokens (T, L), whose rows end where their greatest number stands.
 
-        What every row begins with, such as "a photo of a", is the same in every row up to there:
-        it is computed once, and the rows attend to its keys and values. Of the last block only the
-        ends are computed.
+        What every row begins with, such as "a photo of a", is computed once, and the rows attend
+        to its keys and values. Of the last block only the ends are computed.
         """
         clip, length = self.clip, tokens.shape[1]
         same = (tokens == tokens[0]).all(dim=0)
@@ -122,7 +117,7 @@ class ClipTowers(Towers):
         return F.normalize((clip.ln_final(ends[:, 0]) @ clip.text_projection).float(), dim=-1)
 
     def prompt_lengths(self, prompts: list[str]) -> list[int]:
-        """Count the tokens of each prompt, so that those that will be cut can be named."""
+        """Count the tokens of each prompt, see `Towers`."""
         tokens = _tokenize(prompts, LONGEST_COUNTED)
         return (tokens.argmax(dim=1) + 1).tolist()  # the end-of-text token has the highest number
 

@@ -6,8 +6,6 @@ and the same on every device and in every batch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import torch
 from torch import Tensor
 
@@ -34,36 +32,14 @@ def rank_vocabulary(dense: Tensor, text: Tensor, votes_per_pixel: int) -> Tensor
     Raises:
         InputError: K is smaller than 1.
     """
-    chunks = text.split(RANKED_AT_ONCE)
-    return _rank((torch.einsum("bchw,tc->bthw", dense, chunk) for chunk in chunks), votes_per_pixel)
-
-
-def rank_classes(cost: Tensor, votes_per_pixel: int) -> Tensor:
-    """Find each pixel's top K classes, ties to the lower index.
-
-    Args:
-        cost: stride-16 cost maps (B, T, h, w).
-        votes_per_pixel: K, at least 1; at most T ranks are used.
-
-    Returns:
-        (B, min(K, T), h, w) int64 class indices, best first.
-
-    Raises:
-        InputError: K is smaller than 1.
-    """
-    return _rank([cost], votes_per_pixel)
-
-
-def _rank(costs: Iterable[Tensor], votes_per_pixel: int) -> Tensor:
-    """Rank the classes of one chunk of the vocabulary (B, T', h, w) after another."""
     if votes_per_pixel < 1:
         raise InputError(f"Votes per pixel (K) must be at least 1, not {votes_per_pixel}.")
     best, first = None, 0
-    for cost in costs:
-        keys = _ordered_keys(cost, first)
+    for chunk in text.split(RANKED_AT_ONCE):
+        keys = _ordered_keys(torch.einsum("bchw,tc->bthw", dense, chunk), first)
         keys = keys if best is None else torch.cat([best, keys], dim=1)
         best = keys.topk(min(votes_per_pixel, keys.shape[1]), dim=1).values
-        first += cost.shape[1]
+        first += len(chunk)
     return LAST_CLASS - (best & LAST_CLASS)
 
 
@@ -71,7 +47,7 @@ def count_votes(ranking: Tensor, classes: int) -> Tensor:
     """Count at how many pixels each class is at each of the top K ranks.
 
     Args:
-        ranking: (B, K, h, w) class indices, from `rank_classes`.
+        ranking: (B, K, h, w) class indices, from `rank_vocabulary`.
         classes: T.
 
     Returns:

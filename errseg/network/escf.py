@@ -34,21 +34,17 @@ class SpatialAttention(nn.Module):
 
     def __init__(self, config: HeadConfig):
         super().__init__()
-        width, guidance = config.width, config.width if config.image_guidance else 0
+        width, seen = config.width, config.width * (2 if config.image_guidance else 1)
         step = config.spatial_reduction
         self.heads = config.heads
-        self.query = SplitLinear(width + guidance, width)
-        self.value = nn.Linear(width, width)
-        self.out = nn.Linear(width, width)
+        self.query = SplitLinear(seen, width)
+        self.value, self.out = nn.Linear(width, width), nn.Linear(width, width)
+        self.key = (nn.Linear if step > 1 else SplitLinear)(seen, width)
+        self.reduce_key = None
         if step > 1:
-            self.key = nn.Linear(width + guidance, width)
-            self.reduce_key = SplitConv2d(width + guidance, width + guidance, step, step)
-            self.norm_key = nn.LayerNorm(width + guidance)
+            self.reduce_key, self.norm_key = SplitConv2d(seen, seen, step, step), nn.LayerNorm(seen)
             self.reduce_value = nn.Conv2d(width, width, step, step)
             self.norm_value = nn.LayerNorm(width)
-        else:
-            self.key = SplitLinear(width + guidance, width)
-            self.reduce_key = None
 
     def guidance(self, guidance: Tensor | None) -> tuple[Tensor, Tensor]:
         """Do what depends on the image alone: guidance (B, h, w, C) -> its query and key halves."""
@@ -131,12 +127,10 @@ class ClassAttention(nn.Module):
 
     def __init__(self, config: HeadConfig):
         super().__init__()
-        width, guidance = config.width, config.width if config.text_guidance else 0
+        width, seen = config.width, config.width * (2 if config.text_guidance else 1)
         self.heads = config.heads
-        self.query = SplitLinear(width + guidance, width)
-        self.key = SplitLinear(width + guidance, width)
-        self.value = nn.Linear(width, width)
-        self.out = nn.Linear(width, width)
+        self.query, self.key = SplitLinear(seen, width), SplitLinear(seen, width)
+        self.value, self.out = nn.Linear(width, width), nn.Linear(width, width)
 
     def project(self, tokens: Tensor, guidance: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return queries and keys (B, N, P, C) of tokens (B, N, P, C), guidance (B, P, C)."""

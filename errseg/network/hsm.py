@@ -29,10 +29,7 @@ def cost_maps(dense16: Tensor, dense32: Tensor, text: Tensor) -> CostMaps:
         text: L2-normalised text embeddings (T, C), or (B, P, C) where images differ.
     """
     equation = "bchw,tc->bthw" if text.ndim == 2 else "bchw,btc->bthw"
-    return CostMaps(
-        stride16=torch.einsum(equation, dense16, text),
-        stride32=torch.einsum(equation, dense32, text),
-    )
+    return CostMaps(*(torch.einsum(equation, dense, text) for dense in (dense16, dense32)))
 
 
 class CostEmbedding(nn.Module):

@@ -81,8 +81,7 @@ class Segmentation:
     @property
     def bytes(self) -> int:
         """What this holds."""
-        tensors = (self.kept_logits, self.kept, self.crm_scores, self.ranking, self.votes)
-        return sum(tensor.nbytes for tensor in tensors)
+        return sum(tensor.nbytes for tensor in vars(self).values())
 
     @property
     def logits(self) -> Tensor:
@@ -114,11 +113,8 @@ class ERRSeg(nn.Module):
         self.towers = TOWERS[type(config.towers)](config.towers)
         self.cost_embedding = CostEmbedding(head)
         self.guidance = GuidanceProjection(config.towers.widths, head)
-        self.text_guidance = (
-            nn.Linear(config.towers.embedding, head.width)
-            if head.cfm and head.text_guidance
-            else None
-        )
+        guided = head.cfm and head.text_guidance
+        self.text_guidance = nn.Linear(config.towers.embedding, head.width) if guided else None
         self.escf = ESCF(head)
         self.decoder = GUD(head)
         if head.cost_shortcut:

@@ -68,32 +68,29 @@ def load_published(model: nn.Module, state_dict: dict[str, Tensor], variant: str
     Raises:
         InputError: tensors are missing, unknown or of another shape; nothing was loaded.
     """
-    renamed = {published_name(name): name for name in model.state_dict()}
-    check_tensors(
-        found={name: tuple(tensor.shape) for name, tensor in state_dict.items()},
-        expected={
-            published_name(name): tuple(tensor.shape) for name, tensor in model.state_dict().items()
-        },
-        what=f"a released {variant} checkpoint",
-    )
+    ours = model.state_dict()
+    renamed = {published_name(name): name for name in ours}
+    expected = {released: ours[name] for released, name in renamed.items()}
+    check_tensors(state_dict, expected, f"a released {variant} checkpoint")
     model.load_state_dict({renamed[name]: tensor for name, tensor in state_dict.items()})
 
 
-def check_tensors(
-    found: dict[str, tuple[int, ...]], expected: dict[str, tuple[int, ...]], what: str
-) -> None:
-    """Compare names and shapes of tensors.
+def check_tensors(tensors: dict[str, Tensor], like: dict[str, Tensor], what: str) -> None:
+    """Compare names and shapes of tensors with those of others.
 
     Raises:
         InputError: they differ; the message counts and lists the differences.
     """
+    found, expected = (
+        {name: tuple(tensor.shape) for name, tensor in named.items()} for named in (tensors, like)
+    )
     differences = {
         "missing": [f"{name} {expected[name]}" for name in expected if name not in found],
         "unknown": [f"{name} {found[name]}" for name in found if name not in expected],
         "of another shape": [
-            f"{name} {found[name]} (expected {shape})"
-            for name, shape in expected.items()
-            if name in found and found[name] != shape
+            f"{name} {found[name]} (expected {expected[name]})"
+            for name in expected
+            if name in found and found[name] != expected[name]
         ],
     }
     parts = [
