@@ -30,7 +30,8 @@ def record(model, pixels, row, column, kept_classes):
 def test_attention_equals_that_of_the_network_as_drawn(model, make_pixels, row, column):
     pixels = make_pixels(1, 96, 128)
     attention, out = record(model, pixels, row, column, kept_classes=5)
-    drawn = as_drawn.segment(model, pixels, PROMPTS, kept_classes=5, keep_attention=True)
+    encoded, text = as_drawn.encode_image(model, pixels), as_drawn.encode_text(model, PROMPTS)
+    drawn = as_drawn.decode(model, *encoded, text, kept_classes=5, keep_attention=True)
     assert torch.equal(out.kept, drawn.kept)
     pixel = row * 8 + column
     for layer, weights in enumerate(drawn.spatial_attention):  # (B, P, heads, pixels, sources)

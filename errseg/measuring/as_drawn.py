@@ -36,31 +36,6 @@ class DrawnSegmentation:
     class_attention: list[Tensor]  # of each CFM, (B, pixels, heads, P, P)
 
 
-def segment(
-    model: ERRSeg,
-    pixels: Tensor,
-    prompts: list[str],
-    kept_classes: int = KEPT_CLASSES,
-    votes_per_pixel: int = VOTES_PER_PIXEL,
-    beta: float = BETA,
-    keep_attention: bool = False,
-) -> DrawnSegmentation:
-    """Run the whole pipeline on uint8 RGB photos (B, 3, H, W) whose sides are multiples of 32."""
-    text = encode_text(model, prompts)
-    pyramid, dense16, dense32 = encode_image(model, pixels)
-    return decode(
-        model,
-        pyramid,
-        dense16,
-        dense32,
-        text,
-        kept_classes,
-        votes_per_pixel,
-        beta,
-        keep_attention,
-    )
-
-
 def encode_text(model: ERRSeg, prompts: list[str]) -> Tensor:
     """Encode prompts padded to the whole context: (T, C), L2-normalised."""
     towers, length = model.towers, model.config.towers.context_length
@@ -229,18 +204,15 @@ def _spatial_attention(
     attention: SpatialAttention, tokens: Tensor, guidance: Tensor | None, grid: tuple[int, int]
 ) -> tuple[Tensor, Tensor]:
     seen = tokens if guidance is None else torch.cat([tokens, guidance], dim=-1)
-    query = F.linear(seen, attention.query.weight, attention.query.bias)
-    value_tokens = tokens
+    seen_by_key, source = seen, tokens
     if attention.reduce_key is not None:
         maps = seen.transpose(1, 2).unflatten(2, grid)
         convolution = attention.reduce_key
         reduced = F.conv2d(maps, convolution.weight, convolution.bias, convolution.stride)
-        seen = attention.norm_key(reduced.flatten(2).transpose(1, 2))
+        seen_by_key = attention.norm_key(reduced.flatten(2).transpose(1, 2))
         reduced = attention.reduce_value(tokens.transpose(1, 2).unflatten(2, grid))
-        value_tokens = attention.norm_value(reduced.flatten(2).transpose(1, 2))
-    key = F.linear(seen, attention.key.weight, attention.key.bias)
-    out, weights = _attend(query, key, attention.value(value_tokens), attention.heads)
-    return attention.out(out), weights
+        source = attention.norm_value(reduced.flatten(2).transpose(1, 2))
+    return _attend(attention, seen, seen_by_key, source)
 
 
 def _cfm(cfm: CFM, x: Tensor, guidance: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -253,7 +225,9 @@ def _cfm(cfm: CFM, x: Tensor, guidance: Tensor | None) -> tuple[Tensor, Tensor]:
     repeated = None
     if guidance is not None:
         repeated = guidance[:, None].expand(-1, grid.numel(), -1, -1).flatten(0, 1)
-    attended, attention = _class_attention(cfm.attention, cfm.norm1(tokens), repeated)
+    normed = cfm.norm1(tokens)
+    seen = normed if repeated is None else torch.cat([normed, repeated], dim=-1)
+    attended, attention = _attend(cfm.attention, seen, seen, normed)
     tokens = tokens + attended
     tokens = tokens + F.relu6(_star(cfm.feed_forward, cfm.norm2(tokens)))
     fused = tokens.unflatten(0, (batch, *grid)).permute(0, 3, 4, 1, 2).flatten(0, 1)
@@ -261,21 +235,16 @@ def _cfm(cfm: CFM, x: Tensor, guidance: Tensor | None) -> tuple[Tensor, Tensor]:
     return x + fused.unflatten(0, (batch, count)), attention.unflatten(0, (batch, -1))
 
 
-def _class_attention(
-    attention: ClassAttention, tokens: Tensor, guidance: Tensor | None
+def _attend(
+    attention: SpatialAttention | ClassAttention, by_query: Tensor, by_key: Tensor, source: Tensor
 ) -> tuple[Tensor, Tensor]:
-    seen = tokens if guidance is None else torch.cat([tokens, guidance], dim=-1)
-    query = F.linear(seen, attention.query.weight, attention.query.bias)
-    key = F.linear(seen, attention.key.weight, attention.key.bias)
-    out, weights = _attend(query, key, attention.value(tokens), attention.heads)
-    return attention.out(out), weights
-
-
-def _attend(query: Tensor, key: Tensor, value: Tensor, heads: int) -> tuple[Tensor, Tensor]:
     """Attention written out; the weights are (N, heads, tokens, sources), rows sum to one."""
-    query, key, value = (x.unflatten(2, (heads, -1)).transpose(1, 2) for x in (query, key, value))
+    query = F.linear(by_query, attention.query.weight, attention.query.bias)
+    key = F.linear(by_key, attention.key.weight, attention.key.bias)
+    parts = (query, key, attention.value(source))
+    query, key, value = (x.unflatten(2, (attention.heads, -1)).transpose(1, 2) for x in parts)
     weights = (query @ key.transpose(2, 3) / query.shape[-1] ** 0.5).softmax(dim=-1)
-    return (weights @ value).transpose(1, 2).flatten(2), weights
+    return attention.out((weights @ value).transpose(1, 2).flatten(2)), weights
 
 
 def _star(feed_forward: StarFeedForward, tokens: Tensor) -> Tensor:
