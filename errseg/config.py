@@ -174,6 +174,7 @@ class ModelConfig:
     input_size: int = 640  # pixels of a side of the square input, or of its square root of the area
     keep_aspect: bool = False  # the published evaluation squeezes the photo into a square
     clip_weights: str = ""  # the CLIP weights that training starts from (open_clip's tag)
+    held_out: tuple[str, ...] = ()  # names that training was kept from seeing a mask of
     calibration: Calibration = field(default_factory=Calibration)
 
 

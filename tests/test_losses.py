@@ -40,10 +40,10 @@ def test_a_broader_name_does_not_spare_a_class_its_rivals():
 
 def test_even_weights_give_every_class_of_a_crop_the_same_sum():
     label = torch.tensor([[0, 0, 0, 0, 0, 0], [1, 1, 2, -1, -1, -1]])
-    weights = pixel_weights(label, even=1.0)
+    weights = pixel_weights(label, power=1.0)
     sums = [weights[label == value].sum().item() for value in (-1, 0, 1, 2)]
     assert sums == pytest.approx([3.0] * 4)
-    assert torch.equal(pixel_weights(label, even=0.0), torch.ones(2, 6))
+    assert torch.equal(pixel_weights(label, power=0.0), torch.ones(2, 6))
 
 
 def test_the_anchor_holds_unlabelled_pixels_that_imagenet_is_sure_of():

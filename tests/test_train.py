@@ -180,7 +180,7 @@ def test_broader_names_join_the_vocabulary_and_are_right_where_their_kinds_are(m
     assert "animal" in words
     row = words.index("animal")
     assert shown[0, row]
-    target, valid = run.data.space.targets(sample.label, words, sample, exclusive=True)
+    target, valid = run.data.space.targets(sample.label, words, sample)
     cat = sample.label == 0
     assert target[row][cat].all()
     assert not target[row][~cat].any()
@@ -255,10 +255,9 @@ def test_the_residuals_dropout_acts_in_training_only(make_run):
 
 def test_a_vocabulary_can_hold_the_whole_lists_of_its_crops(make_run):
     run = make_run(vocabulary=1, whole_lists=True)
-    listed = torch.ones(3, dtype=torch.bool)
     image = torch.zeros(3, 64, 64, dtype=torch.uint8)
     label = torch.ones(64, 64, dtype=torch.long)
-    sample = Sample(image, label, set_index=0, listed=listed, exhaustive=True)
+    sample = Sample(image, label, listed=frozenset(("cat", "grass", "sky")))
     words, shown = run.classes.draw([sample], np.random.default_rng(0))
     assert words[0] == "grass"
     assert set(words) == {"cat", "grass", "sky"}
@@ -269,9 +268,8 @@ def test_classes_present_are_kept_unless_they_are_more_than_p(make_run):
     run = make_run(kept_classes=2)
     label = torch.zeros(64, 64, dtype=torch.long)
     label[:20], label[20:40] = 1, 2
-    listed = torch.ones(3, dtype=torch.bool)
     image = torch.zeros(3, 64, 64, dtype=torch.uint8)
-    crowded = Sample(image, label, set_index=0, listed=listed, exhaustive=True)
+    crowded = Sample(image, label, listed=frozenset(("cat", "grass", "sky")))
     few = dataclasses.replace(crowded, label=label.clamp(max=1))
     words, shown = run.classes.draw([crowded, few], np.random.default_rng(0))
     assert set(words) == {"cat", "grass", "sky"}

@@ -32,6 +32,8 @@ EARLIER_CALIBRATION = {
     "threshold": "threshold",
 }
 """Fields that earlier files, the embedded one among them, have under other names."""
+HELD_OUT_FILE = "held_out.txt"
+"""Beside weights from before configurations had `ModelConfig.held_out`: its names, one a line."""
 
 
 def check_weights_ending(path: Path) -> None:
@@ -49,34 +51,34 @@ def config_as_json(config: ModelConfig) -> str:
     return json.dumps(dataclasses.asdict(config))
 
 
-def config_from_metadata(metadata: dict[str, str] | None, name: str) -> ModelConfig:
+def config_from_metadata(metadata: dict[str, str] | None, path: Path) -> ModelConfig:
     """Read a configuration from a weights file's metadata.
 
     Args:
         metadata: as safetensors returns it.
-        name: the file's, for the error.
+        path: the file's; `HELD_OUT_FILE` beside it counts if the configuration lacks the field.
 
     Raises:
         InputError: there is none, or it was written for another version.
     """
     if CONFIG_KEY not in (metadata or {}):
         raise InputError(
-            f"{name} holds no ERR-Seg configuration; give a file that save_model wrote."
+            f"{path.name} holds no ERR-Seg configuration; give a file that save_model wrote."
         )
     try:
-        fields = json.loads(metadata[CONFIG_KEY])
+        fields = {"held_out": _held_out_beside(path), **json.loads(metadata[CONFIG_KEY])}
         towers = {EARLIER_TOWERS.get(k, k): v for k, v in fields.pop("towers").items()}
         earlier = {
             new: fields.pop(old) for old, new in EARLIER_CALIBRATION.items() if old in fields
         }
-        return ModelConfig(
-            towers=_dataclass(ClipConfig if "open_clip_name" in towers else LiteConfig, towers),
-            head=_dataclass(HeadConfig, fields.pop("head")),
-            calibration=_dataclass(Calibration, fields.pop("calibration", earlier)),
-            **fields,
-        )
+        parts = {
+            "towers": _dataclass(ClipConfig if "open_clip_name" in towers else LiteConfig, towers),
+            "head": _dataclass(HeadConfig, fields.pop("head")),
+            "calibration": _dataclass(Calibration, fields.pop("calibration", earlier)),
+        }
+        return _dataclass(ModelConfig, {**fields, **parts})
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{name} was written for another version ({error}).") from None
+        raise InputError(f"{path.name} was written for another version ({error}).") from None
 
 
 def advised_threshold(model: str | Path) -> float:
@@ -98,7 +100,7 @@ def advised_threshold(model: str | Path) -> float:
         return 0.0
     try:
         with safe_open(path, framework="numpy") as file:
-            return config_from_metadata(file.metadata(), path.name).calibration.threshold
+            return config_from_metadata(file.metadata(), path).calibration.threshold
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path.name} is not a safetensors file ({error}).") from None
 
@@ -107,6 +109,11 @@ def file_hash(path: Path) -> str:
     """Return a file's SHA-256 in hexadecimal, as ``sha256sum`` prints it."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _held_out_beside(path: Path) -> list[str]:
+    listing = path.with_name(HELD_OUT_FILE)
+    return listing.read_text(encoding="utf-8").splitlines() if listing.is_file() else []
 
 
 def _dataclass(kind: type, fields: dict) -> object:

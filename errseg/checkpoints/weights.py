@@ -133,7 +133,7 @@ def _load_safetensors(path: Path) -> ERRSeg:
             stored = {name: file.get_tensor(name) for name in file.keys()}
     except SafetensorError as error:
         raise InputError(f"{path.name} is not a safetensors file ({error}).") from None
-    config = config_from_metadata(metadata, path.name)
+    config = config_from_metadata(metadata, path)
     import timm  # takes a second
 
     if not timm.is_model(config.towers.trunk):

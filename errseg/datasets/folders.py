@@ -6,12 +6,18 @@ One folder per set::
     <root>/<set>/masks/<stem>.png       8-bit index maps of the same size, 255 = ignore
     <root>/<set>/classes.json           index -> plain English name; index 0 may be "background"
     <root>/<set>/validation.txt         stems kept out of training, one a line
+    <root>/<set>/set.json               if there is more to say: {"exhaustive": true, "weight": 6}
+
+``set.json`` holds any of `SegmentationSet`'s exhaustive, weight, paste and not_pasted.
 """
+
+from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -19,19 +25,6 @@ from PIL import Image
 
 from errseg.errors import InputError
 from errseg.words.relations import plain_name
-
-__all__ = [
-    "BACKGROUND",
-    "EXHAUSTIVE_SETS",
-    "IGNORE",
-    "MASK_IGNORE",
-    "SegmentationSet",
-    "load_sets",
-    "open_image",
-    "open_mask",
-    "samples",
-    "validation_samples",
-]
 
 IGNORE = -1
 """Label of a pixel that says nothing."""
@@ -43,9 +36,7 @@ MASK_IGNORE = 255
 """Mask value of a pixel that says nothing."""
 
 BACKGROUND_NAME = "background"
-
-# Sets whose annotators gave every pixel a class; what they left out is 255.
-EXHAUSTIVE_SETS = frozenset({"coco_stuff", "coco_panoptic", "camvid"})
+SET_FILE = "set.json"
 
 
 @dataclass(frozen=True)
@@ -56,19 +47,26 @@ class SegmentationSet:
         name: The folder's name.
         folder: Where it is.
         classes: Mask index -> plain English name, in index order, without the background.
-        exhaustive: Whether every pixel has one of the classes (or is ignored).
         has_background: Whether index 0 means "none of the classes".
         training: Stems of the training photos, sorted.
         validation: Stems of the validation photos, sorted.
+        exhaustive: Whether every pixel has one of the classes (or is ignored).
+        weight: How often training draws a crop of the set, relative to the other sets.
+        paste: Whether training may paste the set's things, cut out whole, onto other photos.
+        not_pasted: Class names that it may not, for example because their masks leave out what
+            stands on them.
     """
 
     name: str
     folder: Path
     classes: dict[int, str]
-    exhaustive: bool
     has_background: bool
     training: tuple[str, ...]
     validation: tuple[str, ...]
+    exhaustive: bool = False
+    weight: float = 1.0
+    paste: bool = False
+    not_pasted: tuple[str, ...] = ()
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -139,10 +137,10 @@ def _load_set(folder: Path) -> SegmentationSet:
         name=folder.name,
         folder=folder,
         classes=classes,
-        exhaustive=folder.name in EXHAUSTIVE_SETS,
         has_background=has_background,
         training=tuple(sorted(stems - validation)),
         validation=tuple(sorted(validation)),
+        **_read_description(folder / SET_FILE, tuple(classes.values())),
     )
 
 
@@ -164,6 +162,40 @@ def _read_classes(path: Path) -> dict[int, str]:
     if any(name == BACKGROUND_NAME and index for index, name in classes.items()):
         raise InputError(f"{path}: '{BACKGROUND_NAME}' can only be index 0.")
     return dict(sorted(classes.items()))
+
+
+def _read_description(path: Path, class_names: Sequence[str]) -> dict[str, object]:
+    """Read what a set.json says of its set: fields of `SegmentationSet`, none without the file."""
+    if not path.is_file():
+        return {}
+
+    def is_flag(value: object) -> bool:
+        return isinstance(value, bool)
+
+    def is_weight(value: object) -> bool:
+        return not is_flag(value) and isinstance(value, int | float) and 0 <= value < inf
+
+    def are_classes(value: object) -> bool:
+        return isinstance(value, list) and all(plain_name(str(v)) in class_names for v in value)
+
+    allowed = {
+        "exhaustive": (is_flag, "true or false"),
+        "weight": (is_weight, "a number from 0"),
+        "paste": (is_flag, "true or false"),
+        "not_pasted": (are_classes, "a list of names that its classes.json has"),
+    }
+    try:
+        described = json.loads(path.read_text(encoding="utf-8"))
+        entries = described.items()
+    except (ValueError, AttributeError) as error:
+        raise InputError(f'{path} must hold an object like {{"exhaustive": true}}.') from error
+    for key, value in entries:
+        if key not in allowed:
+            raise InputError(f"{path} has an unknown key '{key}'; known are {', '.join(allowed)}.")
+        fits, right = allowed[key]
+        if not fits(value):
+            raise InputError(f"{path}: '{key}' must be {right}, not {json.dumps(value)}.")
+    return {**described, "not_pasted": tuple(map(plain_name, described.get("not_pasted", ())))}
 
 
 @contextmanager

@@ -42,5 +42,5 @@ def average_weights(start: ERRSeg, tuned: ERRSeg, share: float) -> ERRSeg:
 
 
 def _built(config: ModelConfig) -> ModelConfig:
-    """Leave the words that training saw out of a configuration: they don't shape the network."""
-    return replace(config, towers=config.towers.with_trained_words(()))
+    """Leave out of a configuration what training saw or was kept from: neither shapes a network."""
+    return replace(config, towers=config.towers.with_trained_words(()), held_out=())

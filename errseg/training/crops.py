@@ -4,8 +4,10 @@
 labels into what the crop teaches about any class names.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -16,55 +18,31 @@ from torch.utils.data import Dataset
 
 from errseg.datasets.folders import IGNORE, SegmentationSet, open_image, open_mask
 from errseg.errors import InputError
-from errseg.training.augmentation import Augmentation, jitter
 from errseg.training.label_space import LabelSpace, Sample
-from errseg.words.relations import synonyms
-
-# How often each set is drawn, relative to the others: sets with many names and whole scenes most,
-# sets with one object a photo little.
-SET_WEIGHTS: dict[str, float] = {
-    "coco_stuff": 6.0,
-    "coco_panoptic": 5.0,
-    "pseudo_labels": 5.0,
-    "voc2012": 4.0,
-    "msrc": 2.5,
-    "coco_things": 2.5,
-    "ccp": 1.2,
-    "camvid": 7.0,
-    "animals4": 0.6,
-    "animals6": 0.6,
-    "animals7": 0.6,
-    "furniture": 0.5,
-    "facades": 0.4,
-    "foodtray": 0.4,
-    "pennfudan": 0.4,
-    "carparts": 0.3,
-    "horses": 0.3,
-    "dishes": 0.2,
-    "feralcats": 0.2,
-    "fss_sample": 0.1,
-}
-DEFAULT_SET_WEIGHT = 1.0
-
-# Sets with cut-out whole objects that can stand in another photo, and the names among them that
-# look wrong there: their masks leave out what stands on them.
-PASTE_SETS = frozenset(
-    {
-        "voc2012",
-        "animals4",
-        "animals6",
-        "animals7",
-        "horses",
-        "feralcats",
-        "pennfudan",
-        "fss_sample",
-    }
-)
-NOT_PASTED = frozenset({"dining table", "tv monitor", "sofa", "train"})
+from errseg.words.relations import with_synonyms
 
 SET_STREAM = 1  # tells the random numbers that draw a set from those that draw a crop
-LOOK_STEP = 4  # a quarter of a mask's resolution finds all but the tiniest regions
+SEARCH_STEP = 4  # a quarter of a mask's resolution finds all but the tiniest regions
 SHOWN_LEAST = 0.002  # least share of a photo that a class covers for the photo to show it
+# Luma and two colour axes (YIQ, ITU-R BT.470): hue turns the two, saturation stretches them.
+TO_YIQ = ((0.299, 0.587, 0.114), (0.596, -0.274, -0.322), (0.211, -0.523, 0.312))
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How a training crop is varied; probabilities and half-widths of uniform ranges."""
+
+    squeeze: float = 0.15  # take the whole photo, whatever its aspect, instead of a crop
+    zoom: tuple[float, float] = (1.0, 2.0)  # the photo's short side over the crop's side
+    around_class: float = 0.8  # centre the crop near a labelled pixel of a random class
+    flip: float = 0.5
+    jitter: float = 0.8
+    brightness: float = 0.3
+    contrast: float = 0.3
+    saturation: float = 0.4
+    hue: float = 0.05  # of a full turn
+    pasted_side: tuple[float, float] = (0.35, 0.9)  # longest side of a pasted object over the crop
+    pasted_least: float = 0.01  # least share of its own photo that a pasted object covers
 
 
 def collate(samples: Sequence[Sample]) -> tuple[Tensor, list[Sample]]:
@@ -85,8 +63,7 @@ class CropDataset(Dataset[Sample]):
     bounds the indices.
 
     Attributes:
-        sets: The sets; `Sample.set_index` counts in them.
-        space: The label space of their names.
+        space: The label space of the sets' names.
     """
 
     def __init__(
@@ -94,7 +71,6 @@ class CropDataset(Dataset[Sample]):
         sets: Sequence[SegmentationSet],
         size: int,
         seed: int,
-        weights: dict[str, float] | None = None,
         *,
         copy_paste: float = 0.0,
         balance: float = 0.0,
@@ -106,13 +82,11 @@ class CropDataset(Dataset[Sample]):
         """Prepare the tables; reads no photo.
 
         Args:
-            sets: What to draw from.
+            sets: What to draw from, each as often as its weight says.
             size: Side of the crops in pixels, S.
             seed: Any non-negative integer.
-            weights: Set name -> how often to draw it, relative to the others; `SET_WEIGHTS` if
-                None. Sets without an entry get 1.
-            copy_paste: Probability of pasting an object of `PASTE_SETS` onto a crop of a set that
-                labels every pixel.
+            copy_paste: Probability of pasting an object of another set, one that allows it, onto a
+                crop of a set that labels every pixel.
             balance: Share of the crops for which a class of the set is drawn first, then a photo
                 that shows it, so that rare classes are seen.
             same_set: Crops in a row (by index) that come from one set.
@@ -122,7 +96,7 @@ class CropDataset(Dataset[Sample]):
             length: How many indices there are.
 
         Raises:
-            InputError: No set has training photos and a weight above 0.
+            InputError: No set has training photos and a weight above 0, or no name is left.
         """
         self.sets = tuple(sets)
         self.size = size
@@ -133,18 +107,21 @@ class CropDataset(Dataset[Sample]):
         self.augmentation = augmentation or Augmentation()
         self.length = length
         self.space = LabelSpace(self.sets)
-        given = SET_WEIGHTS if weights is None else weights
-        drawn = [given.get(s.name, DEFAULT_SET_WEIGHT) if s.training else 0.0 for s in self.sets]
-        if not sum(drawn) > 0:
+        weights = np.array([s.weight if s.training else 0.0 for s in self.sets])
+        if not weights.sum() > 0:
             raise InputError("None of the chosen sets has training photos and a weight above 0.")
-        self._probability = np.array(drawn) / sum(drawn)
-        hidden = {other for name in held_out for other in synonyms(name)}
-        hidden_labels = [i for name, i in self.space.index.items() if name in hidden]
+        self._probability = weights / weights.sum()
+        hidden = with_synonyms(held_out)
+        if hidden.issuperset(self.space.names):
+            raise InputError(
+                f"No class is left to train on: {', '.join(self.space.names) or 'none'} is all "
+                "that the sets name, and held out."
+            )
+        self._listed = [frozenset(s.class_names) - hidden for s in self.sets]
         self._lookup = [self.space.lookup(s) for s in self.sets]
-        self._listed = [self.space.listed(s) for s in self.sets]
-        for table, listed in zip(self._lookup, self._listed, strict=True):
+        hidden_labels = [self.space.index[name] for name in hidden & self.space.index.keys()]
+        for table in self._lookup:
             table[np.isin(table, hidden_labels)] = IGNORE
-            listed[hidden_labels] = False
 
     def __len__(self) -> int:
         return self.length
@@ -155,28 +132,21 @@ class CropDataset(Dataset[Sample]):
         rng = np.random.default_rng((self.seed, index))
         row = np.random.default_rng((self.seed, index // self.same_set, SET_STREAM))
         set_index = int(row.choice(len(self.sets), p=self._probability))
-        sample_set = self.sets[set_index]
         image, label = self._crop(rng, set_index)
-        if sample_set.exhaustive and self._paste_from and rng.random() < self.copy_paste:
+        exhaustive = self.sets[set_index].exhaustive
+        if exhaustive and self._paste_from and rng.random() < self.copy_paste:
             image, label = self._paste(rng, image, label)
         if rng.random() < self.augmentation.jitter:
-            image = jitter(rng, image, self.augmentation)
+            image = _jitter(rng, image, self.augmentation)
         return Sample(
             image=torch.from_numpy(np.array(image).transpose(2, 0, 1).copy()),
             label=torch.from_numpy(label),
-            set_index=set_index,
             listed=self._listed[set_index],
-            exhaustive=sample_set.exhaustive,
         )
 
     @cached_property
     def _paste_from(self) -> list[tuple[int, str]]:
-        return [
-            (i, stem)
-            for i, s in enumerate(self.sets)
-            if s.name in PASTE_SETS
-            for stem in s.training
-        ]
+        return [(i, stem) for i, s in enumerate(self.sets) if s.paste for stem in s.training]
 
     @cached_property
     def _showing(self) -> list[dict[int, list[str]]]:
@@ -185,7 +155,7 @@ class CropDataset(Dataset[Sample]):
         for sample_set, table in zip(self.sets, self._lookup, strict=True):
             stems: dict[int, list[str]] = {}
             for stem in sample_set.training:
-                values = np.asarray(open_mask(sample_set, stem))[::LOOK_STEP, ::LOOK_STEP]
+                values = np.asarray(open_mask(sample_set, stem))[::SEARCH_STEP, ::SEARCH_STEP]
                 counts = np.bincount(values.ravel(), minlength=len(table))
                 for value in np.flatnonzero(counts >= SHOWN_LEAST * values.size):
                     if table[value] >= 0:
@@ -216,36 +186,18 @@ class CropDataset(Dataset[Sample]):
             side = min(width, height) / np.exp(rng.uniform(*np.log(vary.zoom)))
             x, y = rng.uniform(0, width - side), rng.uniform(0, height - side)
             if rng.random() < vary.around_class:
-                centre = self._labelled_pixel(rng, np.asarray(mask), set_index, wanted)
-                if centre is not None:
+                label = self._lookup[set_index][np.asarray(mask)[::SEARCH_STEP, ::SEARCH_STEP]]
+                if centre := _labelled_pixel(rng, label, wanted):
                     # Anywhere that keeps the pixel in the middle half of the crop.
                     offset = rng.uniform(0.25, 0.75, size=2) * side
-                    x = float(np.clip(centre[0] - offset[0], 0, width - side))
-                    y = float(np.clip(centre[1] - offset[1], 0, height - side))
+                    x = float(np.clip(SEARCH_STEP * centre[0] - offset[0], 0, width - side))
+                    y = float(np.clip(SEARCH_STEP * centre[1] - offset[1], 0, height - side))
             box = (x, y, x + side, y + side)
         image = _open_photo(sample_set, stem, mask.size, box, size)
         values = mask.resize((size, size), Image.Resampling.NEAREST, box=box)
         if sample_set.mirrors and rng.random() < vary.flip:
-            image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-            values = values.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+            image, values = _flipped(image), _flipped(values)
         return image, self._lookup[set_index][np.asarray(values)]
-
-    def _labelled_pixel(
-        self,
-        rng: np.random.Generator,
-        values: np.ndarray,
-        set_index: int,
-        wanted: int | None,
-    ) -> tuple[int, int] | None:
-        """Return (x, y) of a random pixel of a label, a random one if none is wanted, or None."""
-        label = self._lookup[set_index][values[::LOOK_STEP, ::LOOK_STEP]]
-        present = np.unique(label[label >= 0])
-        if not present.size:
-            return None
-        chosen = present[rng.integers(present.size)] if wanted is None else wanted
-        places = np.flatnonzero(label == chosen)
-        row, column = divmod(int(places[rng.integers(places.size)]), label.shape[1])
-        return column * LOOK_STEP, row * LOOK_STEP
 
     def _paste(
         self, rng: np.random.Generator, image: Image.Image, label: np.ndarray
@@ -254,14 +206,10 @@ class CropDataset(Dataset[Sample]):
         vary, size = self.augmentation, self.size
         set_index, stem = self._paste_from[rng.integers(len(self._paste_from))]
         source = self.sets[set_index]
-        mask = open_mask(source, stem)
-        labels = self._lookup[set_index][np.asarray(mask)]
+        labels = self._lookup[set_index][np.asarray(open_mask(source, stem))]
         found, counts = np.unique(labels[labels >= 0], return_counts=True)
-        suits = [
-            int(name)
-            for name, count in zip(found, counts, strict=True)
-            if count >= vary.pasted_least * labels.size and self.space.names[name] not in NOT_PASTED
-        ]
+        large = found[counts >= vary.pasted_least * labels.size].tolist()
+        suits = [name for name in large if self.space.names[name] not in source.not_pasted]
         if not suits:
             return image, label
         name = suits[rng.integers(len(suits))]
@@ -275,14 +223,26 @@ class CropDataset(Dataset[Sample]):
         with open_image(source.image_path(stem)) as photo:
             pasted = photo.convert("RGB").resize((width, height), bilinear, box=box)
         if source.mirrors and rng.random() < vary.flip:
-            pasted = pasted.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-            alpha = alpha.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+            pasted, alpha = _flipped(pasted), _flipped(alpha)
         x = int(rng.integers(0, size - width + 1))
         y = int(rng.integers(0, size - height + 1))
         image, label = image.copy(), label.copy()
         image.paste(pasted, (x, y), alpha)
         label[y : y + height, x : x + width][np.asarray(alpha) >= 128] = name
         return image, label
+
+
+def _labelled_pixel(
+    rng: np.random.Generator, label: np.ndarray, wanted: int | None
+) -> tuple[int, int] | None:
+    """Return (x, y) of a random pixel of a label (H, W), of any one if none is wanted, or None."""
+    present = np.unique(label[label >= 0])
+    if not present.size:
+        return None
+    chosen = present[rng.integers(present.size)] if wanted is None else wanted
+    places = np.flatnonzero(label == chosen)
+    row, column = divmod(int(places[rng.integers(places.size)]), label.shape[1])
+    return column, row
 
 
 def _open_photo(
@@ -306,3 +266,20 @@ def _open_photo(
         return photo.convert("RGB").resize(
             (size, size), Image.Resampling.BILINEAR, box=scaled, reducing_gap=2.0
         )
+
+
+def _flipped(image: Image.Image) -> Image.Image:
+    return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+
+
+def _jitter(rng: np.random.Generator, image: Image.Image, vary: Augmentation) -> Image.Image:
+    """Vary brightness, contrast, saturation and hue, all in one affine map of the colours."""
+    brightness = 1 + rng.uniform(-vary.brightness, vary.brightness)
+    contrast = 1 + rng.uniform(-vary.contrast, vary.contrast)
+    saturation = 1 + rng.uniform(-vary.saturation, vary.saturation)
+    turn = 2 * np.pi * rng.uniform(-vary.hue, vary.hue)
+    cosine, sine = saturation * np.cos(turn), saturation * np.sin(turn)
+    chroma = np.array([[1, 0, 0], [0, cosine, -sine], [0, sine, cosine]])
+    colours = brightness * contrast * np.linalg.inv(TO_YIQ) @ chroma @ TO_YIQ
+    offset = np.full((3, 1), 127.5 * (1 - contrast))
+    return image.convert("RGB", np.hstack([colours, offset]).ravel().tolist())

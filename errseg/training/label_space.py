@@ -4,8 +4,11 @@ Sets label different names, and few label every pixel, so what a pixel teaches a
 of three: the name is right there, wrong there, or unknown (`errseg.words.relations`).
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -13,8 +16,6 @@ from torch import Tensor
 
 from errseg.datasets.folders import BACKGROUND, IGNORE, MASK_IGNORE, SegmentationSet
 from errseg.words.relations import Relation, broader_names, plain_name, relation, synonyms
-
-__all__ = ["LabelSpace", "Sample"]
 
 
 @dataclass
@@ -24,16 +25,12 @@ class Sample:
     Attributes:
         image: (3, S, S) uint8 RGB.
         label: (S, S) int64 indices into `LabelSpace.names`, or `IGNORE`, or `BACKGROUND`.
-        set_index: Which of the data set's sets the crop is from.
-        listed: (N,) bool, the names of the label space whose absence `BACKGROUND` means.
-        exhaustive: Whether the set labels every pixel.
+        listed: The names whose absence `BACKGROUND` means: those of the crop's set.
     """
 
     image: Tensor
     label: Tensor
-    set_index: int
-    listed: Tensor
-    exhaustive: bool
+    listed: frozenset[str]
 
     def present(self, least_pixels: int = 1) -> Tensor:
         """Return the indices of the names labelled in the crop, ascending, (n,) int64."""
@@ -52,15 +49,6 @@ class LabelSpace:
     def __init__(self, sets: Sequence[SegmentationSet]) -> None:
         self.names: tuple[str, ...] = tuple(sorted({n for s in sets for n in s.class_names}))
         self.index: dict[str, int] = {name: i for i, name in enumerate(self.names)}
-        self._columns: dict[tuple[str, bool, bool], Tensor] = {}
-        self._spread: dict[str, tuple[Tensor, Tensor]] = {}
-        self._rows: dict[tuple[bytes, bool], dict[str, Tensor]] = {}  # by listed and exclusive
-
-    def listed(self, sample_set: SegmentationSet) -> Tensor:
-        """Return which names a set lists, (N,) bool."""
-        listed = torch.zeros(len(self.names), dtype=torch.bool)
-        listed[[self.index[name] for name in sample_set.class_names]] = True
-        return listed
 
     def lookup(self, sample_set: SegmentationSet) -> np.ndarray:
         """Return the label of each mask value of a set, (256,) int64."""
@@ -71,38 +59,23 @@ class LabelSpace:
             table[0] = BACKGROUND
         return table
 
-    def relations(
-        self, classes: Sequence[int | str], listed: Tensor, *, exclusive: bool = False
-    ) -> Tensor:
+    def relations(self, classes: Sequence[str], listed: frozenset[str]) -> Tensor:
         """Say what every label means for every class asked about.
 
         Args:
-            classes: P classes: indices into `names`, or any names.
-            listed: (N,) bool, see `Sample`.
-            exclusive: See `targets`.
+            classes: P names, those of the space or any others (for example ImageNet's).
+            listed: See `Sample`. Names that one set lists exclude each other even where one is
+                broader (`wall`, `brick wall`), as a benchmark's argmax takes them.
 
         Returns:
-            (P, N + 2) int8 of `Relation` values: a column per name, then one each for
+            (P, N + 2) int8 of `Relation` values: a column per name of the space, then one each for
             `BACKGROUND` and `IGNORE`, so that a label is a valid (negative) index.
         """
-        names = [plain_name(c) if isinstance(c, str) else self.names[c] for c in classes]
-        known = self._rows.setdefault((listed.numpy().tobytes(), exclusive), {})
-        for name in names:
-            if name not in known:
-                known[name] = self._row(name, listed, exclusive)
-        rows = [known[name] for name in names]
-        if not rows:
-            return torch.empty(0, len(self.names) + 2, dtype=torch.int8)
-        return torch.stack(rows)
+        rows = [_row(self.names, plain_name(name), listed) for name in classes]
+        return torch.stack(rows) if rows else torch.empty(0, len(self.names) + 2, dtype=torch.int8)
 
     def targets(
-        self,
-        label: Tensor,
-        classes: Sequence[int | str],
-        sample: Sample,
-        *,
-        exclusive: bool = False,
-        unsafe: Tensor | None = None,
+        self, label: Tensor, classes: Sequence[str], sample: Sample, unsafe: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Turn a label map into binary targets for the classes asked about.
 
@@ -112,51 +85,39 @@ class LabelSpace:
 
         Args:
             label: (S, S) int64, `sample.label` at any resolution.
-            classes: P classes: indices into `names`, or any names (for example ImageNet's).
+            classes: P names, see `relations`.
             sample: The crop that the label is of.
-            exclusive: Take the names one set lists as exclusive of each other even where one is
-                broader (`wall`, `brick wall`), as a benchmark's argmax does.
             unsafe: (P, N) bool, further pairs of class and label to leave undecided, for example
                 by the similarity of their text embeddings. Positive pairs stay positive.
 
         Returns:
             target (P, S, S) float32 in {0, 1} and valid (P, S, S) bool.
         """
-        table = self.relations(classes, sample.listed, exclusive=exclusive)
+        table = self.relations(classes, sample.listed)
         if unsafe is not None:
-            doubt = torch.zeros_like(table, dtype=torch.bool)
-            doubt[:, : len(self.names)] = unsafe
-            table = table.masked_fill(doubt & (table == Relation.NEGATIVE), Relation.UNKNOWN)
+            names = table[:, : len(self.names)]
+            names[unsafe & (names == Relation.NEGATIVE)] = Relation.UNKNOWN
         # index_select is the fastest gather here; the modulo turns IGNORE into the last column.
         columns = (label % table.shape[1]).flatten()
         mapped = table.index_select(1, columns).unflatten(1, label.shape)  # (P, S, S)
         return (mapped == Relation.POSITIVE).float(), mapped != Relation.UNKNOWN
 
-    def _row(self, name: str, listed: Tensor, exclusive: bool) -> Tensor:
-        """Return what every label of a set means for `name`, (N + 2,) int8."""
-        same, kinds_of = self._spread_of(name)
-        row = self._column(name, False, False)
-        if bool((listed & same).any()):
-            row = torch.where(listed, self._column(name, True, exclusive), row)
-        absent = bool((listed & kinds_of).any())
-        ends = (Relation.NEGATIVE if absent else Relation.UNKNOWN, Relation.UNKNOWN)
-        return torch.cat((row, torch.tensor(ends, dtype=torch.int8)))
 
-    def _column(self, name: str, same_set: bool, exclusive: bool) -> Tensor:
-        """Return what each name as a label says about `name`, (N,) int8."""
-        key = (name, same_set, exclusive)
-        if key not in self._columns:
-            values = [
-                relation(label, name, same_set=same_set, exclusive=exclusive)
-                for label in self.names
-            ]
-            self._columns[key] = torch.tensor(values, dtype=torch.int8)
-        return self._columns[key]
+@cache
+def _row(labels: tuple[str, ...], name: str, listed: frozenset[str]) -> Tensor:
+    """Return what a set's labels, its background and its gaps mean for a name, (N + 2,) int8."""
+    row, own = _across_sets(labels, name), synonyms(name)
+    if listed & own:  # its annotators told the name apart from all others of their list
+        inside = torch.tensor([label in listed for label in labels])
+        same = torch.tensor([label in own for label in labels])
+        told = torch.where(same, Relation.POSITIVE, Relation.NEGATIVE)
+        row = torch.where(inside, told, row).to(torch.int8)
+    absent = listed & (own | broader_names(name))
+    ends = (Relation.NEGATIVE if absent else Relation.UNKNOWN, Relation.UNKNOWN)
+    return torch.cat((row, torch.tensor(ends, dtype=torch.int8)))
 
-    def _spread_of(self, name: str) -> tuple[Tensor, Tensor]:
-        """Return the names that mean `name`, and those plus what it's a kind of, (N,) bool."""
-        if name not in self._spread:
-            same = torch.tensor([other in synonyms(name) for other in self.names])
-            broad = torch.tensor([other in broader_names(name) for other in self.names])
-            self._spread[name] = (same, same | broad)
-        return self._spread[name]
+
+@cache
+def _across_sets(labels: tuple[str, ...], name: str) -> Tensor:
+    """Return what each label says about a name that its set doesn't list, (N,) int8."""
+    return torch.tensor([relation(label, name) for label in labels], dtype=torch.int8)

@@ -6,22 +6,24 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-SURE = 0.85
-"""Cosine of ConSE's embedding to the nearest ImageNet name above which the classifier is sure."""
+CONFIDENT = 0.85
+"""Cosine of ConSE's embedding to the nearest ImageNet name from which on the classifier is taken to
+be confident."""
 
 
-def pixel_weights(label: Tensor, even: float) -> Tensor:
+def pixel_weights(label: Tensor, power: float) -> Tensor:
     """Weigh a crop's pixels so that small classes count.
 
     Args:
         label: (h, w) int64, one value per class, `BACKGROUND` and `IGNORE` included.
-        even: power; 0 weighs every pixel alike, 1 gives every value of the label the same sum.
+        power: of a value's inverse frequency; 0 weighs every pixel alike, 1 gives every value of
+            the label the same sum.
 
     Returns:
         (h, w) float32, 1 on average.
     """
     _, places, counts = label.unique(return_inverse=True, return_counts=True)
-    weights = counts.float().pow(-even)[places]
+    weights = counts.float().pow(-power)[places]
     return weights / weights.mean()
 
 
@@ -74,7 +76,7 @@ def ranking_loss(logits: Tensor, target: Tensor, valid: Tensor, weights: Tensor)
 
 
 def anchor_loss(dense16: Tensor, dense32: Tensor, names: Tensor, unknown: Tensor) -> Tensor:
-    """Hold lite's pixel embeddings at ConSE's where no label says otherwise and ImageNet is sure.
+    """Hold lite's pixel embeddings at ConSE's where no label speaks and ImageNet is confident.
 
     Else the residual, which only ever sees labelled things, calls a zebra what it has seen most.
 
@@ -88,11 +90,11 @@ def anchor_loss(dense16: Tensor, dense32: Tensor, names: Tensor, unknown: Tensor
         The mean of 1 - cosine over those pixels; 0 if there are none.
     """
     taught = dense32.detach()
-    sure = torch.einsum("bchw,nc->bnhw", taught, names).amax(dim=1) > SURE
-    taught, sure = (
+    confident = torch.einsum("bchw,nc->bnhw", taught, names).amax(dim=1) > CONFIDENT
+    taught, confident = (
         F.interpolate(maps, size=dense16.shape[-2:], mode="nearest")
-        for maps in (taught, sure[:, None].float())
+        for maps in (taught, confident[:, None].float())
     )
-    counted = unknown & (sure[:, 0] > 0)
+    counted = unknown & (confident[:, 0] > 0)
     away = 1 - (dense16 * taught).sum(dim=1)
     return (away * counted).sum() / counted.sum().clamp(min=1)

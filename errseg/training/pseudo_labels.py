@@ -1,7 +1,7 @@
 """A model's own labels of photos that have no names for stuff, to train it further (self-training).
 
-Few photos name every pixel. A model that learnt from those labels the rest of the others, and its
-sure labels teach on: a name then appears in many more photos than people drew it in.
+Few photos name every pixel. A model that learnt from them labels the rest of the others, and where
+it is confident its labels teach on: a name then appears in many more photos than people drew it in.
 """
 
 from __future__ import annotations
@@ -18,15 +18,17 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from errseg.datasets.folders import MASK_IGNORE, SegmentationSet, samples
+from errseg.datasets.folders import MASK_IGNORE, SET_FILE, SegmentationSet, samples
 from errseg.inference.photo import network_size
 from errseg.inference.predictor import Predictor
 from errseg.network.model import ERRSeg
 from errseg.training.config import TrainConfig
-from errseg.words.relations import broader_names, synonyms
+from errseg.words.relations import broader_names, synonyms, with_synonyms
 from errseg.words.vocabulary import parse_classes
 
 FOLDER = "pseudo_labels"
+WEIGHT = 5.0
+"""How often training draws the set, relative to others, as errseg-lite's did."""
 
 
 @torch.inference_mode()
@@ -36,29 +38,30 @@ def write_pseudo_labels(
     names: Iterable[str],
     out: Path,
     config: TrainConfig,
-    sure: float,
+    confidence: float,
     limit: int | None = None,
 ) -> int:
     """Label training photos of sets that don't label every pixel, as one more set in ``out``.
 
     A pixel gets the name that wins the softmax over all names of the stride-16 cost maps, where it
-    gets at least ``sure`` of it; elsewhere the pixel is ignored. What people labelled stands: their
-    label gives the pixel its synonym among the names, or none, and a name that they marked absent
-    isn't given.
+    gets at least ``confidence`` of it; elsewhere the pixel is ignored. What people labelled stands:
+    their label gives the pixel its synonym among the names, or none, and a name that they marked
+    absent isn't given.
 
     Args:
         model: the teacher.
         sets: from `load_sets`; those that label every pixel are passed over.
         names: of the stuff and things to look for.
         out: the set's folder is written here, its photos as links.
-        config: gives the names held out, never labelled, and the scale of the softmax.
-        sure: share of the softmax from which on a label is taken, in [0, 1].
+        config: gives the scale of the softmax, and names held out, which are never labelled, nor
+            are those that the teacher's training never saw.
+        confidence: share of the softmax from which on a label is taken, in [0, 1].
         limit: photos of each set.
 
     Returns:
         The number of photos.
     """
-    hidden = {other for name in config.held_out for other in synonyms(name)}
+    hidden = with_synonyms((*config.held_out, *model.config.held_out))
     classes = [name for name in dict.fromkeys(names) if name not in hidden]
     predictor = Predictor(model)
     text, _ = predictor.embed(parse_classes(classes), expand=False)
@@ -78,7 +81,7 @@ def write_pseudo_labels(
         ):
             features = predictor.encode(photo, network_size(photo.shape[:2], model.config))
             cost = model.cost_maps(features, text).stride16
-            mask = _label(config.ranking_scale * cost, label, allowed, own, sure)
+            mask = _label(config.ranking_scale * cost, label, allowed, own, confidence)
             name = f"{sample_set.name}-{stem}"
             Image.fromarray(mask).save(folder / "masks" / f"{name}.png")
             link = folder / "images" / f"{name}.jpg"
@@ -89,11 +92,12 @@ def write_pseudo_labels(
     listed = {index: name for index, name in enumerate(classes, start=1)}
     (folder / "classes.json").write_text(json.dumps(listed, indent=1), encoding="utf-8")
     (folder / "validation.txt").write_text("", encoding="utf-8")
+    (folder / SET_FILE).write_text(json.dumps({"weight": WEIGHT}), encoding="utf-8")
     return photos
 
 
 def _label(
-    logits: Tensor, label: np.ndarray, allowed: np.ndarray, own: np.ndarray, sure: float
+    logits: Tensor, label: np.ndarray, allowed: np.ndarray, own: np.ndarray, confidence: float
 ) -> np.ndarray:
     """Label one photo: logits (1, T, h, w) and people's label (H, W), -1 where they gave none.
 
@@ -102,7 +106,7 @@ def _label(
     """
     shares = F.interpolate(logits.softmax(dim=1), size=label.shape, mode="bilinear")[0]
     best, place = shares.max(dim=0)
-    given = np.where(best.numpy() >= sure, place.numpy() + 1, MASK_IGNORE)
+    given = np.where(best.numpy() >= confidence, place.numpy() + 1, MASK_IGNORE)
     # A pixel that people left to the background can't be what they looked for.
     given[(given != MASK_IGNORE) & ~allowed[np.minimum(given - 1, len(allowed) - 1)]] = MASK_IGNORE
     return np.where(label >= 0, own[label], given).astype(np.uint8)
@@ -112,7 +116,7 @@ def _allowed(sample_set: SegmentationSet, classes: list[str]) -> np.ndarray:
     """Say which names the set's photos may get where people gave none, (T,) bool."""
     if not sample_set.has_background:
         return np.ones(len(classes), dtype=bool)
-    looked_for = {other for name in sample_set.class_names for other in synonyms(name)}
+    looked_for = with_synonyms(sample_set.class_names)
     return np.array(
         [not ({name, *synonyms(name), *broader_names(name)} & looked_for) for name in classes]
     )

@@ -26,13 +26,13 @@ from errseg.config import STRIDES, VOTES_PER_PIXEL, ModelConfig
 from errseg.datasets.folders import SegmentationSet, load_sets
 from errseg.errors import InputError
 from errseg.network.model import ERRSeg, build_model
-from errseg.training.augmentation import Augmentation
-from errseg.training.config import TrainConfig
-from errseg.training.crops import CropDataset, collate
+from errseg.training.config import TrainConfig, check_settings
+from errseg.training.crops import Augmentation, CropDataset, collate
 from errseg.training.label_space import Sample
 from errseg.training.losses import anchor_loss, binary_loss, pixel_weights, ranking_loss
 from errseg.training.parameters import parameter_groups, towers_learn
 from errseg.training.vocabulary import TrainingVocabulary
+from errseg.words.relations import synonyms
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
@@ -55,7 +55,8 @@ def train(
         workers: processes that read photos.
 
     Raises:
-        InputError: the data is not as described, or the checkpoint is of other settings.
+        InputError: there is no such model, it has no use for a setting, no class is left to train
+            on, the data is not as described, or the checkpoint is of other settings.
     """
     sets = [sample_set for folder in data for sample_set in load_sets(folder)]
     run = TrainingRun(starting_model(model_name, config), sets, out, config)
@@ -70,16 +71,16 @@ def starting_model(name: str, config: TrainConfig) -> ERRSeg:
     """Build the model that training starts from.
 
     Raises:
-        InputError: no variant has this name, or the weights to start from are not its own.
+        InputError: no variant has this name, the weights to start from are not its own, or it has
+            no use for a setting.
     """
     torch.manual_seed(config.seed)
-    if not config.start:
-        model = build_model(name)
-        model.towers.load_public_weights(model.config.clip_weights)
-        return model
-    model = load_for_training(config.start)
+    model = load_for_training(config.start) if config.start else build_model(name)
     if model.config.name != name:
         raise InputError(f"{config.start} is {model.config.name}, not {name}.")
+    check_settings(config, model.config)
+    if not config.start:
+        model.towers.load_public_weights(model.config.clip_weights)
     return model
 
 
@@ -101,7 +102,7 @@ class TrainingRun:
             held_out=config.held_out,
             augmentation=Augmentation(zoom=(1.0, config.zoom)),
         )
-        self.classes = TrainingVocabulary(self.model, sets, self.data.space, config)
+        self.classes = TrainingVocabulary(self.model, self.data.space, config)
         groups = parameter_groups(self.model, config)
         self.trained = [p for group in groups for p in group["params"]]
         self.optimizer = torch.optim.AdamW(groups, lr=config.rate)
@@ -212,12 +213,11 @@ class TrainingRun:
                 label,
                 [vocabulary[i] for i in indices],
                 sample,
-                exclusive=True,  # as a benchmark's argmax takes the names of one set
                 unsafe=None if every is None else every[indices],
             )
             targets.append(target)
             valids.append(valid)
-            weights.append(pixel_weights(label, self.config.even))
+            weights.append(pixel_weights(label, self.config.balance_power))
         device = self.model.device
         return tuple(torch.stack(parts).to(device) for parts in (targets, valids, weights))
 
@@ -246,10 +246,13 @@ class TrainingRun:
         return model
 
     def _config_with_trained_words(self) -> ModelConfig:
-        """Note in the configuration the words whose masks this run and those before it saw."""
-        config, seen = self.model.config, self.classes.seen_words()
-        words = sorted(seen | set(config.towers.trained_words))
-        return dataclasses.replace(config, towers=config.towers.with_trained_words(words))
+        """Note whose masks this run and those before it saw, and what was held out of them all."""
+        config = self.model.config
+        words = self.classes.seen_words() | set(config.towers.trained_words)
+        held_out = {*config.held_out, *self.config.held_out}
+        unseen = sorted(name for name in held_out if not synonyms(name) & words)
+        towers = config.towers.with_trained_words(sorted(words))
+        return dataclasses.replace(config, towers=towers, held_out=tuple(unseen))
 
     def save(self) -> None:
         """Write the checkpoint, replacing the last one only when it is whole."""

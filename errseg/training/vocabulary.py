@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from errseg.datasets.folders import SegmentationSet
 from errseg.network.lite_sources import imagenet_names
 from errseg.network.model import ERRSeg
 from errseg.training.config import TrainConfig
 from errseg.training.label_space import LabelSpace, Sample
 from errseg.words.expansion import with_hypernyms
-from errseg.words.relations import broader_names, prompt_names, synonyms
+from errseg.words.relations import broader_names, prompt_names, with_synonyms
+from errseg.words.vocabulary import fill_templates
 
 LEAST_PIXELS = 16
 """Pixels of a class from which on a crop shows it: those of one logit, at stride 4."""
@@ -22,27 +22,21 @@ LEAST_PIXELS = 16
 class TrainingVocabulary:
     """Which classes a step trains on, and their text embeddings."""
 
-    def __init__(
-        self, model: ERRSeg, sets: list[SegmentationSet], space: LabelSpace, config: TrainConfig
-    ):
+    def __init__(self, model: ERRSeg, space: LabelSpace, config: TrainConfig):
         self.config, self.space = config, space
         self.templates = model.config.towers.templates
-        hidden = {other for name in config.held_out for other in synonyms(name)}
+        hidden = with_synonyms(config.held_out)
         self.names = [name for name in space.names if name not in hidden]
-        self.prompts = {name: [name] for name in space.names}
-        for sample_set in sets:
-            for name in sample_set.class_names:
-                known = self.prompts[name]
-                known += [p for p in prompt_names(name) if p not in known]
+        self.prompts = {name: prompt_names(name) for name in space.names}
         self.broader = {
             name: [b for b in sorted(broader_names(name, with_wholes=True)) if b not in hidden]
             for name in self.names
         }
         for names in self.broader.values() if config.broader else ():
-            self.prompts |= {name: [name] for name in names if name not in self.prompts}
+            self.prompts |= {name: (name,) for name in names if name not in self.prompts}
         extra = imagenet_names() if config.imagenet_share else []
         self.imagenet = [name for name in extra if name not in self.prompts]
-        self.prompts |= {name: [name] for name in self.imagenet}
+        self.prompts |= {name: (name,) for name in self.imagenet}
         # A frozen text tower embeds every prompt once; a trained one embeds them at each step.
         self.bank: dict[str, Tensor] = {}
         self.expanded: dict[str, str] = {}  # word -> the word with its hypernyms
@@ -52,10 +46,10 @@ class TrainingVocabulary:
                 pieces = model.towers.text.pieces
                 self.expanded = {word: with_hypernyms(word, pieces) for word in words}
                 words = list(dict.fromkeys([*words, *self.expanded.values()]))
-            filled = [template.format(word) for template in self.templates for word in words]
+            filled = [prompt for word in words for prompt in fill_templates(word, self.templates)]
             with torch.no_grad():
-                embedded = model.encode_text(filled).unflatten(0, (len(self.templates), -1))
-            self.bank = dict(zip(words, embedded.unbind(1), strict=True))  # (templates, C) each
+                embedded = model.encode_text(filled).split(len(self.templates))
+            self.bank = dict(zip(words, embedded, strict=True))  # (templates, C) each
             first = torch.stack([self._mean(name) for name in space.names])
             self._similar = {
                 name: (first @ self._mean(name)) > config.similar for name in self.imagenet
@@ -82,9 +76,8 @@ class TrainingVocabulary:
             vocabulary += rng.permutation(sorted(broad))[: self.config.broader].tolist()
             present = [[*names, *(b for n in names for b in self.broader[n])] for names in present]
         if self.config.whole_lists:
-            listed = torch.stack([sample.listed for sample in samples]).any(dim=0)
-            others = [self.space.names[i] for i in listed.nonzero().flatten().tolist()]
-            vocabulary = list(dict.fromkeys([*vocabulary, *others]))
+            listed = frozenset().union(*(sample.listed for sample in samples))
+            vocabulary = list(dict.fromkeys([*vocabulary, *sorted(listed)]))
         taken = set(vocabulary)
         rest = [name for name in self.names if name not in taken]
         if self.config.vocabulary:
@@ -104,7 +97,7 @@ class TrainingVocabulary:
     def embed(self, model: ERRSeg, words: list[str], rng: np.random.Generator) -> Tensor:
         """Embed a vocabulary (T, C), each word in one template, or their mean as at inference."""
         if not self.bank:
-            return model.encode_text([self.templates[0].format(word) for word in words])
+            return model.encode_text([fill_templates(w, self.templates)[0] for w in words])
         rows = []
         for word in words:
             expand = self.config.expanded and rng.random() < self.config.expanded

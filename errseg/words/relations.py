@@ -70,6 +70,11 @@ def synonyms(name: str) -> frozenset[str]:
     return next((group for group in _tables().synonyms if name in group), frozenset({name}))
 
 
+def with_synonyms(names: Iterable[str]) -> frozenset[str]:
+    """Return names and every other name of the same things."""
+    return frozenset().union(*map(synonyms, names))
+
+
 @cache
 def broader_names(name: str, *, with_wholes: bool = False) -> frozenset[str]:
     """Return the names that hold wherever this one does, without its synonyms.
