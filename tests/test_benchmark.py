@@ -9,7 +9,7 @@ import torch
 from errseg.__main__ import main
 from errseg.errors import InputError
 from errseg.measuring import benchmark as module
-from errseg.measuring.benchmark import STAGES, Bench, Report, Setting, benchmark
+from errseg.measuring.benchmark import STAGES, Bench, Report, Setting, measure
 from errseg.network.model import build_model
 
 RATIOS = (
@@ -91,7 +91,7 @@ def test_ratios_are_those_of_the_table_in_its_order():
 
 
 def test_the_command_prints_and_draws(monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(module, "benchmark", lambda setting, tell: report(setting=setting))
+    monkeypatch.setattr(module, "measure", lambda setting, progress: report(setting=setting))
     plot = tmp_path / "b.png"
     options = ["benchmark", "--model", "errseg-lite", "--classes", "12", "--plot", str(plot)]
     assert main([*options, "--json"]) == 0
@@ -113,22 +113,26 @@ def test_the_command_prints_and_draws(monkeypatch, capsys, tmp_path):
         (["--model", "errseg-huge"], "There is no model"),
         (["--size", "100"], "multiple of 32"),
         (["--plot", "b.xyz"], "can't be drawn"),
-        (["--plot", "nowhere/b.png"], "no folder"),
+        (["--plot", "nowhere/b.png"], "no folder nowhere for b.png"),
+        (["--json", "nowhere/b.json"], "no folder nowhere for b.json"),
+        (["--json", "."], ". is a folder; give a file."),
     ],
 )
-def test_what_cannot_be_measured_is_refused_at_once(capsys, options, sentence):
+def test_what_cannot_be_measured_is_refused_at_once(capsys, monkeypatch, options, sentence):
+    if options[0] in ("--plot", "--json"):
+        monkeypatch.setattr(module, "measure", None)  # not even begun
     assert main(["benchmark", *options]) == 2
     assert sentence in capsys.readouterr().err
 
 
 def test_sizes_that_do_not_fit_the_grids_are_refused():
     with pytest.raises(InputError, match="at least 64"):
-        benchmark(dataclasses.replace(SETTING, size=32))
+        measure(dataclasses.replace(SETTING, size=32))
 
 
 @pytest.mark.slow
 def test_the_whole_command_on_a_small_photo(monkeypatch, tmp_path):
-    measured = benchmark(SETTING)
+    measured = measure(SETTING)
     assert tuple(measured.ratios) == RATIOS
     assert all(ratio is None or ratio > 0 for ratio in measured.ratios.values())
     assert set(measured.by_classes) == {20, 150, 847, 5000}

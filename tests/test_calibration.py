@@ -43,14 +43,14 @@ def test_the_fit_finds_what_made_the_pixels(randn, truth):
     seen = observations(randn, truth, 100_000)
     fitted = fit([seen])
     assert dataclasses.astuple(fitted) == pytest.approx(dataclasses.astuple(truth), abs=0.12)
-    calibration = CalibrationError()
+    error = CalibrationError()
     scores = winning_scores(seen.logits, fitted).numpy()[None]
     right = seen.right.numpy()[None].astype(int)
-    calibration.update(scores, right, np.ones_like(right))
-    assert calibration.expected_calibration_error() < 0.02
+    error.update(scores, right, np.ones_like(right))
+    assert error.expected_calibration_error() < 0.02
 
 
-def test_a_vocabularys_only_word_can_be_refused(randn):
+def test_a_vocabularys_only_word_can_be_rejected(randn):
     """Even where which class is right depends on the differences between logits alone."""
     logits = 3 * randn(20_000, 3) + 8 * randn(20_000, 1)
     chance = logits.softmax(dim=1).amax(dim=1)
@@ -90,9 +90,9 @@ def test_scores_never_turn_around(randn):
     assert fit([turned]).scale > 0
 
 
-def test_the_threshold_loses_few_right_pixels(randn):
+def test_the_threshold_rejects_few_right_pixels(randn):
     seen = observations(randn, Calibration())
-    threshold = advise_threshold([seen], Calibration(), lost=0.1)
+    threshold = advise_threshold([seen], Calibration(), false_rejection=0.1)
     scores = winning_scores(seen.logits, Calibration())[seen.right > 0]
     assert (scores < threshold).float().mean() <= 0.1
     assert (scores < threshold + 0.02).float().mean() > 0.1

@@ -1,6 +1,7 @@
 """The command line, as a person uses it: files that are right, mistakes answered in a sentence."""
 
 import dataclasses
+import errno
 import json
 import os
 import re
@@ -234,20 +235,44 @@ def tiny_set(tmp_path) -> Path:
 @pytest.mark.parametrize("options", [[], ["--no-without-crm", "--kept-classes", "1"]])
 def test_evaluate_prints_a_table_and_writes_every_figure(tiny_set, capsys, tmp_path, options):
     file = tmp_path / "figures.json"
-    fixed = ["--data", str(tiny_set), "--input-size", "128", "--threshold", "1"]
+    fixed = ["--data", str(tiny_set), "--input-size", "128", "--threshold", "0.6"]
     assert main(["evaluate", *fixed, "--json", str(file), *options]) == 0
     table = capsys.readouterr().out.splitlines()
     assert "mIoU" in table[0]
     assert {line.count("|") for line in table} == {14}
     assert table[2].startswith("| halves | 1 | 2 (2) |")
     (figures,) = json.loads(file.read_text(encoding="utf-8"))
-    assert (figures["name"], figures["photos"], figures["threshold"]) == ("halves", 1, 1.0)
-    assert figures["crm"]["refused"] == figures["crm"]["lost"] == 1  # nothing scores 1
+    assert (figures["name"], figures["photos"], figures["threshold"]) == ("halves", 1, 0.6)
+    assert f"| {figures['crm']['miou']:.1%} |" in table[2]
+    assert table[2].endswith(f"| {figures['crm']['false_rejection']:.1%} |")
     assert figures["crm"]["held_out_iou"] is None
     assert figures["crm"]["seen_iou"] == figures["crm"]["miou"]
     assert (figures["all_classes"] is None) == bool(options)
     if not options:  # CRM keeps both of two classes
         assert figures["all_classes"]["miou"] == figures["crm"]["miou"]
+
+
+def test_evaluate_refuses_a_place_for_its_figures_before_it_measures(
+    tiny_set, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("errseg.checkpoints.weights.load_model", None)  # not even loaded
+    options = ["evaluate", "--data", tiny_set, "--json"]
+    sentence = f"There is no folder {tmp_path / 'gone'} for figures.json."
+    assert sentence in refused(capsys, *options, tmp_path / "gone" / "figures.json")
+    assert "is a folder; give a file" in refused(capsys, *options, tmp_path)
+
+
+def test_figures_that_cannot_be_written_are_printed(tiny_set, capsys, tmp_path, monkeypatch):
+    def full(self, *arguments, **options):
+        raise OSError(errno.ENOSPC, "No space left on device", str(self))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    file = tmp_path / "figures.json"
+    options = ["--data", str(tiny_set), "--input-size", "128", "--no-without-crm"]
+    assert main(["evaluate", *options, "--json", str(file)]) == 2
+    printed = capsys.readouterr()
+    assert printed.out.splitlines()[2].startswith("| halves | 1 | 2 (2) |")
+    assert printed.err.endswith(f"{file}: No space left on device.\n")
 
 
 def test_average_writes_the_weights_between_two_files(make_model, capsys, tmp_path):

@@ -1,9 +1,12 @@
+"""The measures against loops over pixels, and figures done by hand."""
+
 import math
 
 import numpy as np
 import pytest
+import torch
 
-from errseg.measuring.metrics import CalibrationError, ConfusionMatrix, Rejection
+from errseg.measuring.metrics import CalibrationError, ConfusionMatrix, Rejection, leave_one_out
 
 
 def _photos(rng, count=3, classes=4):
@@ -79,26 +82,21 @@ def test_calibration_equals_a_loop_over_bins():
         scores += score[counted].tolist()
         right += (predicted == label)[counted].tolist()
     error = 0.0
-    reliability = calibration.reliability()
     for b in range(5):
         inside = [i for i, s in enumerate(scores) if min(int(s * 5), 4) == b]
         accuracy = np.mean([right[i] for i in inside])
         confidence = np.mean([scores[i] for i in inside])
         error += len(inside) / len(scores) * abs(accuracy - confidence)
-        assert reliability.count[b] == len(inside)
-        assert reliability.accuracy[b] == pytest.approx(accuracy)
-        assert reliability.confidence[b] == pytest.approx(confidence)
     assert calibration.expected_calibration_error() == pytest.approx(error)
 
 
 def test_scores_that_tell_the_truth_have_no_calibration_error():
-    calibration = CalibrationError()
+    error = CalibrationError()
     label = np.zeros((10, 10), int)
     predicted = np.zeros((10, 10), int)
     predicted[:, :3] = 1  # 70 % right
-    calibration.update(np.full((10, 10), 0.7), predicted, label)
-    assert calibration.expected_calibration_error() == pytest.approx(0, abs=1e-9)
-    assert np.isnan(calibration.reliability().accuracy).sum() == 14
+    error.update(np.full((10, 10), 0.7), predicted, label)
+    assert error.expected_calibration_error() == pytest.approx(0, abs=1e-9)
 
 
 def test_calibration_refuses_logits():
@@ -106,7 +104,7 @@ def test_calibration_refuses_logits():
         CalibrationError().update(np.array([[3.0]]), np.array([[0]]), np.array([[0]]))
 
 
-def test_a_threshold_refuses_what_scores_less():
+def test_a_threshold_rejects_what_scores_less():
     rng = np.random.default_rng(0)
     left_out, right = rng.random(500) ** 2, rng.random(800) ** 0.5
     rejection = Rejection()
@@ -114,12 +112,36 @@ def test_a_threshold_refuses_what_scores_less():
         rejection.add_left_out(part)
     rejection.add_right(right.reshape(20, 40))
     for threshold in (0.0, 0.25, 0.5, 1.0):
-        assert rejection.refused(threshold) == pytest.approx((left_out < threshold).mean())
-        assert rejection.lost(threshold) == pytest.approx((right < threshold).mean())
-    threshold = rejection.threshold(lost=0.1)
-    assert (right < threshold).mean() <= 0.1 < (right < threshold + 0.01).mean()
+        assert rejection.true_rate(threshold) == pytest.approx((left_out < threshold).mean())
+        assert rejection.false_rate(threshold) == pytest.approx((right < threshold).mean())
 
 
 def test_nothing_measured_is_no_share():
-    assert np.isnan(Rejection().refused(0.5))
-    assert np.isnan(Rejection().lost(0.5))
+    assert np.isnan(Rejection().true_rate(0.5))
+    assert np.isnan(Rejection().false_rate(0.5))
+
+
+def test_the_mean_can_be_over_some_classes():
+    matrix = ConfusionMatrix(3)
+    matrix.update(np.array([[0, 1, 1, 2]]), np.array([[0, 0, 1, 2]]))
+    among = np.array([True, False, True])
+    assert matrix.miou(among) == pytest.approx((1 / 2 + 1) / 2)
+    assert math.isnan(matrix.miou(among & False))
+
+
+def test_one_of_the_classes_that_a_photo_shows_is_left_out():
+    text = torch.eye(4)
+    label = np.array([[1, -1, 3], [3, 3, -1]])
+    rng = np.random.default_rng(0)
+    drawn = set()
+    for _ in range(20):
+        left_out, rest = leave_one_out(text, label, rng)
+        drawn.add(left_out)
+        assert torch.equal(rest, text[[place for place in range(4) if place != left_out]])
+    assert drawn == {1, 3}
+
+
+def test_nothing_is_left_out_of_one_word_or_of_an_empty_photo():
+    rng = np.random.default_rng(0)
+    assert leave_one_out(torch.eye(1), np.array([[0]]), rng) is None
+    assert leave_one_out(torch.eye(4), np.array([[-1]]), rng) is None

@@ -9,7 +9,15 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from errseg.commands import average, measuring, pseudo_label, segmenting, train
+from errseg.commands import (
+    average,
+    benchmark,
+    calibrate,
+    evaluate,
+    pseudo_label,
+    segmenting,
+    train,
+)
 
 
 def _command(line: str, add_options: object, run: object) -> SimpleNamespace:
@@ -21,20 +29,12 @@ COMMANDS = {
         "segment a photo with the words you give", segmenting.segment_options, segmenting.segment
     ),
     "models": _command("list the models", segmenting.models_options, segmenting.models),
-    "evaluate": _command(
-        "measure a model on photos with masks", measuring.evaluate_options, measuring.evaluate
-    ),
+    "evaluate": evaluate,
     "sheet": _command("draw photos beside their masks", segmenting.sheet_options, segmenting.sheet),
     "train": train,
     "average": average,
-    "calibrate": _command(
-        "make a model's scores mean something", measuring.calibrate_options, measuring.calibrate
-    ),
+    "calibrate": calibrate,
     "pseudo-label": pseudo_label,
-    "benchmark": _command(
-        "measure how fast a model is beside the network as drawn",
-        measuring.benchmark_options,
-        measuring.benchmark,
-    ),
+    "benchmark": benchmark,
 }
 """Name -> command, as the help lists them."""

@@ -3,12 +3,41 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from errseg.config import KEPT_CLASSES, VOTES_PER_PIXEL
 from errseg.device import AUTOMATIC, PRECISIONS
+from errseg.errors import InputError
 
 DEFAULT_MODEL = "errseg-lite"
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a place for a file before the work that is to be written there.
+
+    Raises:
+        InputError: its folder isn't there, or can't be written to, or it is a folder itself.
+    """
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; give a file.")
+    if not path.parent.is_dir():
+        raise InputError(f"There is no folder {path.parent} for {path.name}.")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise InputError(f"{path} can't be written.")
+
+
+@contextmanager
+def kept_on_failure(text: str) -> Iterator[None]:
+    """Print what was found by long work if what follows, its writing to a file, fails."""
+    try:
+        yield
+    except OSError:
+        sys.stdout.write(text + "\n")
+        raise
 
 
 def add_data_option(parser: argparse.ArgumentParser, several: bool = False) -> None:

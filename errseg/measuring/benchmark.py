@@ -103,12 +103,12 @@ class Report:
 
 
 @torch.inference_mode()
-def benchmark(setting: Setting, tell: Callable[[str], None] = lambda line: None) -> Report:
+def measure(setting: Setting, progress: Callable[[str], None] = lambda line: None) -> Report:
     """Measure a model.
 
     Args:
         setting: what to measure.
-        tell: is called with a line at the start of every part.
+        progress: is called with a line at the start of every part.
 
     Raises:
         InputError: there is no such model, or a size is out of range.
@@ -118,16 +118,16 @@ def benchmark(setting: Setting, tell: Callable[[str], None] = lambda line: None)
             f"The photo's side must be a multiple of {STRIDES[-1]} pixels, "
             f"at least {SMALLEST_SIDE}, not {setting.side}."
         )
-    tell("Memory ...")
+    progress("Memory ...")
     auto = find_precision(AUTOMATIC, torch.device("cpu"))
     types = {"as_drawn": torch.float32, "float32": torch.float32, "auto": auto}
     memory = {kind: _peak_in_another_process(setting, kind, types[kind]) for kind in KINDS}
-    tell("Multiply-adds ...")
+    progress("Multiply-adds ...")
     model = build_model(setting.model)
     fast = copy.deepcopy(model).cast(auto) if auto != model.dtype else model
     bench = Bench(setting, {"as_drawn": model, "float32": model, "auto": fast})
     multiply_adds = bench.multiply_adds()
-    tell("Seconds by stage ...")
+    progress("Seconds by stage ...")
     runs = {kind: [] for kind in KINDS}
     for run in range(1 + setting.runs):
         for kind in KINDS:
@@ -137,7 +137,7 @@ def benchmark(setting: Setting, tell: Callable[[str], None] = lambda line: None)
         stage: {kind: statistics.median(run[stage] for run in runs[kind]) for kind in KINDS}
         for stage in STAGES
     }
-    tell("A new P or K ...")
+    progress("A new P or K ...")
     knob = {kind: [] for kind in KINDS[1:]}
     for _ in range(setting.runs):
         for kind in knob:
@@ -145,7 +145,7 @@ def benchmark(setting: Setting, tell: Callable[[str], None] = lambda line: None)
     medians = {kind: statistics.median(taken) for kind, taken in knob.items()}
     # As drawn everything runs again.
     medians["as_drawn"] = sum(seconds[stage]["as_drawn"] for stage in STAGES[1:])
-    tell("Growth with T and P ...")
+    progress("Growth with T and P ...")
     base = sum(seconds[stage]["auto"] for stage in ("encode", "render"))
     return Report(
         setting=setting,

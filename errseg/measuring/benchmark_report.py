@@ -78,22 +78,20 @@ def check_plot(path: Path) -> None:
     """Refuse a picture that can't be drawn before minutes of measuring.
 
     Raises:
-        InputError: there is no such folder, or no such kind of picture.
+        InputError: there is no such kind of picture.
     """
     from matplotlib.backend_bases import FigureCanvasBase
 
     kinds = FigureCanvasBase.get_supported_filetypes()
     if path.suffix.removeprefix(".").lower() not in kinds:
         raise InputError(f"{path.name} can't be drawn; give a file such as benchmark.png.")
-    if not path.parent.is_dir():
-        raise InputError(f"There is no folder {path.parent} for {path.name}.")
 
 
 def plot(report: Report, path: Path) -> None:
     """Draw the seconds of a photo by stage, and how they grow with T and P.
 
     Args:
-        report: from `benchmark`.
+        report: from `measure`.
         path: of the picture; its suffix says which kind.
     """
     from matplotlib.figure import Figure

@@ -24,21 +24,21 @@ from errseg.datasets.folders import SegmentationSet, samples
 from errseg.errors import InputError
 from errseg.inference.photo import network_size
 from errseg.inference.predictor import Predictor
-from errseg.measuring.metrics import Rejection
+from errseg.measuring.metrics import Rejection, leave_one_out
 from errseg.network.model import ERRSeg, Segmentation
 from errseg.network.scores import calibrate_logits
 from errseg.words.vocabulary import parse_classes
 
 EVERY = 2
 """Of the validation photos every second one is fitted on, the others are left to measure with."""
-LARGEST_LOSS = 0.08
-"""Share of rightly labelled pixels that the threshold may refuse, the mean over the sets."""
+FALSE_REJECTION = 0.08
+"""Share of rightly labelled pixels that the threshold may reject, the mean over the sets."""
 PIXELS_PER_PHOTO = 400
 """Neighbouring pixels say the same; these are drawn at random."""
 LEAST_SCALE = 0.05
 LEFT_OUT_WEIGHT = 0.1
 """Weight of the pixels whose class is not in the vocabulary, beside those whose class is. Without
-them the fit is a softmax that can't refuse a vocabulary's only word; with more, scores are low."""
+them the fit is a softmax that can't reject a vocabulary's only word; with more, scores are low."""
 NO_CLASS = -1e4
 """Logit of a padded place while fitting: minus infinity has no gradient."""
 
@@ -64,23 +64,21 @@ def observe(
         photos: how many at most.
         rng: draws pixels and the classes that are left out.
     """
-    predictor, names = Predictor(model), sample_set.class_names
-    text, _ = predictor.embed(parse_classes(list(names)))
+    predictor = Predictor(model)
+    text, _ = predictor.embed(parse_classes(sample_set.class_names))
     stems = sample_set.validation[::EVERY][:photos]
     logits, right, left_out = [], [], []
     for photo, label in tqdm(
         samples(sample_set, stems), sample_set.name, len(stems), unit="photo", leave=False
     ):
-        present = np.unique(label[label >= 0])
-        if not len(present):
+        if (label < 0).all():
             continue
         features = predictor.encode(photo, network_size(photo.shape[:2], model.config))
         seen, winners = _logits_at(model.decode(features, text), label >= 0, rng)
         logits.append(seen)
         right.append(torch.from_numpy(winners[0] == label[winners[1]]).float())
-        if len(names) > 1:
-            missing = rng.choice(present)
-            rest = text[torch.arange(len(names)) != missing]
+        if left := leave_one_out(text, label, rng):
+            missing, rest = left
             seen, _ = _logits_at(model.decode(features, rest), label == missing, rng)
             left_out.append(seen)
     none = torch.zeros(0, KEPT_CLASSES)
@@ -134,14 +132,16 @@ def winning_scores(logits: Tensor, calibration: Calibration) -> Tensor:
 
 
 def advise_threshold(
-    observations: Iterable[Observations], fitted: Calibration, lost: float = LARGEST_LOSS
+    observations: Iterable[Observations],
+    fitted: Calibration,
+    false_rejection: float = FALSE_REJECTION,
 ) -> float:
-    """Choose the highest threshold on calibrated scores that loses few right pixels.
+    """Choose the highest threshold on calibrated scores that rejects few right pixels.
 
     Args:
         observations: of some sets, which count the same.
         fitted: from `fit`.
-        lost: the share of rightly labelled pixels that may become "none of these".
+        false_rejection: the share of rightly labelled pixels that may become "none of these".
     """
     rejections = []
     for one in observations:
@@ -149,8 +149,8 @@ def advise_threshold(
         rejection.add_right(winning_scores(one.logits, fitted)[one.right > 0].numpy())
         rejections.append(rejection)
     candidates = np.linspace(0, 1, 101)
-    means = [np.nanmean([r.lost(t) for r in rejections]) for t in candidates]
-    return round(float(candidates[np.flatnonzero(np.array(means) <= lost)[-1]]), 2)
+    means = [np.nanmean([r.false_rate(t) for r in rejections]) for t in candidates]
+    return round(float(candidates[np.flatnonzero(np.array(means) <= false_rejection)[-1]]), 2)
 
 
 def calibrate(model: ERRSeg, sets: Iterable[SegmentationSet], photos: int, seed: int = 0) -> ERRSeg:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -12,13 +14,13 @@ from torch import Tensor
 from tqdm import tqdm
 
 from errseg.config import KEPT_CLASSES, VOTES_PER_PIXEL
-from errseg.datasets.folders import SegmentationSet, validation_samples
+from errseg.datasets.folders import SegmentationSet, samples
 from errseg.inference.labelling import label_pixels
 from errseg.inference.photo import network_size
 from errseg.inference.predictor import Predictor
-from errseg.measuring.metrics import CalibrationError, ConfusionMatrix, Rejection
+from errseg.measuring.metrics import CalibrationError, ConfusionMatrix, Rejection, leave_one_out
 from errseg.network.model import ERRSeg, ImageFeatures
-from errseg.words.relations import synonyms
+from errseg.words.relations import with_synonyms
 from errseg.words.vocabulary import parse_classes
 
 SEED = 0  # of the classes that are left out
@@ -36,9 +38,9 @@ class Scores:
     absent_share: float  # labelled pixels given to classes that are absent from their photo
     seen_iou: float  # mean over the occurring classes that training saw
     held_out_iou: float  # mean over the occurring classes that training never saw
-    calibration_error: float = float("nan")  # expected calibration error of the winning scores
-    refused: float = float("nan")  # pixels of a class left out of the vocabulary that become -1
-    lost: float = float("nan")  # rightly labelled pixels that become -1 at the same threshold
+    calibration_error: float  # expected calibration error of the winning scores
+    true_rejection: float  # pixels of a class left out of the vocabulary that become -1
+    false_rejection: float  # rightly labelled pixels that become -1 at the same threshold
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class SetScores:
     classes: int  # of the set's vocabulary, T
     occurring: int  # of them in these photos' labels
     held_out: tuple[str, ...]  # occurring classes that training never saw
-    threshold: float  # at which `refused` and `lost` were measured
+    threshold: float  # that the rejections are of
     crm: Scores  # the final output, P classes kept
     all_classes: Scores | None  # the final output without CRM, if it was asked for
     raw_cost: Scores  # the stride-16 cost maps of the whole vocabulary
@@ -67,36 +69,36 @@ class Protocol:
     threshold: float | None = None  # the model's own by default
     all_classes: bool = True  # also without CRM, which takes its time
     expand: bool = True  # see `Predictor`
-    held_out: tuple[str, ...] = ()  # class names that training never saw
 
 
 class _Output:
     """Running sums of one output's scores."""
 
     def __init__(self, classes: int):
-        self.confusion, self.calibration = ConfusionMatrix(classes), CalibrationError()
-        self.rejection = Rejection()
-        self._absent = self._labelled = 0
+        self.confusion = ConfusionMatrix(classes)
+        self.calibration, self.rejection = CalibrationError(), Rejection()
+        self._absent = 0
 
-    def update(self, labels: np.ndarray, scores: np.ndarray, label: np.ndarray) -> None:
+    def update(self, labels: np.ndarray, scores: np.ndarray | None, label: np.ndarray) -> None:
+        """Add one photo; no scores if they are no probabilities."""
         self.confusion.update(labels, label)
-        self.calibration.update(scores, labels, label)
         counted = label >= 0
-        self.rejection.add_right(scores[counted & (labels == label)])
         self._absent += int((~np.isin(labels[counted], np.unique(label[counted]))).sum())
-        self._labelled += int(counted.sum())
+        if scores is not None:
+            self.calibration.update(scores, labels, label)
+            self.rejection.add_right(scores[counted & (labels == label)])
 
     def scores(self, unseen: np.ndarray, threshold: float) -> Scores:
-        iou = self.confusion.iou()
+        labelled = int(self.confusion.counts.sum())
         return Scores(
             miou=self.confusion.miou(),
             pixel_accuracy=self.confusion.pixel_accuracy(),
-            absent_share=self._absent / max(self._labelled, 1),
-            seen_iou=_mean(iou[~unseen]),
-            held_out_iou=_mean(iou[unseen]),
+            absent_share=self._absent / labelled if labelled else float("nan"),
+            seen_iou=self.confusion.miou(~unseen),
+            held_out_iou=self.confusion.miou(unseen),
             calibration_error=self.calibration.expected_calibration_error(),
-            refused=self.rejection.refused(threshold),
-            lost=self.rejection.lost(threshold),
+            true_rejection=self.rejection.true_rate(threshold),
+            false_rejection=self.rejection.false_rate(threshold),
         )
 
 
@@ -118,20 +120,16 @@ def evaluate(
 def _evaluate_set(
     predictor: Predictor, sample_set: SegmentationSet, protocol: Protocol
 ) -> SetScores:
-    model, names = predictor.model, list(sample_set.class_names)
-    threshold = (
-        model.config.calibration.threshold if protocol.threshold is None else protocol.threshold
-    )
+    model, names = predictor.model, sample_set.class_names
+    threshold = protocol.threshold
+    if threshold is None:
+        threshold = model.config.calibration.threshold
     text, _ = predictor.embed(parse_classes(names), protocol.expand)
     crm, everything, raw = (_Output(len(names)) for _ in range(3))
     rng = np.random.default_rng(SEED)
-    photos = 0
+    stems = sample_set.validation[: protocol.limit]
     for photo, label in tqdm(
-        validation_samples(sample_set, protocol.limit),
-        sample_set.name,
-        len(sample_set.validation[: protocol.limit]),
-        unit="photo",
-        leave=False,
+        samples(sample_set, stems), sample_set.name, len(stems), unit="photo", leave=False
     ):
         size = network_size(photo.shape[:2], model.config, protocol.input_size)
         features = predictor.encode(photo, size)
@@ -143,32 +141,26 @@ def _evaluate_set(
                 whole = _segment(model, features, text, protocol, len(names), label.shape)
             everything.update(*whole, label)
         cost = model.cost_maps(features, text).stride16[0]
-        raw.update(*label_pixels(cost, torch.arange(len(names)), label.shape), label)
-        present = np.unique(label[label >= 0])
-        if len(present) and len(names) > 1:
-            left_out = rng.choice(present)
-            rest = text[torch.arange(len(names)) != left_out]
-            _, scores = _segment(
-                model, features, rest, protocol, protocol.kept_classes, label.shape
-            )
-            crm.rejection.add_left_out(scores[label == left_out])
-        photos += 1
-    unseen_names = {other for name in protocol.held_out for other in synonyms(name)}
+        labels, _ = label_pixels(cost, torch.arange(len(names)), label.shape)
+        raw.update(labels, None, label)  # a cosine's sigmoid ranks, no more
+        if left := leave_one_out(text, label, rng):
+            missing, rest = left
+            kept = protocol.kept_classes
+            _, scores = _segment(model, features, rest, protocol, kept, label.shape)
+            crm.rejection.add_left_out(scores[label == missing])
+    unseen_names = with_synonyms(model.config.held_out)
     unseen = np.array([name in unseen_names for name in names])
     occurring = np.isfinite(crm.confusion.iou())
     return SetScores(
         name=sample_set.name,
-        photos=photos,
+        photos=len(stems),
         classes=len(names),
         occurring=int(occurring.sum()),
         held_out=tuple(names[i] for i in np.flatnonzero(occurring & unseen)),
         threshold=threshold,
         crm=crm.scores(unseen, threshold),
         all_classes=everything.scores(unseen, threshold) if protocol.all_classes else None,
-        # A cosine's sigmoid is no probability: it ranks, no more.
-        raw_cost=dataclasses.replace(
-            raw.scores(unseen, threshold), calibration_error=float("nan"), lost=float("nan")
-        ),
+        raw_cost=raw.scores(unseen, threshold),
     )
 
 
@@ -193,33 +185,30 @@ def as_table(scores: Iterable[SetScores]) -> str:
         "|---" * 13 + "|",
     ]
     for s in scores:
-        rows.append(
-            f"| {s.name} | {s.photos} | {s.classes} ({s.occurring}) | {_percent(s.crm.miou)} "
-            f"| {_percent(s.all_classes.miou) if s.all_classes else '-'} "
-            f"| {_percent(s.raw_cost.miou)} | {_percent(s.crm.pixel_accuracy)} "
-            f"| {_percent(s.crm.absent_share)} | {s.crm.calibration_error:.3f} "
-            f"| {_percent(s.crm.seen_iou)} / {_percent(s.crm.held_out_iou)} "
-            f"| {_percent(s.raw_cost.seen_iou)} / {_percent(s.raw_cost.held_out_iou)} "
-            f"| {_percent(s.crm.refused)} | {_percent(s.crm.lost)} |"
+        cells = (
+            s.name,
+            f"{s.photos}",
+            f"{s.classes} ({s.occurring})",
+            _percent(s.crm.miou),
+            _percent(s.all_classes.miou) if s.all_classes else "-",
+            _percent(s.raw_cost.miou),
+            _percent(s.crm.pixel_accuracy),
+            _percent(s.crm.absent_share),
+            f"{s.crm.calibration_error:.3f}",
+            _percent(s.crm.seen_iou, s.crm.held_out_iou),
+            _percent(s.raw_cost.seen_iou, s.raw_cost.held_out_iou),
+            _percent(s.crm.true_rejection),
+            _percent(s.crm.false_rejection),
         )
+        rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
 
 
 def as_dict(scores: Iterable[SetScores]) -> list[dict]:
     """Describe scores in types that JSON has; None where there is nothing."""
-    return [_without_nan(dataclasses.asdict(s)) for s in scores]
+    text = json.dumps([dataclasses.asdict(s) for s in scores])
+    return json.loads(text, parse_constant=lambda nan: None)
 
 
-def _without_nan(value: object) -> object:
-    if isinstance(value, dict):
-        return {key: _without_nan(inner) for key, inner in value.items()}
-    return None if isinstance(value, float) and np.isnan(value) else value
-
-
-def _percent(share: float) -> str:
-    return "-" if np.isnan(share) else f"{share:.1%}"
-
-
-def _mean(values: np.ndarray) -> float:
-    values = values[np.isfinite(values)]
-    return float(values.mean()) if values.size else float("nan")
+def _percent(*shares: float) -> str:
+    return " / ".join("-" if math.isnan(share) else f"{share:.1%}" for share in shares)

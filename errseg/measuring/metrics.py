@@ -1,10 +1,10 @@
-"""Measures of a segmentation: intersection over union, accuracy, calibration."""
+"""Measures of a segmentation: intersection over union, accuracy, reliability, rejection."""
 
-from dataclasses import dataclass
+from __future__ import annotations
 
 import numpy as np
-
-__all__ = ["CalibrationError", "ConfusionMatrix", "Rejection", "Reliability"]
+import torch
+from torch import Tensor
 
 REJECTION_BINS = 10_000
 """Scores are compared with a threshold to this precision."""
@@ -68,9 +68,13 @@ class ConfusionMatrix:
         union = labelled + predicted - hits
         return np.divide(hits, union, out=np.full_like(hits, np.nan), where=labelled > 0)
 
-    def miou(self) -> float:
-        """Return the mean IoU over the classes that occur in the labels; NaN if none does."""
-        values = self.iou()
+    def miou(self, among: np.ndarray | None = None) -> float:
+        """Return the mean IoU over the classes that occur in the labels; NaN if none does.
+
+        Args:
+            among: (T,) bool, the classes that count; all if None.
+        """
+        values = self.iou() if among is None else self.iou()[among]
         occurring = values[~np.isnan(values)]
         return float(occurring.mean()) if occurring.size else float("nan")
 
@@ -80,24 +84,14 @@ class ConfusionMatrix:
         return float(np.trace(self.counts) / total) if total else float("nan")
 
 
-@dataclass(frozen=True)
-class Reliability:
-    """How often the pixels of each score bin were right; each (bins,)."""
-
-    confidence: np.ndarray  # mean score of the bin's pixels, NaN for an empty bin
-    accuracy: np.ndarray  # share of them that were right, NaN for an empty bin
-    count: np.ndarray  # how many they are
-
-
 class CalibrationError:
     """Winning scores against correctness, added up over photos in bins of equal width."""
 
     def __init__(self, bins: int = RELIABILITY_BINS) -> None:
         if bins < 1:
             raise ValueError(f"bins must be at least 1, got {bins}")
-        self._count = np.zeros(bins, dtype=np.int64)
-        self._right = np.zeros(bins, dtype=np.int64)
-        self._score = np.zeros(bins, dtype=np.float64)
+        self._gaps = np.zeros(bins)  # scores less the right pixels
+        self._pixels = 0
 
     def update(self, scores: np.ndarray, predicted: np.ndarray, label: np.ndarray) -> None:
         """Add one photo; pixels without a label or without a prediction are left out.
@@ -120,34 +114,22 @@ class CalibrationError:
         score = scores[counted].astype(np.float64)
         if not np.all((score >= 0) & (score <= 1)):
             raise ValueError("scores must lie between 0 and 1")
-        bins = len(self._count)
+        bins = len(self._gaps)
         index = np.minimum((score * bins).astype(np.int64), bins - 1)
-        self._count += np.bincount(index, minlength=bins)
-        right = (predicted[counted] == label[counted]).astype(np.float64)
-        self._right += np.bincount(index, weights=right, minlength=bins).astype(np.int64)
-        self._score += np.bincount(index, weights=score, minlength=bins)
-
-    def reliability(self) -> Reliability:
-        """Return mean score, accuracy and pixel count per bin."""
-        filled = self._count > 0
-        empty = np.full(len(self._count), np.nan)
-        confidence = np.divide(self._score, self._count, out=empty.copy(), where=filled)
-        accuracy = np.divide(self._right, self._count, out=empty.copy(), where=filled)
-        return Reliability(confidence, accuracy, self._count.copy())
+        gaps = score - (predicted[counted] == label[counted])
+        self._gaps += np.bincount(index, weights=gaps, minlength=bins)
+        self._pixels += score.size
 
     def expected_calibration_error(self) -> float:
         """Return the mean gap between score and accuracy, weighted by pixels; NaN if none."""
-        total = self._count.sum()
-        if not total:
-            return float("nan")
-        return float(np.abs(self._score - self._right).sum() / total)
+        return float(np.abs(self._gaps).sum() / self._pixels) if self._pixels else float("nan")
 
 
 class Rejection:
-    """What a threshold on the winning score refuses, added up over photos.
+    """What a threshold on the winning score rejects, added up over photos.
 
-    Wanted are pixels of a class that was left out of the vocabulary, unwanted those that have
-    their right class.
+    Rightly it rejects pixels of a class that was left out of the vocabulary, falsely those that
+    have their right class.
     """
 
     def __init__(self, bins: int = REJECTION_BINS) -> None:
@@ -162,19 +144,13 @@ class Rejection:
         """Add the winning scores, in 0 ... 1, of pixels that were given their class."""
         self._right += self._count(scores)
 
-    def refused(self, threshold: float) -> float:
+    def true_rate(self, threshold: float) -> float:
         """Return the share of left-out pixels that score less; NaN if there are none."""
         return self._below(self._left_out, threshold)
 
-    def lost(self, threshold: float) -> float:
+    def false_rate(self, threshold: float) -> float:
         """Return the share of right pixels that score less; NaN if there are none."""
         return self._below(self._right, threshold)
-
-    def threshold(self, lost: float) -> float:
-        """Return the highest threshold that loses at most this share of the right pixels."""
-        total = self._right.sum()
-        below = np.concatenate([[0], np.cumsum(self._right)]) / max(total, 1)
-        return float(np.flatnonzero(below <= lost)[-1] / len(self._right))
 
     def _count(self, scores: np.ndarray) -> np.ndarray:
         bins = len(self._right)
@@ -184,3 +160,24 @@ class Rejection:
     def _below(self, counts: np.ndarray, threshold: float) -> float:
         total = counts.sum()
         return float(counts[: round(threshold * len(counts))].sum() / total) if total else np.nan
+
+
+def leave_one_out(
+    text: Tensor, label: np.ndarray, rng: np.random.Generator
+) -> tuple[int, Tensor] | None:
+    """Draw a class that a photo shows, and take it out of the vocabulary.
+
+    Args:
+        text: Embeddings of the vocabulary, (T, C).
+        label: (H, W) int; class of each pixel, -1 for pixels that don't count.
+        rng: Draws the class.
+
+    Returns:
+        The class and the embeddings of the others (T - 1, C), in their order; None if the photo
+        shows none or there are no others.
+    """
+    present = np.unique(label[label >= 0])
+    if not present.size or len(text) < 2:
+        return None
+    left_out = int(rng.choice(present))
+    return left_out, torch.cat((text[:left_out], text[left_out + 1 :]))

@@ -1,0 +1,80 @@
+"""The command ``evaluate``: how good a model is on photos with masks."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from errseg.commands.options import (
+    add_compile_option,
+    add_data_option,
+    add_expand_option,
+    add_model_options,
+    add_network_options,
+    add_precision_option,
+    add_sets_option,
+    check_writable,
+    kept_on_failure,
+    positive,
+)
+from errseg.device import FLOAT32
+
+HELP = "measure a model on photos with masks"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``evaluate``."""
+    add_data_option(parser)
+    add_sets_option(parser)
+    parser.add_argument("--limit", type=positive, metavar="N", help="photos of each set")
+    parser.add_argument(
+        "--threshold",
+        type=float,
+        help="0 to 1; for the shares of pixels that become -1 (the model's own)",
+    )
+    parser.add_argument(
+        "--without-crm",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="measure without CRM too (yes)",
+    )
+    add_expand_option(parser)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    add_model_options(parser)
+    add_precision_option(parser, FLOAT32)
+    add_compile_option(parser)
+    add_network_options(parser)
+
+
+def run(args: argparse.Namespace) -> str:
+    """Measure a model on the validation photos of sets."""
+    from errseg.datasets.folders import load_sets
+
+    if args.json is not None:
+        check_writable(args.json)
+    sets = load_sets(args.data, args.sets)
+
+    from errseg.checkpoints.weights import load_model
+    from errseg.device import find_device
+    from errseg.inference.labelling import check_threshold
+    from errseg.measuring.evaluation import Protocol, as_dict, as_table, evaluate
+
+    if args.threshold is not None:
+        check_threshold(args.threshold)
+    protocol = Protocol(
+        kept_classes=args.kept_classes,
+        votes_per_pixel=args.votes_per_pixel,
+        input_size=args.input_size,
+        limit=args.limit,
+        threshold=args.threshold,
+        all_classes=args.without_crm,
+        expand=args.expand,
+    )
+    model = load_model(args.model, find_device(args.device), args.precision, args.compile)
+    scores = evaluate(model, sets, protocol)
+    table = as_table(scores)
+    if args.json is not None:
+        with kept_on_failure(table):
+            args.json.write_text(json.dumps(as_dict(scores), indent=1) + "\n", encoding="utf-8")
+    return table

@@ -1,0 +1,185 @@
+"""Evaluation of made-up answers whose every figure was worked out by hand.
+
+Twenty labelled pixels of two photos: ten sky, six grass, four rhino, and two without a label. The
+rhino is held out; no photo shows a cat.
+"""
+
+import dataclasses
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from errseg.config import model_config
+from errseg.datasets.folders import load_sets
+from errseg.measuring import evaluation
+from errseg.measuring.evaluation import Protocol, as_dict, as_table, evaluate
+
+SKY, GRASS, RHINO, CAT = range(4)
+IGNORED = 255
+# One pixel each: its label, the class that wins and its score, the runner-up and its score. The
+# others score 0.1. Whichever class is left out, half of its pixels score less than 0.5 then.
+PHOTOS = (
+    [(SKY, SKY, 0.9, GRASS, 0.55)] * 2
+    + [(SKY, SKY, 0.9, GRASS, 0.1)] * 3
+    + [(SKY, CAT, 0.6, SKY, 0.58)]
+    + [(RHINO, RHINO, 0.6, SKY, 0.1)] * 2
+    + [(RHINO, GRASS, 0.6, SKY, 0.1)] * 2,
+    [(GRASS, GRASS, 0.9, SKY, 0.55)] * 2
+    + [(GRASS, GRASS, 0.9, SKY, 0.1)] * 3
+    + [(GRASS, SKY, 0.6, CAT, 0.1)]
+    + [(SKY, SKY, 0.9, GRASS, 0.55)] * 2
+    + [(SKY, SKY, 0.3, GRASS, 0.1)] * 2
+    + [(IGNORED, CAT, 0.9, SKY, 0.1)] * 2,
+)
+
+
+class MadeUp:
+    """Answers as `PHOTOS` says, in their order, as predictor and as model."""
+
+    def __init__(self, held_out):
+        self.model = self
+        self.config = dataclasses.replace(model_config("errseg-lite"), held_out=held_out)
+        self.photos = iter(PHOTOS)
+
+    def embed(self, vocabulary, expand):
+        return torch.eye(len(vocabulary)), ()
+
+    def encode(self, photo, size):
+        scores = torch.full((4, *photo.shape[:2]), 0.1).flatten(1)
+        for place, (_, winner, score, second, second_score) in enumerate(next(self.photos)):
+            scores[second, place] = second_score
+            scores[winner, place] = score
+        return scores.logit().unflatten(1, photo.shape[:2])
+
+    def decode(self, features, text, kept_classes, votes_per_pixel):
+        """Keep the first P classes of those asked about."""
+        kept = torch.arange(len(text))[None, :kept_classes]
+        logits = torch.einsum("tc,chw->thw", text, features)
+        return SimpleNamespace(kept_logits=logits[None, :kept_classes], kept=kept)
+
+    def cost_maps(self, features, text):
+        """Find the sky everywhere."""
+        cost = torch.zeros(1, *features.shape)
+        cost[:, SKY] = 1
+        return SimpleNamespace(stride16=cost)
+
+
+@pytest.fixture
+def sets(tmp_path):
+    folder = tmp_path / "scenes"
+    for part in ("images", "masks"):
+        (folder / part).mkdir(parents=True)
+    for name, photo in zip("ab", PHOTOS, strict=True):
+        mask = np.array([pixel[0] for pixel in photo], np.uint8).reshape(2, -1)
+        Image.fromarray(mask).save(folder / "masks" / f"{name}.png")
+        Image.new("RGB", mask.shape[::-1]).save(folder / "images" / f"{name}.jpg")
+    names = {SKY: "sky", GRASS: "grass", RHINO: "rhinoceros", CAT: "cat"}
+    (folder / "classes.json").write_text(json.dumps(names))
+    (folder / "validation.txt").write_text("a\nb\n")
+    return load_sets(tmp_path)
+
+
+@pytest.fixture
+def measured(monkeypatch, sets):
+    def measure(held_out=("rhinoceros",), **protocol):
+        made_up = MadeUp(held_out)
+        monkeypatch.setattr(evaluation, "Predictor", lambda model: made_up)
+        (scores,) = evaluate(made_up, sets, Protocol(threshold=0.5, **protocol))
+        return scores
+
+    return measure
+
+
+def approximately(scores, **expected):
+    found = {name: getattr(scores, name) for name in expected}
+    assert found == pytest.approx(expected, nan_ok=True)
+
+
+def test_every_figure_of_every_output_is_the_one_worked_out_by_hand(measured):
+    scores = measured(kept_classes=3)
+    assert (scores.name, scores.photos, scores.classes, scores.occurring) == ("scenes", 2, 4, 3)
+    assert (scores.held_out, scores.threshold) == (("rhinoceros",), 0.5)
+    # P = 3 drops the cat: its pixel is rightly sky. 10 of 11 sky pixels, 5 of 8, 2 of 4.
+    approximately(
+        scores.crm,
+        miou=(10 / 11 + 5 / 8 + 1 / 2) / 3,
+        pixel_accuracy=17 / 20,
+        absent_share=2 / 20,  # grass in the photo without grass
+        seen_iou=(10 / 11 + 5 / 8) / 2,
+        held_out_iou=1 / 2,
+        # 12 right at 0.9, 2 of 5 at 0.6, 1 right at 0.58, 2 right at 0.3: gaps in pixels
+        calibration_error=(12 * 0.1 + (5 * 0.6 - 2) + 0.42 + 2 * 0.7) / 20,
+        true_rejection=1 / 2,
+        false_rejection=2 / 17,
+    )
+    approximately(
+        scores.all_classes,
+        miou=(9 / 11 + 5 / 8 + 1 / 2) / 3,
+        pixel_accuracy=16 / 20,
+        absent_share=3 / 20,
+        seen_iou=(9 / 11 + 5 / 8) / 2,
+        held_out_iou=1 / 2,
+        calibration_error=(12 * 0.1 + (6 * 0.6 - 2) + 2 * 0.7) / 20,
+        true_rejection=float("nan"),
+        false_rejection=2 / 16,
+    )
+    approximately(
+        scores.raw_cost,
+        miou=(10 / 20) / 3,
+        pixel_accuracy=10 / 20,
+        absent_share=0,
+        seen_iou=(10 / 20) / 2,
+        held_out_iou=0,
+        calibration_error=float("nan"),
+        true_rejection=float("nan"),
+        false_rejection=float("nan"),
+    )
+
+
+def test_the_table_shows_them_in_percent(measured):
+    head, _, row = as_table([measured(kept_classes=3)]).splitlines()
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    columns = [cell.strip() for cell in head.strip("|").split("|")]
+    assert dict(zip(columns, cells, strict=True)) == {
+        "set": "scenes",
+        "photos": "2",
+        "classes (occurring)": "4 (3)",
+        "mIoU": "67.8%",
+        "without CRM": "64.8%",
+        "raw cost": "16.7%",
+        "pixel accuracy": "85.0%",
+        "given to absent classes": "10.0%",
+        "calibration error": "0.201",
+        "IoU seen / held out": "76.7% / 50.0%",
+        "raw cost seen / held out": "25.0% / 0.0%",
+        "left out: -1": "50.0%",
+        "right: -1": "11.8%",
+    }
+
+
+def test_a_model_whose_training_was_kept_from_nothing_has_no_held_out_column(measured):
+    scores = measured(held_out=())
+    assert scores.held_out == ()
+    assert scores.crm.seen_iou == scores.crm.miou
+    assert as_table([scores]).splitlines()[2].count(" / - |") == 2
+
+
+def test_a_held_out_name_counts_under_its_synonyms(measured):
+    assert measured(held_out=("rhino",)).held_out == ("rhinoceros",)
+
+
+def test_fewer_photos_and_no_second_pass_if_asked(measured):
+    scores = measured(limit=1, all_classes=False)
+    assert (scores.photos, scores.all_classes) == (1, None)
+    assert "| - |" in as_table([scores])
+
+
+def test_json_has_nothing_where_nothing_was_measured(measured):
+    (written,) = as_dict([measured()])
+    assert written["raw_cost"]["false_rejection"] is None
+    assert written["crm"]["held_out_iou"] == pytest.approx(0.5)
+    assert json.loads(json.dumps(written, allow_nan=False)) == written
