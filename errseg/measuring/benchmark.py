@@ -14,14 +14,16 @@ import multiprocessing
 import re
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch.nn import functional as F
-from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 
 from errseg.config import KEPT_CLASSES, STRIDES, VOTES_PER_PIXEL, model_config
 from errseg.device import AUTOMATIC, find_precision
@@ -29,8 +31,10 @@ from errseg.errors import InputError
 from errseg.inference.labelling import label_pixels
 from errseg.inference.token_memory import TokenMemory
 from errseg.measuring import as_drawn
-from errseg.network.model import SMALLEST_SIDE, ERRSeg, ImageFeatures, build_model
+from errseg.network.model import SMALLEST_SIDE, ERRSeg, build_model
 from errseg.words.vocabulary import fill_templates, load_vocabulary
+
+Kind, Taken = TypeVar("Kind"), TypeVar("Taken")
 
 KINDS = ("as_drawn", "float32", "auto")
 """As drawn, ours in float32, ours in the fastest precision."""
@@ -40,7 +44,6 @@ PROMPTS = 64
 """Prompts of the text stage, spread over the 847 of ade847."""
 VOCABULARIES = (20, 150, 847, 5000)
 KEPT = (8, 16, 24, 32, 48, 64)
-RUNS = 3
 MEMORY_FILE = Path("/proc/self/status")
 RESET_FILE = Path("/proc/self/clear_refs")
 RESET_PEAK = "5"
@@ -55,7 +58,7 @@ class Setting:
     size: int | None = None  # pixels of a side of the square photo; the model's own if None
     classes: int = 150  # T
     kept_classes: int = KEPT_CLASSES  # P
-    runs: int = RUNS
+    runs: int = 3
 
     @property
     def side(self) -> int:
@@ -128,23 +131,16 @@ def measure(setting: Setting, progress: Callable[[str], None] = lambda line: Non
     bench = Bench(setting, {"as_drawn": model, "float32": model, "auto": fast})
     multiply_adds = bench.multiply_adds()
     progress("Seconds by stage ...")
-    runs = {kind: [] for kind in KINDS}
-    for run in range(1 + setting.runs):
-        for kind in KINDS:
-            seconds = bench.run(kind, time.perf_counter)
-            runs[kind] += [seconds] * (run > 0)  # the first warms up
+    runs = bench.in_turn(KINDS, lambda kind: bench.run(kind, time.perf_counter))
     seconds = {
         stage: {kind: statistics.median(run[stage] for run in runs[kind]) for kind in KINDS}
         for stage in STAGES
     }
     progress("A new P or K ...")
-    knob = {kind: [] for kind in KINDS[1:]}
-    for _ in range(setting.runs):
-        for kind in knob:
-            knob[kind].append(bench.turn_knobs(kind))
-    medians = {kind: statistics.median(taken) for kind, taken in knob.items()}
+    turned = bench.in_turn(KINDS[1:], bench.turn_knobs)
+    knob = {kind: statistics.median(taken) for kind, taken in turned.items()}
     # As drawn everything runs again.
-    medians["as_drawn"] = sum(seconds[stage]["as_drawn"] for stage in STAGES[1:])
+    knob["as_drawn"] = sum(seconds[stage]["as_drawn"] for stage in STAGES[1:])
     progress("Growth with T and P ...")
     base = sum(seconds[stage]["auto"] for stage in ("encode", "render"))
     return Report(
@@ -157,7 +153,7 @@ def measure(setting: Setting, progress: Callable[[str], None] = lambda line: Non
         seconds=seconds,
         multiply_adds=multiply_adds,
         memory=memory,
-        knob=medians,
+        knob=knob,
         by_classes=bench.growth([(t, setting.kept_classes) for t in VOCABULARIES], base, 0),
         by_kept_classes=bench.growth([(max(setting.classes, *KEPT), p) for p in KEPT], base, 1),
     )
@@ -182,6 +178,13 @@ class Bench:
         names = [prompt.name for prompt in load_vocabulary("ade847").classes]
         step = len(names) // PROMPTS
         self.prompts = [fill_templates(n, config.templates)[0] for n in names[::step][:PROMPTS]]
+
+    def in_turn(
+        self, kinds: Sequence[Kind], take: Callable[[Kind], Taken]
+    ) -> dict[Kind, tuple[Taken, ...]]:
+        """Measure kinds in turn, each as often as runs are asked for after one to warm up."""
+        turns = [[take(kind) for kind in kinds] for _ in range(1 + self.setting.runs)]
+        return dict(zip(kinds, zip(*turns[1:], strict=True), strict=True))
 
     def run(self, kind: str, read: Callable[[], float]) -> dict[str, float]:
         """Run every stage; return by how much ``read`` grew in each."""
@@ -227,7 +230,7 @@ class Bench:
         counts = {}
         with _countable_attention():
             for kind, name in (("as_drawn", "as_drawn"), ("float32", "ours")):
-                with FlopCounterMode(display=False, custom_mapping=_ATTENTION_FLOPS) as counter:
+                with FlopCounterMode(display=False) as counter:
                     counts[name] = self.run(kind, lambda: counter.get_total_flops() / 2)
         return {stage: {name: counts[name][stage] for name in counts} for stage in STAGES}
 
@@ -235,17 +238,14 @@ class Bench:
         """Measure the decoder at (T, P) pairs in turn; ``base`` seconds are added to each."""
         model = self.models["auto"]
         features = model.encode_image(self.pixels)
-        seconds = {pair: [] for pair in pairs}
-        for run in range(1 + self.setting.runs):
-            for pair in pairs:
-                taken = self._decode(model, features, *pair)
-                seconds[pair] += [taken] * (run > 0)
-        return {pair[key]: base + statistics.median(taken) for pair, taken in seconds.items()}
 
-    def _decode(self, model: ERRSeg, features: ImageFeatures, classes: int, kept: int) -> float:
-        started = time.perf_counter()
-        model.decode(features, self.text[:classes], kept)
-        return time.perf_counter() - started
+        def decode(pair: tuple[int, int]) -> float:
+            started = time.perf_counter()
+            model.decode(features, self.text[: pair[0]], pair[1])
+            return time.perf_counter() - started
+
+        taken = self.in_turn(pairs, decode)
+        return {pair[key]: base + statistics.median(taken[pair]) for pair in pairs}
 
 
 class Marks:
@@ -276,22 +276,14 @@ def _marked_stages(model: ERRSeg, mark: Callable[[str], None]) -> Iterator[None]
             hook.remove()
 
 
-def _attention_flops(query, key, value, *args, out_shape=None, **kwargs) -> int:
-    return sdpa_flop_count(query, key, value)
-
-
-_ATTENTION_FLOPS = {
-    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_flops,
-}
-
-
 @contextlib.contextmanager
 def _countable_attention() -> Iterator[None]:
     """Let attention take the path whose products the counter sees."""
     enabled = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
-        yield
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
     finally:
         torch.backends.mha.set_fastpath_enabled(enabled)
 

@@ -26,11 +26,6 @@ class ConfusionMatrix:
             raise ValueError(f"num_classes must be at least 1, got {num_classes}")
         self.counts = np.zeros((num_classes, num_classes + 1), dtype=np.int64)
 
-    @property
-    def num_classes(self) -> int:
-        """How many classes are told apart, T."""
-        return self.counts.shape[0]
-
     def update(self, predicted: np.ndarray, label: np.ndarray) -> None:
         """Add one photo.
 
@@ -44,7 +39,7 @@ class ConfusionMatrix:
         predicted, label = np.asarray(predicted), np.asarray(label)
         if predicted.shape != label.shape:
             raise ValueError(f"predicted is {predicted.shape} but label is {label.shape}")
-        total = self.num_classes
+        total = len(self.counts)
         for name, array in (("predicted", predicted), ("label", label)):
             if array.size and (array.min() < -1 or array.max() >= total):
                 raise ValueError(
@@ -64,7 +59,7 @@ class ConfusionMatrix:
         """
         hits = np.diagonal(self.counts).astype(np.float64)
         labelled = self.counts.sum(axis=1)
-        predicted = self.counts[:, : self.num_classes].sum(axis=0)
+        predicted = self.counts[:, :-1].sum(axis=0)
         union = labelled + predicted - hits
         return np.divide(hits, union, out=np.full_like(hits, np.nan), where=labelled > 0)
 
