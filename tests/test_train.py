@@ -327,7 +327,7 @@ def test_the_weights_carry_what_was_held_out_of_this_run_and_those_before(make_r
 
 
 def test_all_that_is_labelled_held_out_gets_a_sentence(make_run):
-    with pytest.raises(InputError, match="No class is left to train on: cat, grass, sky"):
+    with pytest.raises(InputError, match=r"No class is left .*\(cat, grass, sky\) is held out"):
         make_run(held_out=("cat", "grass", "sky"))
 
 

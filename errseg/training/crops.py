@@ -113,9 +113,9 @@ class CropDataset(Dataset[Sample]):
         self._probability = weights / weights.sum()
         hidden = with_synonyms(held_out)
         if hidden.issuperset(self.space.names):
+            named = ", ".join(self.space.names) or "nothing"
             raise InputError(
-                f"No class is left to train on: {', '.join(self.space.names) or 'none'} is all "
-                "that the sets name, and held out."
+                f"No class is left to train on: all that the sets name ({named}) is held out."
             )
         self._listed = [frozenset(s.class_names) - hidden for s in self.sets]
         self._lookup = [self.space.lookup(s) for s in self.sets]
