@@ -1,7 +1,6 @@
 """The command line, as a person uses it: files that are right, mistakes answered in a sentence."""
 
 import dataclasses
-import errno
 import json
 import os
 import re
@@ -250,29 +249,6 @@ def test_evaluate_prints_a_table_and_writes_every_figure(tiny_set, capsys, tmp_p
     assert (figures["all_classes"] is None) == bool(options)
     if not options:  # CRM keeps both of two classes
         assert figures["all_classes"]["miou"] == figures["crm"]["miou"]
-
-
-def test_evaluate_refuses_a_place_for_its_figures_before_it_measures(
-    tiny_set, capsys, tmp_path, monkeypatch
-):
-    monkeypatch.setattr("errseg.checkpoints.weights.load_model", None)  # not even loaded
-    options = ["evaluate", "--data", tiny_set, "--json"]
-    sentence = f"There is no folder {tmp_path / 'gone'} for figures.json."
-    assert sentence in refused(capsys, *options, tmp_path / "gone" / "figures.json")
-    assert "is a folder; give a file" in refused(capsys, *options, tmp_path)
-
-
-def test_figures_that_cannot_be_written_are_printed(tiny_set, capsys, tmp_path, monkeypatch):
-    def full(self, *arguments, **options):
-        raise OSError(errno.ENOSPC, "No space left on device", str(self))
-
-    monkeypatch.setattr(Path, "write_text", full)
-    file = tmp_path / "figures.json"
-    options = ["--data", str(tiny_set), "--input-size", "128", "--no-without-crm"]
-    assert main(["evaluate", *options, "--json", str(file)]) == 2
-    printed = capsys.readouterr()
-    assert printed.out.splitlines()[2].startswith("| halves | 1 | 2 (2) |")
-    assert printed.err.endswith(f"{file}: No space left on device.\n")
 
 
 def test_average_writes_the_weights_between_two_files(make_model, capsys, tmp_path):

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from errseg.datasets.folders import BACKGROUND, load_sets
 from errseg.errors import InputError
+from errseg.training.config import TrainConfig
 from errseg.training.crops import Augmentation, CropDataset, collate
 
 PLAIN = Augmentation(squeeze=0, flip=0, jitter=0)
@@ -20,6 +21,10 @@ WHOLE = Augmentation(squeeze=1, flip=0, jitter=0)
 @pytest.fixture
 def root(tmp_path):
     return write_sets(tmp_path)
+
+
+def crops(sets, augmentation=None, **settings):
+    return CropDataset(sets, TrainConfig(**{"crop": 32, **settings}), augmentation)
 
 
 def drawn(dataset, count):
@@ -37,20 +42,20 @@ def test_an_unreadable_photo_is_named(root, kept_bytes):
     for photo in (root / "things" / "images").iterdir():
         photo.write_bytes(photo.read_bytes()[:kept_bytes])
     with pytest.raises(InputError, match=r"p\d\.jpg can't be read"):
-        CropDataset(load_sets(root, ["things"]), 32, 0)[0]
+        crops(load_sets(root, ["things"]))[0]
 
 
 def test_a_mask_of_another_size_is_named(root):
     for mask in (root / "things" / "masks").iterdir():
         Image.new("L", (50, 50)).save(mask)
     with pytest.raises(InputError, match="but its mask is"):
-        CropDataset(load_sets(root, ["things"]), 32, 0)[0]
+        crops(load_sets(root, ["things"]))[0]
 
 
 def test_crops_follow_from_seed_and_index_alone(root):
     sets = load_sets(root)
-    first = CropDataset(sets, 48, 7, copy_paste=0.5)
-    again = CropDataset(sets, 48, 7, copy_paste=0.5)
+    first = crops(sets, seed=7, crop=48, copy_paste=0.5)
+    again = crops(sets, seed=7, crop=48, copy_paste=0.5)
     loader = DataLoader(
         again, batch_size=4, sampler=range(8, 16), num_workers=1, collate_fn=collate
     )
@@ -64,7 +69,7 @@ def test_crops_follow_from_seed_and_index_alone(root):
             assert torch.equal(sample.label, expected.label)
             assert sample.listed == expected.listed
             index += 1
-    other = CropDataset(sets, 48, 8, copy_paste=0.5)
+    other = crops(sets, seed=8, crop=48, copy_paste=0.5)
     assert not all(torch.equal(first[i].image, other[i].image) for i in range(4))
 
 
@@ -73,7 +78,7 @@ def test_crops_follow_from_seed_and_index_alone(root):
 )
 def test_labels_lie_on_what_they_label(root, augmentation):
     sets = load_sets(root, ["things", "scenes"])
-    dataset = CropDataset(sets, 64, 0, copy_paste=0.5, augmentation=augmentation)
+    dataset = crops(sets, augmentation, crop=64, copy_paste=0.5)
     colour_of = {"aeroplane": 1, "person": 2, "road": 1, "pedestrian": 2, "sky": 3}
     seen = set()
     for i in range(40):
@@ -91,7 +96,7 @@ def test_training_never_sees_validation_photos(root):
     for name in ("images", "masks"):
         (path,) = (root / "things" / name).glob("p0.*")
         path.write_text("broken")
-    dataset = CropDataset(load_sets(root, ["things"]), 32, 0)
+    dataset = crops(load_sets(root, ["things"]))
     assert all(dataset[i].image.shape == (3, 32, 32) for i in range(30))
 
 
@@ -99,8 +104,8 @@ def test_sets_with_left_and_right_are_not_mirrored(root):
     for name, same in (("parts", True), ("things", False)):
         sets = load_sets(root, [name])
         always = dataclasses.replace(WHOLE, flip=1)
-        flipped = CropDataset(sets, 64, 0, augmentation=always)[0]
-        straight = CropDataset(sets, 64, 0, augmentation=WHOLE)[0]
+        flipped = crops(sets, always, crop=64)[0]
+        straight = crops(sets, WHOLE, crop=64)[0]
         assert torch.equal(flipped.image, straight.image) is same
         assert torch.equal(flipped.label, straight.label) is same
         if not same:
@@ -110,15 +115,15 @@ def test_sets_with_left_and_right_are_not_mirrored(root):
 
 def test_a_set_s_weight_decides_how_often_it_is_drawn(root):
     weights = {"things": 3, "scenes": 1, "parts": 0, "walls": 0}
-    names = drawn(CropDataset(weighed(load_sets(root), **weights), 32, 0), 200)
+    names = drawn(crops(weighed(load_sets(root), **weights)), 200)
     assert set(names) == {"things", "scenes"}
     assert 120 < names.count("things") < 180
     with pytest.raises(InputError, match="weight above 0"):
-        CropDataset(weighed(load_sets(root), **dict.fromkeys(weights, 0)), 32, 0)
+        crops(weighed(load_sets(root), **dict.fromkeys(weights, 0)))
 
 
 def test_crops_in_a_row_can_come_from_one_set(root):
-    names = drawn(CropDataset(load_sets(root), 32, 0, same_set=4), 80)
+    names = drawn(crops(load_sets(root), same_set=4), 80)
     rows = [set(names[i : i + 4]) for i in range(0, 80, 4)]
     assert all(len(row) == 1 for row in rows)
     assert len(set(names)) > 1
@@ -133,7 +138,7 @@ def test_rare_classes_are_drawn_first_if_asked(root):
     sets = load_sets(root, ["scenes"])
 
     def share(balance):
-        dataset = CropDataset(sets, 32, 0, balance=balance, augmentation=WHOLE)
+        dataset = crops(sets, WHOLE, balance=balance)
         sky = dataset.space.index["sky"]
         return np.mean([sky in dataset[i].present() for i in range(300)])
 
@@ -146,12 +151,12 @@ def test_rare_classes_are_drawn_first_if_asked(root):
 def pasting(root):
     """``pasting(**changes)``: crops of scenes alone, onto which the changed set of things goes."""
 
-    def crops(copy_paste=1.0, **changes):
+    def paste(copy_paste=1.0, **changes):
         scenes, things = weighed(load_sets(root, ["scenes", "things"]), scenes=1, things=0)
         sets = [scenes, dataclasses.replace(things, **changes)]
-        return CropDataset(sets, 64, 0, copy_paste=copy_paste, augmentation=PLAIN)
+        return crops(sets, PLAIN, crop=64, copy_paste=copy_paste)
 
-    return crops
+    return paste
 
 
 def shown(dataset, count=20):
@@ -179,13 +184,13 @@ def test_only_what_a_set_allows_is_pasted_and_only_onto_labelled_scenes(pasting,
     assert "person" not in some
     parts, things = weighed(load_sets(root, ["parts", "things"]), parts=1, things=0)
     assert not parts.exhaustive
-    sparse = CropDataset([parts, things], 64, 0, copy_paste=1.0, augmentation=PLAIN)
+    sparse = crops([parts, things], PLAIN, crop=64, copy_paste=1.0)
     assert shown(sparse) == {"left mirror", "wheel"}
 
 
 def test_held_out_names_teach_nothing(root):
     sets = load_sets(root, ["things"])
-    dataset = CropDataset(sets, 64, 0, held_out=["airplane"])
+    dataset = crops(sets, crop=64, held_out=("airplane",))
     plane = dataset.space.index["aeroplane"]
     for i in range(10):
         assert plane not in dataset[i].present()
@@ -199,7 +204,7 @@ def test_held_out_names_teach_nothing(root):
 def test_a_set_of_which_all_is_held_out_gets_a_sentence(root):
     sets = load_sets(root, ["things"])
     with pytest.raises(InputError, match=r"No class is left .*\(aeroplane, person\) is held out"):
-        CropDataset(sets, 64, 0, held_out=["airplane", "person", "sky"])
+        crops(sets, held_out=("airplane", "person", "sky"))
 
 
 def test_jitter_varies_colours_mildly_and_moves_nothing(root):
@@ -207,8 +212,8 @@ def test_jitter_varies_colours_mildly_and_moves_nothing(root):
     vary = dataclasses.replace(WHOLE, jitter=1)
     shifts = []
     for i in range(20):
-        plain = CropDataset(sets, 64, 0, augmentation=WHOLE)[i]
-        varied = CropDataset(sets, 64, 0, augmentation=vary)[i]
+        plain = crops(sets, WHOLE, crop=64)[i]
+        varied = crops(sets, vary, crop=64)[i]
         assert torch.equal(varied.label, plain.label)
         shifts.append((varied.image.float() - plain.image.float()).abs().mean().item())
     assert max(shifts) > 5

@@ -5,7 +5,9 @@ rhino is held out; no photo shows a cat.
 """
 
 import dataclasses
+import errno
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,6 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
+from errseg.__main__ import main
 from errseg.config import model_config
 from errseg.datasets.folders import load_sets
 from errseg.measuring import evaluation
@@ -85,13 +88,13 @@ def sets(tmp_path):
 
 @pytest.fixture
 def measured(monkeypatch, sets):
-    def measure(held_out=("rhinoceros",), **protocol):
+    def measured(held_out=("rhinoceros",), **protocol):
         made_up = MadeUp(held_out)
         monkeypatch.setattr(evaluation, "Predictor", lambda model: made_up)
         (scores,) = evaluate(made_up, sets, Protocol(threshold=0.5, **protocol))
         return scores
 
-    return measure
+    return measured
 
 
 def approximately(scores, **expected):
@@ -183,3 +186,43 @@ def test_json_has_nothing_where_nothing_was_measured(measured):
     assert written["raw_cost"]["false_rejection"] is None
     assert written["crm"]["held_out_iou"] == pytest.approx(0.5)
     assert json.loads(json.dumps(written, allow_nan=False)) == written
+
+
+@pytest.fixture
+def command(monkeypatch, sets):
+    """The command line, asked of the made-up answers."""
+    made_up = MadeUp(("rhinoceros",))
+    monkeypatch.setattr("errseg.checkpoints.weights.load_model", lambda *options: made_up)
+    monkeypatch.setattr(evaluation, "Predictor", lambda model: made_up)
+    return ["evaluate", "--data", str(sets[0].folder.parent), "--threshold", "0.5", "--json"]
+
+
+def test_the_command_prints_the_table_and_writes_every_figure(command, measured, tmp_path, capsys):
+    file = tmp_path / "figures.json"
+    assert main([*command, str(file), "--kept-classes", "3"]) == 0
+    scores = [measured(kept_classes=3)]
+    assert capsys.readouterr().out == as_table(scores) + "\n"
+    assert json.loads(file.read_text()) == as_dict(scores)
+
+
+def test_a_place_for_figures_is_refused_before_anything_is_measured(
+    command, monkeypatch, tmp_path, capsys
+):
+    monkeypatch.setattr("errseg.checkpoints.weights.load_model", None)  # not even loaded
+    assert main([*command, str(tmp_path / "gone" / "figures.json")]) == 2
+    sentence = f"There is no folder {tmp_path / 'gone'} for figures.json.\n"
+    assert capsys.readouterr().err == sentence
+    assert main([*command, str(tmp_path)]) == 2
+    assert "is a folder; give a file" in capsys.readouterr().err
+
+
+def test_figures_that_cannot_be_written_are_printed(command, monkeypatch, tmp_path, capsys):
+    def full(self, *arguments, **options):
+        raise OSError(errno.ENOSPC, "No space left on device", str(self))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    file = tmp_path / "figures.json"
+    assert main([*command, str(file)]) == 2
+    printed = capsys.readouterr()
+    assert printed.out.splitlines()[2].startswith("| scenes | 2 | 4 (3) |")
+    assert printed.err.endswith(f"{file}: No space left on device.\n")

@@ -119,7 +119,7 @@ def test_the_command_writes_a_set_that_training_takes(data, tmp_path, teacher, c
     arguments = ["--names-of", "scenes", "--sure", "0", "--sets", "things"]
     main(["pseudo-label", "--data", str(data), "--model", weights, "--out", out, *arguments])
     assert "Labelled 1 photos" in capsys.readouterr().out
-    crops = CropDataset(load_sets(tmp_path / "more"), 64, seed=0)
+    crops = CropDataset(load_sets(tmp_path / "more"), dataclasses.replace(CONFIG, crop=64))
     label = crops[0].label
     assert {crops.space.names[i] for i in label[label >= 0].unique()} == {"sky"}
     wanted = ["--data", "x", "--model", weights, "--out", out]

@@ -10,10 +10,9 @@ from PIL import Image
 from torch.nn import functional as F
 
 from errseg.checkpoints.weights import load_model, save_model
-from errseg.config import model_config
 from errseg.datasets.folders import load_sets
 from errseg.errors import InputError
-from errseg.training.config import LITE, PUBLISHED, TrainConfig, check_settings
+from errseg.training.config import TrainConfig
 from errseg.training.label_space import Sample
 from errseg.training.run import LOG, SETTINGS, WEIGHTS, TrainingRun, train
 
@@ -329,24 +328,3 @@ def test_the_weights_carry_what_was_held_out_of_this_run_and_those_before(make_r
 def test_all_that_is_labelled_held_out_gets_a_sentence(make_run):
     with pytest.raises(InputError, match=r"No class is left .*\(cat, grass, sky\) is held out"):
         make_run(held_out=("cat", "grass", "sky"))
-
-
-@pytest.mark.parametrize(
-    ("model", "settings", "sentence"),
-    [
-        ("errseg-base", {"anchor": 0.1, "trunk_rate": 0.1}, "no use for trunk-rate, anchor"),
-        ("errseg-large", {"expanded": 0.1}, "errseg-large has no use for expanded"),
-        ("errseg-base", {"residual_rate": 0.0}, "no use for residual-rate"),
-        ("errseg-lite", {"clip_rate": 0.1}, "errseg-lite has no use for clip-rate"),
-    ],
-)
-def test_settings_of_other_towers_are_refused(model, settings, sentence):
-    config = dataclasses.replace(TrainConfig(), **settings)
-    with pytest.raises(InputError, match=sentence):
-        check_settings(config, model_config(model))
-
-
-def test_the_presets_suit_their_models():
-    check_settings(PUBLISHED, model_config("errseg-base"))
-    check_settings(LITE, model_config("errseg-lite"))
-    assert LITE.held_out == PUBLISHED.held_out == ()

@@ -40,7 +40,7 @@ class TrainConfig:
     ignored_is_negative: bool = True  # published: ignored pixels have all-zero targets
     average: float = 0.0  # decay of the exponential moving average of the weights; 0 is none
     clip_gradient: float = 1.0
-    copy_paste: float = 0.0
+    copy_paste: float = 0.0  # probability of a thing of another set pasted onto a labelled scene
     zoom: float = 2.0  # most that a crop magnifies a photo, over the whole photo's short side
     held_out: tuple[str, ...] = ()  # class names kept out of training
     broader: int = 0  # broader names of present classes in a step's vocabulary (a lion: animal)

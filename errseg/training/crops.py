@@ -6,7 +6,7 @@ labels into what the crop teaches about any class names.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -18,6 +18,7 @@ from torch.utils.data import Dataset
 
 from errseg.datasets.folders import IGNORE, SegmentationSet, open_image, open_mask
 from errseg.errors import InputError
+from errseg.training.config import TrainConfig
 from errseg.training.label_space import LabelSpace, Sample
 from errseg.words.relations import with_synonyms
 
@@ -33,7 +34,6 @@ class Augmentation:
     """How a training crop is varied; probabilities and half-widths of uniform ranges."""
 
     squeeze: float = 0.15  # take the whole photo, whatever its aspect, instead of a crop
-    zoom: tuple[float, float] = (1.0, 2.0)  # the photo's short side over the crop's side
     around_class: float = 0.8  # centre the crop near a labelled pixel of a random class
     flip: float = 0.5
     jitter: float = 0.8
@@ -59,8 +59,8 @@ class CropDataset(Dataset[Sample]):
     """Random square crops of the training photos, each a function of the seed and its index.
 
     The same seed and index give the same crop in any process and any order, so training resumes
-    by starting at the index where it stopped. Crops are drawn with replacement: `length` only
-    bounds the indices.
+    by starting at the index where it stopped. Crops are drawn with replacement, as many as the
+    run takes.
 
     Attributes:
         space: The label space of the sets' names.
@@ -69,49 +69,28 @@ class CropDataset(Dataset[Sample]):
     def __init__(
         self,
         sets: Sequence[SegmentationSet],
-        size: int,
-        seed: int,
-        *,
-        copy_paste: float = 0.0,
-        balance: float = 0.0,
-        same_set: int = 1,
-        held_out: Iterable[str] = (),
+        config: TrainConfig,
         augmentation: Augmentation | None = None,
-        length: int = 100_000_000,
     ) -> None:
         """Prepare the tables; reads no photo.
 
         Args:
             sets: What to draw from, each as often as its weight says.
-            size: Side of the crops in pixels, S.
-            seed: Any non-negative integer.
-            copy_paste: Probability of pasting an object of another set, one that allows it, onto a
-                crop of a set that labels every pixel.
-            balance: Share of the crops for which a class of the set is drawn first, then a photo
-                that shows it, so that rare classes are seen.
-            same_set: Crops in a row (by index) that come from one set.
-            held_out: Names to keep out of training: pixels labelled with one, or a synonym, are
+            config: The run's settings. Pixels labelled with a name held out, or a synonym, are
                 ignored, and its absence isn't told.
             augmentation: How crops are varied.
-            length: How many indices there are.
 
         Raises:
             InputError: No set has training photos and a weight above 0, or no name is left.
         """
-        self.sets = tuple(sets)
-        self.size = size
-        self.seed = seed
-        self.copy_paste = copy_paste
-        self.balance = balance
-        self.same_set = same_set
+        self.sets, self.config = tuple(sets), config
         self.augmentation = augmentation or Augmentation()
-        self.length = length
         self.space = LabelSpace(self.sets)
         weights = np.array([s.weight if s.training else 0.0 for s in self.sets])
         if not weights.sum() > 0:
             raise InputError("None of the chosen sets has training photos and a weight above 0.")
         self._probability = weights / weights.sum()
-        hidden = with_synonyms(held_out)
+        hidden = with_synonyms(config.held_out)
         if hidden.issuperset(self.space.names):
             named = ", ".join(self.space.names) or "nothing"
             raise InputError(
@@ -124,17 +103,18 @@ class CropDataset(Dataset[Sample]):
             table[np.isin(table, hidden_labels)] = IGNORE
 
     def __len__(self) -> int:
-        return self.length
+        return self.config.steps * self.config.batch
 
     def __getitem__(self, index: int) -> Sample:
-        if not 0 <= index < self.length:
+        if not 0 <= index < len(self):
             raise IndexError(index)
-        rng = np.random.default_rng((self.seed, index))
-        row = np.random.default_rng((self.seed, index // self.same_set, SET_STREAM))
+        config = self.config
+        rng = np.random.default_rng((config.seed, index))
+        row = np.random.default_rng((config.seed, index // config.same_set, SET_STREAM))
         set_index = int(row.choice(len(self.sets), p=self._probability))
         image, label = self._crop(rng, set_index)
         exhaustive = self.sets[set_index].exhaustive
-        if exhaustive and self._paste_from and rng.random() < self.copy_paste:
+        if exhaustive and self._paste_from and rng.random() < config.copy_paste:
             image, label = self._paste(rng, image, label)
         if rng.random() < self.augmentation.jitter:
             image = _jitter(rng, image, self.augmentation)
@@ -166,7 +146,8 @@ class CropDataset(Dataset[Sample]):
     def _draw_photo(self, rng: np.random.Generator, set_index: int) -> tuple[str, int | None]:
         """Return a photo's stem, and the label that it was drawn for if one was drawn first."""
         training = self.sets[set_index].training
-        if self.balance and rng.random() < self.balance and self._showing[set_index]:
+        balance = self.config.balance
+        if balance and rng.random() < balance and self._showing[set_index]:
             showing = self._showing[set_index]
             # The square root: between as often as it occurs and as often as any other.
             often = np.sqrt([len(stems) for stems in showing.values()])
@@ -176,14 +157,14 @@ class CropDataset(Dataset[Sample]):
 
     def _crop(self, rng: np.random.Generator, set_index: int) -> tuple[Image.Image, np.ndarray]:
         """Return one RGB crop and its label (S, S) int64."""
-        sample_set, vary, size = self.sets[set_index], self.augmentation, self.size
+        sample_set, vary, size = self.sets[set_index], self.augmentation, self.config.crop
         stem, wanted = self._draw_photo(rng, set_index)
         mask = open_mask(sample_set, stem)
         width, height = mask.size
         if rng.random() < vary.squeeze:
             box = (0.0, 0.0, float(width), float(height))
         else:
-            side = min(width, height) / np.exp(rng.uniform(*np.log(vary.zoom)))
+            side = min(width, height) / np.exp(rng.uniform(0, np.log(self.config.zoom)))
             x, y = rng.uniform(0, width - side), rng.uniform(0, height - side)
             if rng.random() < vary.around_class:
                 label = self._lookup[set_index][np.asarray(mask)[::SEARCH_STEP, ::SEARCH_STEP]]
@@ -203,7 +184,7 @@ class CropDataset(Dataset[Sample]):
         self, rng: np.random.Generator, image: Image.Image, label: np.ndarray
     ) -> tuple[Image.Image, np.ndarray]:
         """Paste one random object onto a crop; returns the crop as it is if none suits."""
-        vary, size = self.augmentation, self.size
+        vary, size = self.augmentation, self.config.crop
         set_index, stem = self._paste_from[rng.integers(len(self._paste_from))]
         source = self.sets[set_index]
         labels = self._lookup[set_index][np.asarray(open_mask(source, stem))]

@@ -27,7 +27,7 @@ from errseg.datasets.folders import SegmentationSet, load_sets
 from errseg.errors import InputError
 from errseg.network.model import ERRSeg, build_model
 from errseg.training.config import TrainConfig, check_settings
-from errseg.training.crops import Augmentation, CropDataset, collate
+from errseg.training.crops import CropDataset, collate
 from errseg.training.label_space import Sample
 from errseg.training.losses import anchor_loss, binary_loss, pixel_weights, ranking_loss
 from errseg.training.parameters import parameter_groups, towers_learn
@@ -91,17 +91,7 @@ class TrainingRun:
         torch.manual_seed(config.seed)
         self.config, self.out, self.step, self.model = config, out, 0, model
         self.towers_learn = towers_learn(model, config)
-        self.data = CropDataset(
-            sets,
-            config.crop,
-            seed=config.seed,
-            length=config.steps * config.batch,
-            copy_paste=config.copy_paste,
-            balance=config.balance,
-            same_set=config.same_set,
-            held_out=config.held_out,
-            augmentation=Augmentation(zoom=(1.0, config.zoom)),
-        )
+        self.data = CropDataset(sets, config)
         self.classes = TrainingVocabulary(self.model, self.data.space, config)
         groups = parameter_groups(self.model, config)
         self.trained = [p for group in groups for p in group["params"]]
