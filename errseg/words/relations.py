@@ -41,11 +41,8 @@ class _Tables:
             whole (worn clothes are `person` in VOC and COCO); the whole's label leaves the part
             undecided. Unlike kinds, parts may occur where the whole is absent (a wheel without a
             car).
-        overlapping: names whose pixels may be each other's whatever the labels say, even within
-            one set.
-        related: names that different sets draw the line between differently: undecided across
-            sets. A set that lists both does tell them apart, so within it they're negatives of
-            each other.
+        overlapping: names whose pixels may be each other's, or that different sets draw the line
+            between differently.
         materials: names of materials and leftovers ("furniture-other"). They only say something
             about the names of their own set.
     """
@@ -54,7 +51,6 @@ class _Tables:
     kinds: Narrower
     parts: Narrower
     overlapping: Groups
-    related: Groups
     materials: frozenset[str]
 
 
@@ -95,34 +91,28 @@ def broader_names(name: str, *, with_wholes: bool = False) -> frozenset[str]:
     return frozenset(found) - synonyms(name)
 
 
-def relation(label: str, name: str, *, same_set: bool = False, exclusive: bool = False) -> Relation:
-    """Say what a pixel's label means for another name at that pixel.
+def relation(label: str, name: str) -> Relation:
+    """Say what a pixel's label means at that pixel for a name that the label's set doesn't list.
+
+    The names that one set lists are told apart by its annotators, see
+    `errseg.training.label_space`.
 
     Args:
         label: the pixel's label.
         name: the name asked about.
-        same_set: whether the set that gave the label lists both names (or a synonym). Its
-            annotators then told related names apart.
-        exclusive: with `same_set`, take any two listed names as exclusive, even where one is a
-            broader name of the other (`wall` and `brick wall`), as a benchmark's argmax does.
     """
     label, name = plain_name(label), plain_name(name)
     if name in synonyms(label):
         return Relation.POSITIVE
-    if same_set and exclusive:
-        return Relation.NEGATIVE
     if name in broader_names(label, with_wholes=True):
         return Relation.POSITIVE
-    tables = _tables()
-    if label in broader_names(name, with_wholes=True):
-        return Relation.UNKNOWN
-    if _share_group(label, name, tables.overlapping):
-        return Relation.UNKNOWN
-    if same_set:
-        return Relation.NEGATIVE
-    if {label, name} & tables.materials or _share_head(label, name):
-        return Relation.UNKNOWN
-    return Relation.UNKNOWN if _share_group(label, name, tables.related) else Relation.NEGATIVE
+    undecided = (
+        label in broader_names(name, with_wholes=True)
+        or {label, name} & _tables().materials
+        or _share_head(label, name)
+        or _share_group(label, name, _tables().overlapping)
+    )
+    return Relation.UNKNOWN if undecided else Relation.NEGATIVE
 
 
 @cache
