@@ -10,10 +10,14 @@ from typing import ClassVar
 
 from errseg.errors import InputError
 
-EMBEDDED = {
-    "errseg-lite": Path(__file__).resolve().parent.parent / "assets/errseg-lite/model.safetensors"
-}
+ARXIV = "2501.17642"
+"""The paper's number on arxiv.org."""
+PAPER = f"https://arxiv.org/abs/{ARXIV}"
+_ROOT = Path(__file__).resolve().parent.parent
+EMBEDDED = {"errseg-lite": _ROOT / "assets/errseg-lite/model.safetensors"}
 """Variants whose weights ship with the code."""
+EXAMPLES = _ROOT / "examples/examples.json"
+"""The list of example photos, with words that fit them."""
 _TRUNK_NAME = re.compile(r"[a-z0-9_]+")  # timm reads names with a colon as places to download from
 
 STRIDES = (4, 8, 16, 32)

@@ -8,12 +8,14 @@ import pytest
 import torch
 from golden_weights import rule_tensor
 from odd_photos import write_odd_photos
+from PIL import Image
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
 from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 from tokenizers.processors import TemplateProcessing
 
+from errseg.checkpoints.weights import save_model
 from errseg.config import ClipConfig, HeadConfig, LiteConfig, ModelConfig
 from errseg.network.model import ERRSeg, build_model
 
@@ -198,3 +200,34 @@ def page(browser):
 def odd_photos(tmp_path_factory):
     """Photos as people have them, and files that are none: name -> path; see `odd_photos`."""
     return write_odd_photos(tmp_path_factory.mktemp("odd photos"))
+
+
+@pytest.fixture
+def answer():
+    """An answer of the demo: a 40 x 20 photo whose names are what an attacker would type."""
+    from demo_answers import make_answer
+
+    return make_answer()
+
+
+@pytest.fixture
+def attention():
+    """Attention of the same: two layers, two kept classes, two heads, a 2 x 4 grid."""
+    from demo_answers import make_attention
+
+    return make_attention()
+
+
+@pytest.fixture
+def photo_file(tmp_path, make_pixels):
+    """A small photo's file."""
+    path = tmp_path / "photo.png"
+    Image.fromarray(make_pixels(1, 64, 96)[0].permute(1, 2, 0).numpy()).save(path)
+    return path
+
+
+@pytest.fixture
+def lite_weights(tmp_path, lite_model):
+    """A file with the tiny lite model's weights."""
+    save_model(lite_model, tmp_path / "tiny.safetensors")
+    return tmp_path / "tiny.safetensors"

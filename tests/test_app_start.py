@@ -35,6 +35,40 @@ def test_importing_the_demo_starts_nothing_and_loads_no_network():
     assert not list((ROOT / "errseg").rglob("*.pyi"))
 
 
+@pytest.mark.parametrize("module", ["request", "service", "links", "view", "models"])
+def test_what_answers_the_page_needs_no_gradio(module):
+    done = run("-c", f"import sys, errseg.demo.backend.{module}; print('gradio' in sys.modules)")
+    assert done.stdout == "False\n"
+
+
+def test_help_is_quick():
+    code = (
+        "import sys, app\n"
+        "sys.argv = ['app.py', '--help']\n"
+        "try: app.main()\n"
+        "except SystemExit: print(sorted({'torch', 'gradio', 'numpy'} & set(sys.modules)))"
+    )
+    assert run("-c", code).stdout.splitlines()[-1] == "[]"
+
+
+def test_the_environment_stands_for_options_and_options_come_first(monkeypatch):
+    import errseg.demo.page.layout
+    import errseg.demo.serve
+    from errseg.demo.backend import models
+
+    made = []
+    monkeypatch.setattr(models, "Models", lambda *given: made.append(given))
+    monkeypatch.setattr(errseg.demo.page.layout, "create_demo", lambda models: None)
+    monkeypatch.setattr(errseg.demo.serve, "serve_demo", lambda *given, **more: None)
+    for name, value in (("MODEL", "a.pth"), ("PRECISION", "bfloat16"), ("COMPILE", "1")):
+        monkeypatch.setenv(f"ERRSEG_{name}", value)
+    monkeypatch.setattr(sys, "argv", ["app.py"])
+    app.main()
+    monkeypatch.setattr(sys, "argv", ["app.py", "--model", "b.pth", "--device", "cpu"])
+    app.main()
+    assert made == [("a.pth", "auto", "bfloat16", True), ("b.pth", "cpu", "bfloat16", True)]
+
+
 def test_the_package_takes_little_beside_torch():
     done = run(
         "-c",
@@ -116,8 +150,9 @@ def test_the_readme_starts_with_what_a_space_needs():
 
 
 def test_the_page_is_there_before_the_model(monkeypatch):
-    from errseg.demo import create_demo, serve
     from errseg.demo.backend.models import Models
+    from errseg.demo.page.layout import create_demo
+    from errseg.demo.serve import serve_demo
 
     asked, may_load = threading.Event(), threading.Event()
 
@@ -127,10 +162,10 @@ def test_the_page_is_there_before_the_model(monkeypatch):
         raise InputError("It was a test.")
 
     monkeypatch.setattr(Models, "_load", load_slowly)
-    demo = create_demo()
+    demo = create_demo(Models("errseg-lite"))
     assert not asked.is_set()
     try:
-        url = serve(demo, block=False)
+        url = serve_demo(demo, block=False)
         with urllib.request.urlopen(url, timeout=30) as page:
             assert page.status == 200
             assert b"errseg-header" in page.read()
@@ -138,4 +173,4 @@ def test_the_page_is_there_before_the_model(monkeypatch):
         assert not demo.service.models.loaded
     finally:
         may_load.set()
-        demo.close()
+        demo.page.close()

@@ -9,6 +9,7 @@ from errseg.inference.predictor import Predictor
 from errseg.inference.token_memory import TokenMemory
 from errseg.measuring import as_drawn
 from errseg.network.attention import attend_from
+from errseg.options import Options
 
 PROMPTS = ["cat", "dog", "sky", "grass", "tree", "road", "sofa"]
 
@@ -109,19 +110,20 @@ def test_the_predictor_finds_the_cell_under_a_pixel(make_model, make_pixels):
     model = make_model(lite=True)
     photo = make_pixels(1, 128, 128)[0].permute(1, 2, 0).numpy()
     predictor = Predictor(model)
-    corner, _ = predictor.attention(photo, PROMPTS, (127, 0), kept_classes=5, input_size=128)
+    corner = predictor.attention(photo, PROMPTS, (127, 0), kept_classes=5, input_size=128)
     expected, _ = record_text(predictor, photo, row=0, column=7)
     torch.testing.assert_close(corner.spatial, expected.spatial)
-    for ask in (predictor.attention, predictor.attention_without_crm):
+    for everything in (False, True):
         with pytest.raises(InputError, match="outside the photo of 128 x 128"):
-            ask(photo, PROMPTS, (128, 0))
+            predictor.attention(photo, PROMPTS, (128, 0), everything=everything)
 
 
 def test_without_crm_every_class_is_attended_to(make_model, make_pixels):
     predictor = Predictor(make_model(lite=True, cost_shortcut=True))
     photo = make_pixels(1, 128, 128)[0].permute(1, 2, 0).numpy()
-    everything = predictor.attention_without_crm(photo, PROMPTS, (40, 70), input_size=128)
-    expected, _ = predictor.attention(photo, PROMPTS, (40, 70), len(PROMPTS), input_size=128)
+    options = Options(kept_classes=3, input_size=128)
+    everything = predictor.attention(photo, PROMPTS, (40, 70), options, everything=True)
+    expected = predictor.attention(photo, PROMPTS, (40, 70), options, kept_classes=len(PROMPTS))
     for maps in ("spatial", "classes", "classes_mean"):
         torch.testing.assert_close(getattr(everything, maps), getattr(expected, maps))
 

@@ -16,9 +16,6 @@ from PIL import Image
 
 import errseg
 from errseg.checkpoints.stored_config import advised_threshold
-from errseg.demo.backend.request import check_request
-from errseg.demo.backend.service import LONGEST_SIDE, Service, shrink
-from errseg.errors import InputError
 
 ROOT = Path(__file__).resolve().parent.parent
 CHINA = ROOT / "examples" / "china.jpg"
@@ -292,31 +289,3 @@ def test_a_question_without_a_threshold_has_the_model_s_own(client):
             p for p in described[name]["parameters"] if p["parameter_name"] == "threshold"
         )
         assert threshold["parameter_default"] == own
-
-
-def test_large_photos_are_shrunk_and_it_is_said():
-    photo = np.zeros((3000, 4500, 3), np.uint8)
-    small, notices = shrink(photo)
-    assert small.shape == (round(LONGEST_SIDE * 2 / 3), LONGEST_SIDE, 3)
-    assert notices == ["The photo was shrunk from 4500 x 3000 to 2048 x 1365 pixels."]
-    same, notices = shrink(photo[:500, :500])
-    assert same.shape == (500, 500, 3)
-    assert notices == []
-    assert min(shrink(np.zeros((16, 60000, 3), np.uint8))[0].shape[:2]) >= 16
-
-
-def test_a_model_that_is_not_there_is_refused_at_once(tmp_path):
-    for model, sentence in (
-        ("errseg-huge", "no model 'errseg-huge'"),
-        (tmp_path / "gone.safetensors", "no weights file"),
-    ):
-        with pytest.raises(InputError, match=sentence):
-            Service(model)
-
-
-def test_a_broken_model_is_told_to_whoever_asks(tmp_path):
-    (tmp_path / "broken.safetensors").write_text("no tensors here")
-    service = Service(tmp_path / "broken.safetensors")
-    for _ in range(2):
-        with pytest.raises(InputError, match=r"broken.safetensors is not a safetensors file"):
-            service.answer(check_request(CAT, "cat"))

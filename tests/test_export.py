@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from errseg.inference.predictor import Result, Settings
-from errseg.pictures.export import as_dict, crm_ranks, result_colors, write_result
+from errseg.pictures.export import as_dict, crm_ranks, result_colors, run_lengths, write_result
 
 
 def make_result(classes, labels, kept, scores=None, crm_scores=None) -> Result:
@@ -23,7 +23,9 @@ def make_result(classes, labels, kept, scores=None, crm_scores=None) -> Result:
         ranking=rng.integers(0, count, (3, 4, 6)),
         class_scores=rng.random((len(kept), 10, 15), np.float32),
         notices=("Left out: 1 blank.",),
-        settings=Settings("errseg-lite", "ab" * 32, 32, 3, 0.1, 0.0, (320, 480)),
+        settings=Settings(
+            model="errseg-lite", weights_hash="ab" * 32, threshold=0.0, network_size=(320, 480)
+        ),
         timings={"read": 0.0123456789, "decode": 1.5},
     )
 
@@ -141,3 +143,28 @@ def test_colours_do_not_depend_on_p_and_those_kept_are_distinct(small, large):
     assert len(colors) == 300
     kept = [colors[index] for index in large.kept]
     assert len(set(kept)) == len(kept)
+
+
+def test_run_lengths_are_coco_s(answer):
+    for index in (-1, 0, 1):
+        mask = answer.result.labels == index
+        encoded = run_lengths(mask)
+        column = np.repeat(np.arange(len(encoded["counts"])) % 2, encoded["counts"])
+        assert np.array_equal(column.reshape(encoded["size"], order="F"), mask)
+    assert run_lengths(np.ones((2, 2), bool))["counts"] == [0, 4]
+    assert run_lengths(np.zeros((2, 2), bool))["counts"] == [4]
+
+
+def test_the_settings_of_a_result_have_the_names_they_always_had(answer):
+    settings = as_dict(answer.result, answer.colors)["settings"]
+    assert settings == {
+        "model": "errseg-lite",
+        "weights_hash": "ab" * 32,
+        "kept_classes": 2,
+        "votes_per_pixel": 2,
+        "beta": 0.1,
+        "threshold": 0.0,
+        "network_size": [320, 480],
+        "expand": True,
+        "precision": "float32",
+    }

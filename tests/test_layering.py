@@ -17,18 +17,20 @@ MAY_IMPORT = {
     "config": "errors",
     "device": "errors",
     "words": "errors",
+    "options": "errors config device words",
     "network": "errors config device",
     "datasets": BASE,
     "checkpoints": f"{BASE} network",
-    "inference": f"{BASE} network",
+    "inference": f"{BASE} options network",
     "pictures": f"{BASE} network datasets checkpoints inference",
     "training": f"{BASE} network datasets checkpoints inference",
-    "measuring": f"{BASE} network datasets checkpoints inference",
-    "commands": f"{BASE} network datasets checkpoints inference pictures training measuring",
-    "demo.backend": f"{BASE} network checkpoints inference pictures",
-    "demo.page": f"{BASE} network checkpoints inference pictures demo.backend",
+    "measuring": f"{BASE} options network datasets checkpoints inference",
+    "commands": f"{BASE} options network datasets checkpoints inference pictures "
+    "training measuring",
+    "demo.backend": f"{BASE} options network checkpoints inference pictures",
+    "demo.page": f"{BASE} options network checkpoints inference pictures demo.backend",
     "demo.serve": "errors demo.backend demo.page",
-    "demo": "demo.page demo.serve",  # the room's face
+    "demo": "",
     "__main__": "errors commands",
     "": "",  # the package's face: what it offers is imported at its first use
 }

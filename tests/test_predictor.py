@@ -17,6 +17,7 @@ from errseg.inference.predictor import IMAGE_CACHE, Predictor
 from errseg.inference.text_embeddings import VocabularyEmbedder, expansion_notices
 from errseg.inference.token_memory import TokenMemory
 from errseg.network.model import Segmentation, build_model
+from errseg.options import Options
 from errseg.words.vocabulary import parse_classes
 
 WORDS = "cat, dog, sky, grass, tree, road, sofa"
@@ -76,7 +77,7 @@ def test_hypernyms_count_as_much_as_the_configuration_says(model):
 
 
 def test_attention_and_cost_maps_expand_as_a_call_does(predictor, photo):
-    _, out = predictor.attention(photo, "catfish, sky", (5, 5))
+    out = predictor.segment(photo, "catfish, sky")
     expected = predictor(photo, "catfish, sky").crm_scores
     np.testing.assert_array_equal(out.crm_scores[0].numpy(), expected)
     view, bare = (predictor.cost_view(photo, "catfish", expand=e) for e in (True, False))
@@ -137,6 +138,32 @@ def test_a_result_has_the_photos_size_and_says_how_it_came_about(predictor, phot
     assert result.settings.kept_classes == 4
     assert result.settings.beta == 0.2
     assert {"text", "encode", "decode", "label"} <= set(result.timings)
+
+
+def test_options_come_whole_or_one_by_one(predictor, photo):
+    options = Options(kept_classes=4, votes_per_pixel=2, beta=0.2, threshold=0.1)
+    whole = predictor(photo, WORDS, options)
+    single = predictor(photo, WORDS, kept_classes=4, votes_per_pixel=2, beta=0.2, threshold=0.1)
+    changed = predictor(photo, WORDS, options, kept_classes=3)
+    np.testing.assert_array_equal(whole.labels, single.labels)
+    assert whole.settings == single.settings
+    assert (len(changed.kept), changed.settings.beta) == (3, 0.2)
+    for ask in (predictor, predictor.segment, predictor.cost_view):
+        with pytest.raises(TypeError, match=r"no option keep; the options are kept_classes, "):
+            ask(photo, WORDS, keep=3)
+    with pytest.raises(TypeError, match="no option keep"):
+        predictor.attention(photo, WORDS, (5, 5), keep=3)
+
+
+def test_what_options_leave_open_is_filled_in(predictor, photo, clip_model):
+    settings = predictor(photo, WORDS).settings
+    assert (settings.threshold, settings.input_size) == (0.0, 128)
+    assert (settings.precision, settings.expand) == ("float32", True)
+    assert predictor(photo, WORDS, precision="float32").settings == settings
+    for ask in (predictor, predictor.segment, predictor.cost_view):
+        with pytest.raises(InputError, match=r"computes in float32, not in bfloat16; load it with"):
+            ask(photo, WORDS, precision="bfloat16")
+    assert not Predictor(clip_model)(photo, "cat", input_size=128).settings.expand
 
 
 def test_labels_index_the_names_in_the_order_they_were_typed(predictor, photo):
@@ -227,6 +254,24 @@ def test_a_change_runs_what_it_must_and_no_more(model, photo, calls, change, run
     assert changed.classes == fresh.classes
 
 
+@pytest.mark.parametrize(("everything", "runs"), [(False, ["decode"]), (True, [])])
+def test_attention_decodes_only_where_nobody_has_yet(model, photo, calls, everything, runs):
+    options = Options(kept_classes=3)
+    cold = Predictor(model)
+    first = cold.attention(photo, WORDS, (50, 30), options, everything=everything)
+    assert calls == ["encode_text", "encode_image", *runs]
+    warm = Predictor(model)
+    result = warm(photo, WORDS, options)
+    calls.clear()
+    again = warm.attention(photo, WORDS, (50, 30), options, everything=everything)
+    out = warm.segment(photo, WORDS, options, threshold=0.9)
+    assert calls == []
+    assert tuple(out.kept[0].tolist()) == result.kept
+    assert again.classes.shape[-1] == (7 if everything else 3)
+    torch.testing.assert_close(again.spatial, first.spatial)
+    torch.testing.assert_close(again.classes, first.classes)
+
+
 def test_whoever_changes_a_result_changes_no_later_one(predictor, photo):
     first = predictor(photo, WORDS)
     fields = ("labels", "scores", "crm_scores", "votes", "ranking", "class_scores")
@@ -280,11 +325,11 @@ def test_threads_that_turn_knobs_on_one_photo_get_what_each_would_get_alone(
         "errseg.inference.token_memory.KNOWN_CLASSES", 3
     )  # so that tokens are dropped too
     monkeypatch.setattr("errseg.inference.predictor.RESULT_CACHE", 0)
-    knobs = [(kept, votes) for kept in (1, 2, 4, 7) for votes in (1, 3)]
-    alone = [Predictor(model)(photo, WORDS, *knob) for knob in knobs]
+    knobs = [Options(kept_classes=p, votes_per_pixel=k) for p in (1, 2, 4, 7) for k in (1, 3)]
+    alone = [Predictor(model)(photo, WORDS, knob) for knob in knobs]
     shared = Predictor(model)
     with ThreadPoolExecutor(4) as pool:
-        together = list(pool.map(lambda i: shared(photo, WORDS, *knobs[i % 8]), range(32)))
+        together = list(pool.map(lambda i: shared(photo, WORDS, knobs[i % 8]), range(32)))
     for index, result in enumerate(together):
         expected = alone[index % 8]
         assert result.kept == expected.kept
@@ -297,7 +342,9 @@ def test_threads_that_share_a_predictor_get_what_each_would_get_alone(model, mak
     alone = [Predictor(model)(p, w, kept_classes=3) for p, w in zip(photos, words, strict=True)]
     shared = Predictor(model)
     with ThreadPoolExecutor(4) as pool:
-        together = list(pool.map(lambda i: shared(photos[i % 4], words[i % 4], 3), range(24)))
+        together = list(
+            pool.map(lambda i: shared(photos[i % 4], words[i % 4], kept_classes=3), range(24))
+        )
     for index, result in enumerate(together):
         expected = alone[index % 4]
         assert result.classes == expected.classes

@@ -42,3 +42,27 @@ def test_the_command_writes_a_sheet_of_a_list(tmp_path, capsys):
     assert main(["sheet", "--list", str(tmp_path / "list.json"), "--out", str(out)]) == 0
     with Image.open(out) as sheet:
         assert f"{sheet.width} x {sheet.height}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("listed", "out", "sentence"),
+    [
+        ("# Not JSON", "sheet.png", "list.json is no list of photos; give JSON"),
+        ('{"file": "a.png"}', "sheet.png", "is no list of photos"),
+        ('[{"file": "a.png"}]', "sheet.png", "is no list of photos"),
+        ("7", "sheet.png", "is no list of photos"),
+        ("[]", "sheet.xyz", "sheet.xyz is no picture's name; end it in .png or .jpg."),
+        ("[]", "sheet", "is no picture's name"),
+        ("[]", "gone/sheet.png", "There is no folder"),
+    ],
+)
+def test_what_cannot_be_drawn_gets_a_sentence_before_any_work(
+    tmp_path, capsys, monkeypatch, listed, out, sentence
+):
+    monkeypatch.setattr("errseg.checkpoints.weights.load_model", None)
+    (tmp_path / "list.json").write_text(listed)
+    command = ["sheet", "--list", str(tmp_path / "list.json"), "--out", str(tmp_path / out)]
+    assert main(command) == 2
+    said = capsys.readouterr().err
+    assert sentence in said
+    assert said.count("\n") == 1

@@ -234,3 +234,28 @@ def test_example_photos_are_small_named_and_carry_no_metadata(entry):
         assert not photo.getexif()
     assert path.stat().st_size < 100_000
     assert f"`{entry['file']}`" in (EXAMPLES / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("typed", "named", "added"),
+    [
+        ("couch | sofa, sky", "voc20", 19),  # the sofa is a synonym of the couch
+        ("Sofa, sky", "voc20", 19),
+        ("diningtable", "voc20", 19),  # the benchmark's own spelling, an alias
+        ("unicorn", "voc20", 20),
+        ("machine", "ade847", 846),  # its machine, not its car, of which it is an alias too
+    ],
+)
+def test_a_vocabulary_is_extended_by_what_it_has_no_word_for(typed, named, added):
+    own, other = parse_classes(typed), load_vocabulary(named)
+    both = own.extend(other)
+    assert both.classes[: len(own)] == own.classes
+    assert len(both) == len(own) + added
+    places = [other.classes.index(prompt) for prompt in both.classes[len(own) :]]
+    assert places == sorted(places)  # in their order
+
+
+def test_an_extended_vocabulary_keeps_what_was_said_of_it():
+    assert parse_classes("cat, cat").extend(load_vocabulary("voc20")).notices == (
+        "Left out as repeated: cat.",
+    )

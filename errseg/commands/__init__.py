@@ -7,30 +7,23 @@ that help and mistakes are answered at once.
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 from errseg.commands import (
     average,
     benchmark,
     calibrate,
     evaluate,
+    models,
     pseudo_label,
-    segmenting,
+    segment,
+    sheet,
     train,
 )
 
-
-def _command(line: str, add_options: object, run: object) -> SimpleNamespace:
-    return SimpleNamespace(HELP=line, add_options=add_options, run=run)
-
-
 COMMANDS = {
-    "segment": _command(
-        "segment a photo with the words you give", segmenting.segment_options, segmenting.segment
-    ),
-    "models": _command("list the models", segmenting.models_options, segmenting.models),
+    "segment": segment,
+    "models": models,
     "evaluate": evaluate,
-    "sheet": _command("draw photos beside their masks", segmenting.sheet_options, segmenting.sheet),
+    "sheet": sheet,
     "train": train,
     "average": average,
     "calibrate": calibrate,

@@ -9,10 +9,8 @@ from pathlib import Path
 from errseg.commands.options import (
     add_compile_option,
     add_data_option,
-    add_expand_option,
     add_model_options,
-    add_network_options,
-    add_precision_option,
+    add_question_options,
     add_sets_option,
     check_writable,
     kept_on_failure,
@@ -29,22 +27,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_sets_option(parser)
     parser.add_argument("--limit", type=positive, metavar="N", help="photos of each set")
     parser.add_argument(
-        "--threshold",
-        type=float,
-        help="0 to 1; for the shares of pixels that become -1 (the model's own)",
-    )
-    parser.add_argument(
         "--without-crm",
         action=argparse.BooleanOptionalAction,
         default=True,
         help="measure without CRM too (yes)",
     )
-    add_expand_option(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     add_model_options(parser)
-    add_precision_option(parser, FLOAT32)
     add_compile_option(parser)
-    add_network_options(parser)
+    names = ("kept_classes", "votes_per_pixel", "threshold", "input_size", "expand", "precision")
+    add_question_options(parser, *names, precision=FLOAT32)
 
 
 def run(args: argparse.Namespace) -> str:

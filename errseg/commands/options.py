@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from errseg.config import KEPT_CLASSES, VOTES_PER_PIXEL
-from errseg.device import AUTOMATIC, PRECISIONS
+from errseg.device import AUTOMATIC, check_precision
 from errseg.errors import InputError
+from errseg.options import Options, knobs
 
 DEFAULT_MODEL = "errseg-lite"
 
@@ -57,17 +57,6 @@ def add_sets_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sets", type=names, metavar="A,B", help="only these sets")
 
 
-def add_expand_option(parser: argparse.ArgumentParser) -> None:
-    """Add ``--expand`` and ``--no-expand``."""
-    parser.add_argument(
-        "--expand",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="read words that errseg-lite doesn't know with what they are: capybara, rodent, "
-        "animal (yes)",
-    )
-
-
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Add ``--model`` and ``--device``."""
     parser.add_argument(
@@ -81,16 +70,6 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_precision_option(parser: argparse.ArgumentParser, default: str) -> None:
-    """Add ``--precision``."""
-    parser.add_argument(
-        "--precision",
-        default=default,
-        choices=PRECISIONS,
-        help=f"what the network computes in; {AUTOMATIC} is the fastest here ({default})",
-    )
-
-
 def add_compile_option(parser: argparse.ArgumentParser) -> None:
     """Add ``--compile``."""
     parser.add_argument(
@@ -100,28 +79,35 @@ def add_compile_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_network_options(parser: argparse.ArgumentParser) -> None:
-    """Add P, K and the input size."""
-    parser.add_argument(
-        "--kept-classes",
-        type=int,
-        default=KEPT_CLASSES,
-        metavar="P",
-        help=f"classes that CRM keeps for this photo ({KEPT_CLASSES})",
-    )
-    parser.add_argument(
-        "--votes-per-pixel",
-        type=int,
-        default=VOTES_PER_PIXEL,
-        metavar="K",
-        help=f"classes that vote at one pixel ({VOTES_PER_PIXEL})",
-    )
-    parser.add_argument(
-        "--input-size",
-        type=int,
-        metavar="PIXELS",
-        help="side of the network's input (the model's own)",
-    )
+def add_question_options(parser: argparse.ArgumentParser, *names: str, **defaults: str) -> None:
+    """Add the fields of `Options`.
+
+    Args:
+        parser: a command's.
+        names: of the fields; all of them if none is named.
+        defaults: where they aren't the fields' own.
+    """
+    for name in names or knobs():
+        knob = knobs()[name]
+        default = defaults.get(name, knob.default)
+        own = "the model's own" if default is None else shown(default)
+        kind = {"type": knob.kind, "metavar": knob.symbol}
+        if knob.kind is bool:
+            kind = {"action": argparse.BooleanOptionalAction}
+        option = "--" + name.replace("_", "-")
+        parser.add_argument(option, default=default, help=f"{knob.help} ({own})", **kind)
+
+
+def asked_options(args: argparse.Namespace) -> Options:
+    """Return the `Options` that a command was given.
+
+    Raises:
+        InputError: there is no such precision.
+    """
+    given = {name: value for name, value in vars(args).items() if name in knobs()}
+    options = Options(**given)
+    check_precision(options.precision)
+    return options
 
 
 def option_kind(kind: type, zero: bool) -> dict:

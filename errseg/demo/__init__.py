@@ -1,6 +1,5 @@
-"""The demo, a Gradio page: `create_demo` builds it, `serve` starts it. Nothing starts at import."""
+"""The demo, a page in the browser; `app.py` starts it.
 
-from errseg.demo.page.layout import create_demo
-from errseg.demo.serve import serve
-
-__all__ = ["create_demo", "serve"]
+``page.layout.create_demo`` builds it and ``serve.serve_demo`` serves it. These know Gradio, what is
+in ``backend`` does not. Importing any of it starts nothing.
+"""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib.util
 import os
 import socket
-from pathlib import Path
 
 import gradio as gr
 
+from errseg.demo.page.layout import Demo
+from errseg.demo.page.panels import STATIC, shared_script
 from errseg.errors import InputError
 
-STYLE = Path(__file__).with_name("static") / "style.css"
 LARGEST_UPLOAD = "20mb"
 LAST_PORT = 65535
 LOCAL_HOST = "127.0.0.1"
@@ -42,21 +42,21 @@ def theme() -> gr.themes.Base:
     )
 
 
-def serve(
-    demo: gr.Blocks,
+def serve_demo(
+    demo: Demo,
     host: str | None = None,
     port: int | None = None,
-    share: bool = False,
+    public_link: bool = False,
     block: bool = True,
     mcp: bool = False,
 ) -> str:
-    """Serve a page until it is stopped.
+    """Serve the page until it is stopped.
 
     Args:
         demo: from `create_demo`.
         host: address to listen on; Gradio's default, this machine only, if None.
         port: Gradio's default, the first free one from 7860, if None.
-        share: make a public link through Gradio's servers.
+        public_link: make one through Gradio's servers.
         block: False to come back while the page is served by threads.
         mcp: also offer the endpoints as tools of the Model Context Protocol.
 
@@ -67,18 +67,19 @@ def serve(
         InputError: the page can't be served at this address, or what MCP needs isn't installed.
     """
     _check_address(host, port)
-    if mcp:
-        _check_mcp()
+    if mcp and importlib.util.find_spec("mcp") is None:  # Gradio would go on without it
+        raise InputError('MCP needs optional packages; install them: pip install "gradio[mcp]"')
     # Photos are the visitors' own; 6.16 doesn't know the argument yet, but nor any history.
     os.environ["GRADIO_RUN_HISTORY"] = "False"
-    demo.queue(max_size=LONGEST_QUEUE, api_open=False)
-    _, url, _ = demo.launch(
+    demo.page.queue(max_size=LONGEST_QUEUE, api_open=False)
+    _, url, _ = demo.page.launch(
         server_name=host,
         server_port=port,
-        share=share,
+        share=public_link,
         prevent_thread_lock=True,
         theme=theme(),
-        css_paths=STYLE,
+        css_paths=STATIC / "style.css",
+        head=shared_script(),
         footer_links=["api", "settings"],
         max_file_size=LARGEST_UPLOAD,
         show_error=False,
@@ -88,14 +89,8 @@ def serve(
     # Now, and not before: torch's import would keep the server from answering Gradio's first call.
     demo.service.start()
     if block:
-        demo.block_thread()
+        demo.page.block_thread()
     return url
-
-
-def _check_mcp() -> None:
-    """Look for the optional packages: Gradio would go on without them."""
-    if importlib.util.find_spec("mcp") is None:
-        raise InputError('MCP needs optional packages; install them: pip install "gradio[mcp]"')
 
 
 def _check_address(host: str | None, port: int | None) -> None:

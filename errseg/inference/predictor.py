@@ -21,7 +21,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from errseg.config import BETA, KEPT_CLASSES, VOTES_PER_PIXEL
+from errseg.device import AUTOMATIC
 from errseg.errors import InputError
 from errseg.inference.caches import BoundedCache
 from errseg.inference.labelling import check_threshold, label_pixels
@@ -30,7 +30,11 @@ from errseg.inference.text_embeddings import VocabularyEmbedder
 from errseg.inference.token_memory import TokenMemory
 from errseg.network.attention import Attention, attend_from
 from errseg.network.model import ERRSeg, ImageFeatures, Segmentation
+from errseg.options import Options
 from errseg.words.vocabulary import Vocabulary, parse_classes
+
+Photo = Image.Image | np.ndarray | str | Path
+Words = str | Sequence[str] | Vocabulary
 
 IMAGE_CACHE = 256 * 2**20
 """Bytes of encoded photos that are kept, with the tokens of classes that each may remember: 4 of
@@ -39,19 +43,16 @@ RESULT_CACHE = 32 * 2**20
 """Bytes of decoded photos that are kept: some 9 of errseg-base."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Everything that a result depends on, besides the photo and the classes."""
+@dataclass(frozen=True, kw_only=True)
+class Settings(Options):
+    """The options of a result, and all else that it depends on besides the photo and the words.
+
+    What the options left to the model is filled in, and what it can't do is off.
+    """
 
     model: str
     weights_hash: str  # SHA-256 of the weights file; empty for random weights
-    kept_classes: int  # P as asked for
-    votes_per_pixel: int  # K as asked for
-    beta: float
-    threshold: float
     network_size: tuple[int, int]  # H, W that the network saw
-    expand: bool = False  # whether words that the text tower doesn't know got hypernyms
-    precision: str = "float32"  # what the network computed in
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,13 @@ class CostView:
 class Predictor:
     """Segment photos with a model.
 
+    All methods take a photo (a PIL image, a path or an (H, W, 3) uint8 array), words (as a person
+    types them, or a list; see `parse_classes`) and `Options`. Options may also be given one by one,
+    which changes what the others say: ``predictor(photo, "dog, cat", kept_classes=8)``.
+
+    They raise an `InputError` if the photo, the words or an option can't be used, and a
+    `TypeError` if there is no such option.
+
     Args:
         model: from `load_model` or `build_model`.
     """
@@ -94,55 +102,18 @@ class Predictor:
 
     @torch.inference_mode()
     def __call__(
-        self,
-        image: Image.Image | np.ndarray | str | Path,
-        classes: str | Sequence[str] | Vocabulary,
-        kept_classes: int = KEPT_CLASSES,
-        votes_per_pixel: int = VOTES_PER_PIXEL,
-        threshold: float | None = None,
-        beta: float = BETA,
-        input_size: int | None = None,
-        expand: bool = True,
+        self, image: Photo, classes: Words, options: Options | None = None, **changes: object
     ) -> Result:
-        """Segment one photo.
-
-        Args:
-            image: a PIL image, a path or an (H, W, 3) uint8 array.
-            classes: names as a person types them, or a list; see `parse_classes`.
-            kept_classes: P, classes that CRM keeps.
-            votes_per_pixel: K, classes that vote at one pixel.
-            threshold: in [0, 1]; pixels whose best class scores less are labelled -1. The model's
-                own by default, 0 for a model without one.
-            beta: CRM's score coefficient, in [0, 1].
-            input_size: pixels of a side of the network's input; the model's own by default.
-            expand: whether errseg-lite reads words that it doesn't know with what WordNet says
-                they are, "capybara" as "capybara, rodent, animal".
-
-        Raises:
-            InputError: the photo, the classes or a setting can't be used.
-        """
-        clock = _Clock()
-        vocabulary = parse_classes(classes)
-        photo = load_image(image)
-        threshold = self.model.config.calibration.threshold if threshold is None else threshold
-        check_threshold(threshold)
-        size = network_size(photo.shape[:2], self.model.config, input_size)
-        clock.lap("read")
-        text, notices = self.embed(vocabulary, expand)
-        clock.lap("text")
-        key, features, memory = self._encode(photo, size)
-        clock.lap("encode")
-        key = (key, vocabulary.classes, expand, kept_classes, votes_per_pixel, beta)
-        out = self._results.get(key)
-        if out is None:
-            settings = (kept_classes, votes_per_pixel, beta)
-            out = self.model.decode(features, text, *settings, tokens_of=memory)
-            self._results.put(key, out, out.bytes)
-        clock.lap("decode")
-        labels, scores = label_pixels(out.kept_logits[0], out.kept[0], photo.shape[:2], threshold)
-        clock.lap("label")
+        """Segment one photo."""
+        question = self._read(image, classes, options, changes)
+        settings, lap = question.settings, question.clock.lap
+        out = self._segment(question)
+        lap("decode")
+        size = question.photo.shape[:2]
+        labels, scores = label_pixels(out.kept_logits[0], out.kept[0], size, settings.threshold)
+        lap("label")
         return Result(
-            classes=vocabulary.names,
+            classes=question.vocabulary.names,
             labels=labels,
             scores=scores,
             kept=tuple(out.kept[0].tolist()),
@@ -151,141 +122,116 @@ class Predictor:
             votes=out.votes[0].cpu().numpy().copy(),
             ranking=out.ranking[0].cpu().numpy().copy(),
             class_scores=out.kept_logits[0].float().sigmoid().cpu().numpy(),
-            notices=(*vocabulary.notices, *notices),
-            settings=Settings(
-                model=self.model.config.name,
-                weights_hash=self.model.weights_hash,
-                kept_classes=kept_classes,
-                votes_per_pixel=votes_per_pixel,
-                beta=beta,
-                threshold=threshold,
-                network_size=size,
-                expand=expand and self.model.config.towers.expand_unknown,
-                precision=self.model.precision,
-            ),
-            timings=clock.laps,
+            notices=(*question.vocabulary.notices, *question.notices),
+            settings=settings,
+            timings=question.clock.laps,
         )
 
-    def embed(self, vocabulary: Vocabulary, expand: bool = True) -> tuple[Tensor, list[str]]:
-        """Embed a vocabulary (T, C), or remember it; also return notices on its words."""
-        return self._text(vocabulary, expand)
+    @torch.inference_mode()
+    def segment(
+        self, image: Photo, classes: Words, options: Options | None = None, **changes: object
+    ) -> Segmentation:
+        """Return what the network says, before a call lays it on the photo's pixels.
+
+        After a call with the same question it is what that call computed.
+        """
+        return self._segment(self._read(image, classes, options, changes))
 
     @torch.inference_mode()
     def attention(
         self,
-        image: Image.Image | np.ndarray | str | Path,
-        classes: str | Sequence[str] | Vocabulary,
+        image: Photo,
+        classes: Words,
         pixel: tuple[int, int],
-        kept_classes: int = KEPT_CLASSES,
-        votes_per_pixel: int = VOTES_PER_PIXEL,
-        beta: float = BETA,
-        input_size: int | None = None,
-        expand: bool = True,
-    ) -> tuple[Attention, Segmentation]:
-        """Return what ESCF attends to from one pixel in the pass that makes the masks.
+        options: Options | None = None,
+        everything: bool = False,
+        **changes: object,
+    ) -> Attention:
+        """Return what ESCF attends to from a pixel (x, y): a pass of its own, without GUD.
 
-        Args:
-            image: see `__call__`.
-            classes: see `__call__`.
-            pixel: (x, y) of the query in the photo.
-            kept_classes: P.
-            votes_per_pixel: K.
-            beta: CRM's score coefficient.
-            input_size: see `__call__`.
-            expand: see `__call__`.
-
-        Returns:
-            the attention, and the segmentation it belongs to.
+        It attends to the classes that CRM kept for the masks: those of `segment`, which runs first
+        if nobody has asked it. Or to everything, as if CRM dropped no class (P = T).
 
         Raises:
             InputError: as a call, or the pixel lies outside the photo.
         """
-        features, text, cell, memory = self._at_pixel(image, classes, pixel, input_size, expand)
-        settings = (kept_classes, votes_per_pixel, beta)
-        out = self.model.decode(features, text, *settings, tokens_of=memory)
-        return attend_from(self.model, features, text[out.kept], cell, memory), out
-
-    @torch.inference_mode()
-    def attention_without_crm(
-        self,
-        image: Image.Image | np.ndarray | str | Path,
-        classes: str | Sequence[str] | Vocabulary,
-        pixel: tuple[int, int],
-        input_size: int | None = None,
-        expand: bool = True,
-    ) -> Attention:
-        """Return what ESCF attends to from one pixel where CRM drops nothing (P = T).
-
-        The same as `attention` gives with P = T, but without GUD, which takes nearly half of it.
-
-        Args:
-            image: see `__call__`.
-            classes: see `__call__`.
-            pixel: see `attention`.
-            input_size: see `__call__`.
-            expand: see `__call__`.
-
-        Raises:
-            InputError: see `attention`.
-        """
-        features, text, cell, _ = self._at_pixel(image, classes, pixel, input_size, expand)
-        return attend_from(self.model, features, text[None], cell)
-
-    def _at_pixel(
-        self,
-        image: Image.Image | np.ndarray | str | Path,
-        classes: str | Sequence[str] | Vocabulary,
-        pixel: tuple[int, int],
-        input_size: int | None,
-        expand: bool,
-    ) -> tuple[ImageFeatures, Tensor, tuple[int, int], TokenMemory]:
-        """Encode photo and classes, and find the cell under a pixel."""
         photo = load_image(image)
         (x, y), (height, width) = pixel, photo.shape[:2]
         if not (0 <= x < width and 0 <= y < height):
             raise InputError(
                 f"The pixel ({x}, {y}) lies outside the photo of {width} x {height} pixels."
             )
-        text, _ = self.embed(parse_classes(classes), expand)
-        size = network_size((height, width), self.model.config, input_size)
-        _, features, memory = self._encode(photo, size)
+        question = self._read(photo, classes, options, changes)
+        features, text = question.features, question.text
+        if not everything:
+            text = text[self._segment(question).kept[0]]
         rows, columns = features.dense16.shape[-2:]
         cell = (int(y * rows / height), int(x * columns / width))
-        return features, text, cell, memory
+        # The memory has room for the classes that CRM keeps, not for all.
+        memory = None if everything else question.memory
+        return attend_from(self.model, features, text[None], cell, memory)
 
     @torch.inference_mode()
     def cost_view(
         self,
-        image: Image.Image | np.ndarray | str | Path,
-        classes: str | Sequence[str] | Vocabulary,
+        image: Photo,
+        classes: Words,
         indices: Sequence[int] | None = None,
-        input_size: int | None = None,
-        expand: bool = True,
+        options: Options | None = None,
+        **changes: object,
     ) -> CostView:
-        """Return the cost maps of some classes of a vocabulary, which CRM may drop or keep.
+        """Return the cost maps of all classes, or of those with some indices, in their order.
 
-        Args:
-            image: see `__call__`.
-            classes: see `__call__`.
-            indices: of the classes, in the maps' order; all of them by default.
-            input_size: see `__call__`.
-            expand: see `__call__`.
-
-        Raises:
-            InputError: the photo or the classes can't be used.
+        CRM may keep or drop them.
         """
-        photo = load_image(image)
-        text, _ = self.embed(parse_classes(classes), expand)
-        if indices is not None:
-            text = text[list(indices)]
-        features = self.encode(photo, network_size(photo.shape[:2], self.model.config, input_size))
-        cost = self.model.cost_maps(features, text)
+        question = self._read(image, classes, options, changes)
+        text = question.text if indices is None else question.text[list(indices)]
+        cost = self.model.cost_maps(question.features, text)
         return CostView(*(m[0].float().cpu().numpy() for m in (cost.stride16, cost.stride32)))
+
+    def embed(self, vocabulary: Vocabulary, expand: bool = True) -> tuple[Tensor, list[str]]:
+        """Embed a vocabulary (T, C), or remember it; also return notices on its words."""
+        return self._text(vocabulary, expand)
 
     def encode(self, photo: np.ndarray, size: tuple[int, int]) -> ImageFeatures:
         """Resize a photo (H, W, 3) uint8 to the network's size and encode it, or remember it."""
         _, features, _ = self._encode(photo, size)
         return features
+
+    def _read(
+        self, image: Photo, classes: Words, options: Options | None, changes: dict[str, object]
+    ) -> _Question:
+        """Check a question, fill in what it leaves to the model, and encode words and photo."""
+        clock, config = _Clock(), self.model.config
+        options = (options or Options()).changed(**changes)
+        vocabulary, photo = parse_classes(classes), load_image(image)
+        threshold = config.calibration.threshold if options.threshold is None else options.threshold
+        check_threshold(threshold)
+        size = network_size(photo.shape[:2], config, options.input_size)
+        if options.precision not in (AUTOMATIC, self.model.precision):
+            raise InputError(
+                f"This model computes in {self.model.precision}, not in {options.precision}; "
+                f"load it with the precision {options.precision}."
+            )
+        resolved = options.changed(
+            threshold=threshold,
+            input_size=options.input_size or config.input_size,
+            expand=options.expand and config.towers.expand_unknown,
+            precision=self.model.precision,
+        )
+        clock.lap("read")
+        text, notices = self.embed(vocabulary, resolved.expand)
+        clock.lap("text")
+        key, features, memory = self._encode(photo, size)
+        clock.lap("encode")
+        settings = Settings(
+            **vars(resolved),
+            model=config.name,
+            weights_hash=self.model.weights_hash,
+            network_size=size,
+        )
+        key = (key, vocabulary.classes, resolved.of_network)
+        return _Question(photo, vocabulary, settings, text, notices, features, memory, key, clock)
 
     def _encode(
         self, photo: np.ndarray, size: tuple[int, int]
@@ -302,6 +248,22 @@ class Predictor:
             self._images.put(key, known, features.bytes + known[1].limit)
         return key, *known
 
+    def _segment(self, question: _Question) -> Segmentation:
+        """Run CRM, ESCF and GUD, or remember what they said."""
+        out = self._results.get(question.key)
+        if out is None:
+            settings = question.settings
+            out = self.model.decode(
+                question.features,
+                question.text,
+                settings.kept_classes,
+                settings.votes_per_pixel,
+                settings.beta,
+                tokens_of=question.memory,
+            )
+            self._results.put(question.key, out, out.bytes)
+        return out
+
 
 class _Clock:
     """Seconds between laps."""
@@ -313,3 +275,18 @@ class _Clock:
     def lap(self, name: str) -> None:
         now = time.perf_counter()
         self.laps[name], self._last = now - self._last, now
+
+
+@dataclass(frozen=True)
+class _Question:
+    """A question that was read, and what the towers made of it."""
+
+    photo: np.ndarray  # (H, W, 3) uint8
+    vocabulary: Vocabulary
+    settings: Settings
+    text: Tensor  # (T, C)
+    notices: list[str]  # on the words
+    features: ImageFeatures
+    memory: TokenMemory  # of the photo's classes
+    key: Hashable  # of what the network says
+    clock: _Clock

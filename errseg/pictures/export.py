@@ -117,10 +117,7 @@ def as_dict(result: Result, colors: tuple[Color, ...], masks: bool = False) -> d
         ],
         "none_area": _round(np.mean(result.labels < 0)),
         "mask": {"file": MASK_FILE, "none_index": NONE_INDEX, "class_of_index": class_of_index},
-        "settings": {
-            **dataclasses.asdict(result.settings),
-            "network_size": list(result.settings.network_size),
-        },
+        "settings": _settings(result),
         "notices": list(result.notices),
         "timings": {stage: _round(seconds) for stage, seconds in result.timings.items()},
     }
@@ -151,6 +148,12 @@ def write_result(
     text = json.dumps(as_dict(result, colors), indent=1, ensure_ascii=False)
     (folder / RESULT_FILE).write_text(text + "\n", encoding="utf-8")
     return [folder / name for name in (OVERLAY_FILE, MASK_FILE, RESULT_FILE)]
+
+
+def _settings(result: Result) -> dict:
+    settings = dataclasses.asdict(result.settings)
+    del settings["input_size"]  # the network's size says more
+    return {**settings, "network_size": list(settings["network_size"])}
 
 
 def _round(value: float) -> float:

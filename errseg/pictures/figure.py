@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from errseg.config import ARXIV
 from errseg.pictures.captions import labelled_overlay
 from errseg.pictures.colors import Color, hex_color
 from errseg.pictures.export import crm_ranks, legend
@@ -168,7 +169,7 @@ def _settings(result: Result) -> str:
     height, width = settings.network_size
     weights = settings.weights_hash[:HASH_LETTERS] or "random"
     return (
-        f"ERR-Seg (arXiv 2501.17642), {settings.model}, weights {weights}; "
+        f"ERR-Seg (arXiv {ARXIV}), {settings.model}, weights {weights}; "
         f"P = {settings.kept_classes}, K = {settings.votes_per_pixel}, beta = {settings.beta:g}, "
         f"threshold = {settings.threshold:g}, network input {width} x {height}"
     )

@@ -99,6 +99,26 @@ class Vocabulary:
         """
         return ", ".join(" | ".join(prompt.synonyms) for prompt in self.classes)
 
+    def extend(self, other: Vocabulary) -> Vocabulary:
+        """Add the classes of another vocabulary that this one has no word for, in their order.
+
+        All words of a class count, prompted or not; upper and lower case are the same. A word that
+        `other` prompts is no other class's alias there: "machine" is ade847's machine, not its car.
+        """
+        prompted = {word.casefold() for prompt in other.classes for word in prompt.synonyms}
+        mine = {
+            word.casefold()
+            for prompt in self.classes
+            for word in (*prompt.synonyms, *prompt.aliases)
+        }
+
+        def is_known(prompt: ClassPrompt) -> bool:
+            aliases = {word.casefold() for word in prompt.aliases} - prompted
+            return not mine.isdisjoint({word.casefold() for word in prompt.synonyms} | aliases)
+
+        added = (prompt for prompt in other.classes if not is_known(prompt))
+        return Vocabulary((*self.classes, *added), self.notices)
+
 
 def parse_classes(
     classes: str | Sequence[str] | Vocabulary, limit: int | None = None

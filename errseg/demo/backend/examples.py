@@ -10,11 +10,10 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
+from errseg.config import EXAMPLES
 from errseg.demo.backend.request import Request, check_request
 from errseg.words.vocabulary import parse_classes, suggested_kept_classes
 
-FOLDER = Path(__file__).resolve().parents[3] / "examples"
-INDEX_FILE = "examples.json"
 THUMBNAIL = (176, 128)
 """Width and height in pixels: twice what is shown, for dense screens."""
 
@@ -41,15 +40,15 @@ class Example:
         return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
 
 
-def load_examples(folder: Path = FOLDER) -> tuple[Example, ...]:
-    """Read a folder's list of examples, in its order."""
-    entries = json.loads((folder / INDEX_FILE).read_text(encoding="utf-8"))
+def load_examples() -> tuple[Example, ...]:
+    """Read the list of examples, in its order."""
     return tuple(
-        Example(folder / entry["file"], entry["classes"], entry["description"]) for entry in entries
+        Example(EXAMPLES.parent / entry["file"], entry["classes"], entry["description"])
+        for entry in json.loads(EXAMPLES.read_text(encoding="utf-8"))
     )
 
 
 def opening_request(example: Example) -> Request:
     """The question that an example asks when nobody has turned a knob."""
     kept = suggested_kept_classes(len(parse_classes(example.classes)))
-    return check_request(example.path, example.classes, kept)
+    return check_request(example.path, example.classes, kept_classes=kept)

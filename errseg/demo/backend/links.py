@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
-from errseg.config import BETA
 from errseg.demo.backend.examples import Example
-from errseg.demo.backend.request import Request, check_settings
+from errseg.demo.backend.request import Request, check_options
 from errseg.demo.backend.service import Answer, AttentionAnswer
-from errseg.device import AUTOMATIC
 from errseg.errors import InputError
+from errseg.options import knobs
 from errseg.pictures.export import MASK_FILE, OVERLAY_FILE, RESULT_FILE, as_dict
+from errseg.pictures.figure import Heat, write_figure
 
 FIGURE_FILE = "figure.png"
+ALWAYS_TOLD = ("kept_classes", "votes_per_pixel", "threshold")
+"""Options that stand in every link; the others where they were turned."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +28,12 @@ class Link:
 
     example: Example | None
     classes: str | None
-    settings: dict  # of `Request`, those that were given
+    model: str  # empty where it says nothing
+    options: dict[str, object]  # fields of `Options`, those that were given
 
 
 def write_files(answer: Answer, attention: AttentionAnswer, folder: Path) -> list[Path]:
     """Write the figure, the overlay, the palette mask and the JSON with run-length masks."""
-    from errseg.pictures.figure import Heat, write_figure
-
     place = attention.kept.index(attention.best)
     name = attention.classes[attention.best]
     heats = [
@@ -58,23 +59,15 @@ def write_files(answer: Answer, attention: AttentionAnswer, folder: Path) -> lis
 
 
 def command(request: Request, photo_name: str) -> str:
-    """Write the command line that gives the same result as a question.
-
-    Args:
-        request: to a named model, with a threshold.
-        photo_name: of the photo's file.
-    """
+    """Write the command line that gives the same result as a question to a named model."""
     words = ["python", "-m", "errseg", "segment", photo_name]
     words += ["--classes", request.vocabulary.text, "--model", request.model]
-    words += ["--kept-classes", str(request.kept_classes)]
-    words += ["--votes-per-pixel", str(request.votes_per_pixel)]
-    words += ["--beta", f"{request.beta:g}", "--threshold", f"{request.threshold:g}"]
-    if request.input_size:
-        words += ["--input-size", str(request.input_size)]
-    if request.precision != AUTOMATIC:
-        words += ["--precision", request.precision]
-    if not request.expand:
-        words += ["--no-expand"]
+    for name, knob in knobs().items():
+        option, value = name.replace("_", "-"), getattr(request.options, name)
+        if knob.kind in (int, float):  # always told: another version may have other defaults
+            words += [] if value is None else [f"--{option}", f"{value:g}"]
+        elif value != knob.default:
+            words += [f"--no-{option}"] if value is False else [f"--{option}", value]
     return shlex.join([*words, "--out", "result"])
 
 
@@ -87,16 +80,11 @@ def query_string(request: Request, example: str | None, first_model: str) -> str
         first_model: the page's own, which a link need not name.
     """
     fields = {"example": example} if example else {}
-    fields |= {
-        "classes": request.vocabulary.text,
-        "kept": request.kept_classes,
-        "votes": request.votes_per_pixel,
-        "threshold": f"{request.threshold:g}",
-    }
-    if request.beta != BETA:
-        fields["beta"] = f"{request.beta:g}"
-    if not request.expand:
-        fields["expand"] = "0"
+    fields["classes"] = request.vocabulary.text
+    for name, knob in knobs().items():
+        value = getattr(request.options, name)
+        if knob.link and (name in ALWAYS_TOLD or value != knob.default):
+            fields[knob.link] = f"{value:g}"  # yes is 1, no is 0
     if request.model != first_model:
         fields["model"] = request.model
     return "?" + urlencode(fields)
@@ -112,29 +100,22 @@ def read_link(query: Mapping[str, str], examples: tuple[Example, ...]) -> Link |
     Raises:
         InputError: a parameter can't be used.
     """
-    names = ("example", "classes", "kept", "votes", "threshold", "beta", "expand", "model")
-    given = {name: query[name] for name in names if name in query}
-    if not given:
+    links = {knob.link: (name, knob) for name, knob in knobs().items() if knob.link}
+    if not query.keys() & {"example", "classes", "model", *links}:
         return None
     example = None
-    if "example" in given:
-        example = next((e for e in examples if e.name == given["example"]), None)
+    if "example" in query:
+        example = next((e for e in examples if e.name == query["example"]), None)
         if example is None:
             known = ", ".join(e.name for e in examples)
             raise InputError(f"There is no such example photo; there are {known}.")
-    defaults = {"kept": 1, "votes": 1, "threshold": 0, "beta": BETA}
-    checked = check_settings(*(given.get(name, value) for name, value in defaults.items()))
-    settings = {
-        field: checked[field]
-        for name, field in zip(
-            defaults, ("kept_classes", "votes_per_pixel", "threshold", "beta"), strict=True
-        )
-        if name in given
-    }
-    if "expand" in given:
-        if given["expand"] not in ("0", "1"):
-            raise InputError(f"In a link expand is 0 or 1, not {given['expand'][:20]!r}.")
-        settings["expand"] = given["expand"] == "1"
-    if "model" in given:
-        settings["model"] = given["model"]
-    return Link(example, given.get("classes"), settings)
+    given = {}
+    for link, (name, knob) in links.items():
+        value = query.get(link)
+        if value is not None and knob.kind is bool:
+            if value not in ("0", "1"):
+                raise InputError(f"In a link {link} is 0 or 1, not {value[:20]!r}.")
+            value = value == "1"
+        if value is not None:
+            given[name] = value
+    return Link(example, query.get("classes"), query.get("model", ""), check_options(given))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from errseg.checkpoints.compilation import check_place
 from errseg.checkpoints.hub import fetch_checkpoint, list_checkpoints
 from errseg.checkpoints.stored_config import OWN_ENDING, advised_threshold
 from errseg.config import EMBEDDED, list_models, model_config
+from errseg.demo.backend.background import Background
 from errseg.demo.backend.request import Request
 from errseg.device import AUTOMATIC, check_precision, find_device, find_precision
 from errseg.errors import InputError
@@ -52,11 +52,10 @@ class Models:
         self._model = model
         self._device = device
         self._compile = compile
-        self._predictor: Future[Predictor] = Future()
+        self._predictor = Background(lambda: self._load(model, precision))
         self._released: tuple[str, ...] = ()
         self._other: tuple[tuple, Predictor] | None = None
-        self._advised = {self.first: _advice(model)}
-        self._started = threading.Lock()
+        self._advised = {self.first: _own_threshold(model)}
         self._fetching = threading.Lock()
 
     @property
@@ -100,8 +99,9 @@ class Models:
 
     def named(self, request: Request) -> Request:
         """Fill in the model and the precision where a question leaves them to the page."""
-        precision = self.precision if request.precision == AUTOMATIC else request.precision
-        return dataclasses.replace(request, model=request.model or self.first, precision=precision)
+        if request.options.precision == AUTOMATIC:
+            request = request.changed(precision=self.precision)
+        return dataclasses.replace(request, model=request.model or self.first)
 
     def threshold(self, name: str = "") -> float | None:
         """Tell the threshold that a model advises, the first one's if none is named.
@@ -116,8 +116,7 @@ class Models:
 
     def start(self) -> None:
         """Begin to load the first model in the background; once."""
-        if self._started.acquire(blocking=False):
-            threading.Thread(target=self._load_first, name="load model", daemon=True).start()
+        self._predictor.start()
 
     @property
     def predictor(self) -> Predictor:
@@ -126,13 +125,12 @@ class Models:
         Raises:
             InputError: it could not be loaded.
         """
-        self.start()
         return self._predictor.result()
 
     @property
     def loaded(self) -> bool:
         """Whether the first model is there already."""
-        return self._predictor.done() and not self._predictor.exception()
+        return self._predictor.is_there
 
     def predictor_for(self, request: Request) -> Predictor:
         """The model that a question names, in its precision; waits for it.
@@ -144,23 +142,18 @@ class Models:
         if request.model not in self.names:
             raise InputError("There is no such model here; choose another one.")
         is_first = request.model == self.first
-        wanted = (request.model, find_precision(request.precision, find_device(self._device)))
+        precision = request.options.precision
+        wanted = (request.model, find_precision(precision, find_device(self._device)))
         if is_first and wanted[1] == self.predictor.model.dtype:
             return self.predictor
         with self._fetching:
             if self._other is None or self._other[0] != wanted:
                 self._other = None  # room for the next one
                 path = self._model if is_first else fetch_checkpoint(request.model)
-                predictor = self._load(path, request.precision)
+                predictor = self._load(path, precision)
                 self._other = (wanted, predictor)
                 self._advised[request.model] = predictor.model.config.calibration.threshold
             return self._other[1]
-
-    def _load_first(self) -> None:
-        try:
-            self._predictor.set_result(self._load(self._model, self.precision))
-        except Exception as error:  # told to whoever waits
-            self._predictor.set_exception(error)
 
     def _load(self, model: str | Path, precision: str) -> Predictor:
         from errseg.checkpoints.weights import load_model
@@ -169,7 +162,7 @@ class Models:
         return Predictor(load_model(model, find_device(self._device), precision, self._compile))
 
 
-def _advice(model: str | Path) -> float:
+def _own_threshold(model: str | Path) -> float:
     """Read a model's threshold; a file that can't be read is told about when it is loaded."""
     try:
         return advised_threshold(model)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from errseg.config import BETA, KEPT_CLASSES, LARGEST_INPUT, SMALLEST_INPUT, VOTES_PER_PIXEL
-from errseg.device import AUTOMATIC, check_precision
+from errseg.device import check_precision
 from errseg.errors import InputError
+from errseg.options import Knob, Options, knobs
 from errseg.words.vocabulary import MAX_CLASSES, Vocabulary, parse_classes
-
-MOST_VOTES = 10
-"""Bound of K here: the paper's best is 3, and each vote weighs a tenth of the one before it."""
 
 
 @dataclass(frozen=True)
@@ -21,29 +19,24 @@ class Request:
 
     photo: str | Path
     vocabulary: Vocabulary
-    kept_classes: int = KEPT_CLASSES
-    votes_per_pixel: int = VOTES_PER_PIXEL
-    threshold: float | None = None  # the model's own
-    beta: float = BETA
-    input_size: int | None = None  # the model's own
+    options: Options = field(default_factory=Options)
     model: str = ""  # a name of `Models.names`; the first one if empty
-    precision: str = AUTOMATIC  # the page's own, see `Models.named`
-    expand: bool = True  # whether unknown words are read with their hypernyms
+
+    def changed(self, **options: object) -> Request:
+        """Return the same question with other options."""
+        return replace(self, options=self.options.changed(**options))
 
 
 def check_request(
-    photo: str | Path | None,
-    classes: str | None,
-    kept_classes: object = KEPT_CLASSES,
-    votes_per_pixel: object = VOTES_PER_PIXEL,
-    threshold: object = None,
-    beta: object = BETA,
-    input_size: object = None,
-    model: object = "",
-    precision: object = AUTOMATIC,
-    expand: object = True,
+    photo: str | Path | None, classes: object, model: object = "", **options: object
 ) -> Request:
     """Check what a visitor gave, whatever it is: a browser's word counts for nothing.
+
+    Args:
+        photo: a path.
+        classes: see `parse_classes`.
+        model: its name.
+        options: fields of `Options`.
 
     Raises:
         InputError: something can't be used.
@@ -53,51 +46,37 @@ def check_request(
     return Request(
         photo=photo,
         vocabulary=parse_classes(classes, limit=MAX_CLASSES),
-        **check_settings(kept_classes, votes_per_pixel, threshold, beta),
-        input_size=_input_size(input_size),
+        options=Options(**check_options(options)),
         model=model if isinstance(model, str) else "",
-        precision=check_precision(precision),
-        expand=expand is not False,
     )
 
 
-def check_settings(
-    kept_classes: object, votes_per_pixel: object, threshold: object, beta: object
-) -> dict:
-    """Check the knobs that concern CRM and the decoder only, as fields of a `Request`.
-
-    No threshold means the model's own.
+def check_options(given: Mapping[str, object]) -> dict[str, object]:
+    """Check fields of `Options` by their names.
 
     Raises:
         InputError: one of them can't be used.
     """
-    return {
-        "kept_classes": _whole("Classes kept (P)", kept_classes, 1, MAX_CLASSES),
-        "votes_per_pixel": _whole("Votes per pixel (K)", votes_per_pixel, 1, MOST_VOTES),
-        "threshold": None if threshold is None else _number("The threshold", threshold, 0, 1),
-        "beta": _number("Beta", beta, 0, 1),
-    }
+    return {name: _checked(knobs()[name], value) for name, value in given.items()}
 
 
-def _input_size(value: object) -> int | None:
-    """None, nothing typed and 0 mean the model's own size."""
-    return _whole("The input size", value, SMALLEST_INPUT, LARGEST_INPUT) if value else None
-
-
-def _whole(name: str, value: object, least: int, most: int) -> int:
-    number = _number(name, value, least, most)
-    if number != int(number):
-        raise InputError(f"{name} must be a whole number, not {value}.")
-    return int(number)
-
-
-def _number(name: str, value: object, least: float, most: float) -> float:
+def _checked(knob: Knob, value: object) -> object:
+    if knob.kind is bool:
+        return value is not False
+    if knob.kind is str:
+        return check_precision(value)
+    # Nothing typed, and a 0 that is out of range, mean the model's own.
+    if knob.default is None and (value is None or (knob.least > 0 and not value)):
+        return None
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
         number = math.nan
-    if not least <= number <= most:
+    if not knob.least <= number <= knob.most:
         raise InputError(
-            f"{name} must be a number from {least:,} to {most:,}, not {str(value)[:30]}."
+            f"{knob.title} must be a number from {knob.least:,} to {knob.most:,}, "
+            f"not {str(value)[:30]}."
         )
-    return number
+    if number != knob.kind(number):
+        raise InputError(f"{knob.title} must be a whole number, not {value}.")
+    return knob.kind(number)

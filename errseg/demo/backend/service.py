@@ -8,30 +8,36 @@ from __future__ import annotations
 import dataclasses
 import functools
 import threading
-from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from cachetools import TTLCache, cached
 from PIL import Image
 
+from errseg.demo.backend.background import Background
 from errseg.demo.backend.gpu import on_gpu
 from errseg.demo.backend.models import Models
 from errseg.demo.backend.request import Request
-from errseg.device import AUTOMATIC
 from errseg.errors import InputError
 from errseg.inference.photo import SMALLEST_PHOTO, load_image
+from errseg.pictures.captions import labelled_overlay
+from errseg.pictures.colors import Color
+from errseg.pictures.export import legend, result_colors
+from errseg.pictures.overlay import LegendEntry, palette_mask
 from errseg.words.vocabulary import MAX_CLASSES, fill_templates, parse_classes
 
 if TYPE_CHECKING:  # torch takes seconds to import; the page paints before it is there
     from errseg.inference.predictor import CostView, Result
     from errseg.network.attention import Attention
-    from errseg.pictures.colors import Color
-    from errseg.pictures.overlay import LegendEntry
 
 LONGEST_SIDE = 2048
 """Pixels: larger photos are shrunk to this, which keeps an answer quick and its pictures small."""
+PHOTO_CACHE = 64 * 2**20
+"""Bytes of photos that are kept as they were read and shrunk: five of the largest."""
+SECONDS_TO_KEEP = 3600
+"""What is a visitor's own, and photos in memory and on disk, are kept no longer."""
 MOST_WITHOUT_CRM = 171
 """Classes up to which ESCF's attention without CRM is shown: COCO-Stuff's. Time and memory of CFM's
 maps grow with the square of the classes."""
@@ -51,15 +57,11 @@ class Answer:
     @functools.cached_property
     def overlay(self) -> Image.Image:
         """The photo with each class in its colour and under its name, without a legend."""
-        from errseg.pictures.captions import labelled_overlay
-
         return labelled_overlay(self.photo, self.result.labels, self.legend, legend_below=False)
 
     @functools.cached_property
     def mask(self) -> Image.Image:
         """The classes as a palette image (mode P)."""
-        from errseg.pictures.overlay import palette_mask
-
         return palette_mask(self.result.labels, self.colors)[0]
 
 
@@ -75,47 +77,24 @@ class AttentionAnswer:
     attention: Attention  # of the kept classes
     costs: CostView  # of the kept classes
     present: tuple[int, ...]  # kept classes that win some pixel at stride 4
-    everything: Attention | None  # the same with P = T, if asked for
-
-    @property
-    def share(self) -> float:
-        """Share of class attention on the classes present (Proposition 1's left side)."""
-        return _share(self.attention, self.kept, self.present)
-
-    @property
-    def share_without_crm(self) -> float | None:
-        """The same share where CRM drops nothing, or None if that was not asked for."""
-        if self.everything is None:
-            return None
-        return _share(self.everything, tuple(range(len(self.classes))), self.present)
+    share: float  # of class attention on the classes present (Proposition 1's left side)
+    everything: Attention | None = None  # the same with P = T, if asked for
+    share_without_crm: float | None = None
 
 
 class Service:
     """Answers questions, for any number of visitors at a time.
 
     Args:
-        model: a name of `list_models` or a path, see `load_model`.
-        device: see `find_device`.
-        opening: a question to answer as soon as the model is there; it also warms the model up.
-        precision: see `Models`.
-        compile: see `Models`.
-
-    Raises:
-        InputError: see `Models`.
+        models: which answer.
+        opening: a question to answer as soon as the first model is there; it also warms it up.
     """
 
-    def __init__(
-        self,
-        model: str | Path,
-        device: str = AUTOMATIC,
-        opening: Request | None = None,
-        precision: str = AUTOMATIC,
-        compile: bool = False,
-    ):
-        self.models = Models(model, device, precision, compile)
-        self._question = opening
-        self._opening: Future[tuple[Answer, AttentionAnswer]] = Future()
-        self._started = threading.Lock()
+    def __init__(self, models: Models, opening: Request | None = None):
+        self.models = models
+        self._opening = Background(lambda: self._open(opening)) if opening else None
+        photos = TTLCache(PHOTO_CACHE, SECONDS_TO_KEEP, getsizeof=lambda read: read[0].nbytes)
+        self._photo = cached(photos, key=_file_on_disk, lock=threading.Lock())(read_photo)
         # Around the network only: reading, drawing and hovering need no GPU.
         self._segment, self._attend, self._costs = map(
             on_gpu, (self._segment, self._attend, self._costs)
@@ -124,8 +103,8 @@ class Service:
     def start(self) -> None:
         """Begin to load the first model and to answer the opening question; once."""
         self.models.start()
-        if self._question is not None and self._started.acquire(blocking=False):
-            threading.Thread(target=self._open, name="opening", daemon=True).start()
+        if self._opening:
+            self._opening.start()
 
     def answer(self, request: Request) -> Answer:
         """Segment a photo; waits for the model if it is still being loaded.
@@ -133,35 +112,25 @@ class Service:
         Raises:
             InputError: the photo or a setting can't be used, or the model could not be loaded.
         """
-        from errseg.pictures.export import legend, result_colors
-
-        photo, notices = self._photo(request)
+        photo, notices = self._photo(request.photo)
         result = self._segment(request, photo)
         result = dataclasses.replace(result, notices=(*notices, *result.notices))
         colors = result_colors(result)
         return Answer(photo, result, colors, legend(result, colors))
 
     def _segment(self, request: Request, photo: np.ndarray) -> Result:
-        return self.models.predictor_for(request)(
-            photo,
-            request.vocabulary,
-            kept_classes=request.kept_classes,
-            votes_per_pixel=request.votes_per_pixel,
-            threshold=request.threshold,
-            beta=request.beta,
-            input_size=request.input_size,
-            expand=request.expand,
-        )
+        predictor = self.models.predictor_for(request)
+        return predictor(photo, request.vocabulary, request.options)
 
     def attention(
         self, request: Request, pixel: tuple[int, int], without_crm: bool = False
     ) -> AttentionAnswer:
-        """Ask for the attention from one pixel of the (shrunk) photo, in a pass of its own.
+        """Ask for the attention from one pixel of the (shrunk) photo, see `Predictor.attention`.
 
         Args:
             request: see `answer`.
             pixel: (x, y) of the query.
-            without_crm: also run the pass with P = T.
+            without_crm: also ask what it would be with P = T.
 
         Raises:
             InputError: as `answer`, the pixel lies outside, or there are too many classes for a
@@ -173,38 +142,36 @@ class Service:
                 f"Attention without CRM is possible for up to {MOST_WITHOUT_CRM} classes; "
                 f"here are {size:,}."
             )
-        photo, _ = self._photo(request)
+        photo, _ = self._photo(request.photo)
         return self._attend(request, photo, pixel, without_crm)
 
     def _attend(
         self, request: Request, photo: np.ndarray, pixel: tuple[int, int], without_crm: bool
     ) -> AttentionAnswer:
-        predictor, size = self.models.predictor_for(request), len(request.vocabulary)
-        settings = (request.votes_per_pixel, request.beta, request.input_size, request.expand)
-        classes = request.vocabulary
-        attention, out = predictor.attention(photo, classes, pixel, request.kept_classes, *settings)
-        kept = tuple(out.kept[0].tolist())
-        winners = out.kept_logits[0].argmax(dim=0)  # (h4, w4), places in `kept`
-        (x, y), (height, width), grid = pixel, photo.shape[:2], winners.shape
-        best = int(winners[y * grid[0] // height, x * grid[1] // width])
-        found = set(winners.unique().tolist())
+        predictor, names = self.models.predictor_for(request), request.vocabulary.names
+        asked = (photo, request.vocabulary)
+        attend = functools.partial(predictor.attention, *asked, pixel, request.options)
+        attention = attend()
+        out = predictor.segment(*asked, request.options)  # the one that was attended to
+        kept = out.kept[0].cpu()
+        winners = kept[out.kept_logits[0].argmax(dim=0).cpu()]  # (h4, w4) class indices
+        present = kept.new_zeros(len(names)).index_fill(0, winners.unique(), 1).bool()
         everything = None
         if without_crm:
-            everything = attention
-            if size > len(kept):
-                everything = predictor.attention_without_crm(
-                    photo, classes, pixel, request.input_size, request.expand
-                )
+            everything = attention if len(kept) == len(names) else attend(everything=True)
+        (x, y), (height, width), (rows, columns) = pixel, photo.shape[:2], winners.shape
         return AttentionAnswer(
             pixel=pixel,
             size=photo.shape[:2],
-            classes=classes.names,
-            kept=kept,
-            best=kept[best],
+            classes=names,
+            kept=tuple(kept.tolist()),
+            best=int(winners[y * rows // height, x * columns // width]),
             attention=attention,
-            costs=predictor.cost_view(photo, classes, kept, request.input_size, request.expand),
-            present=tuple(index for place, index in enumerate(kept) if place in found),
+            costs=predictor.cost_view(*asked, kept.tolist(), request.options),
+            present=tuple(present.nonzero()[:, 0].tolist()),
+            share=attention.share_on(present[kept]),
             everything=everything,
+            share_without_crm=everything and everything.share_on(present),
         )
 
     def cost_view(self, request: Request, index: int) -> CostView:
@@ -215,21 +182,21 @@ class Service:
         """
         if not 0 <= index < len(request.vocabulary):
             raise InputError(f"There is no class number {index}.")
-        photo, _ = self._photo(request)
+        photo, _ = self._photo(request.photo)
         return self._costs(request, photo, (index,))
 
     def _costs(self, request: Request, photo: np.ndarray, indices: tuple[int, ...]) -> CostView:
-        return self.models.predictor_for(request).cost_view(
-            photo, request.vocabulary, indices, request.input_size, request.expand
-        )
-
-    @staticmethod
-    def _photo(request: Request) -> tuple[np.ndarray, list[str]]:
-        return shrink(load_image(request.photo))
+        predictor = self.models.predictor_for(request)
+        return predictor.cost_view(photo, request.vocabulary, indices, request.options)
 
     def opening(self) -> tuple[Answer, AttentionAnswer]:
-        """Answer the opening question, which is computed once, also from a first pixel."""
-        self.start()
+        """Answer the opening question, which is computed once, also from a first pixel.
+
+        Raises:
+            ValueError: the service was made without an opening question.
+        """
+        if self._opening is None:
+            raise ValueError("This service has no opening question.")
         return self._opening.result()
 
     def too_long(self, text: str | None) -> tuple[str, ...]:
@@ -258,13 +225,9 @@ class Service:
         """Where the network runs, once it is loaded."""
         return self.models.predictor.model.device.type
 
-    def _open(self) -> None:
-        try:
-            answer = self.answer(self._question)
-            attention = self.attention(self._question, query_pixel(answer))
-            self._opening.set_result((answer, attention))
-        except Exception as error:  # told to whoever waits
-            self._opening.set_exception(error)
+    def _open(self, request: Request) -> tuple[Answer, AttentionAnswer]:
+        answer = self.answer(request)
+        return answer, self.attention(request, query_pixel(answer))
 
 
 def query_pixel(answer: Answer) -> tuple[int, int]:
@@ -277,6 +240,26 @@ def query_pixel(answer: Answer) -> tuple[int, int]:
     return int(x), int(y)
 
 
+def read_photo(path: str | Path) -> tuple[np.ndarray, list[str]]:
+    """Read a photo and `shrink` it.
+
+    Raises:
+        InputError: see `load_image`.
+    """
+    photo, notices = shrink(load_image(path))
+    photo.flags.writeable = False  # all who ask for it get the same one
+    return photo, notices
+
+
+def _file_on_disk(path: str | Path) -> tuple:
+    """Tell a file from others, and from what stood in its place before."""
+    try:
+        status = Path(path).stat()
+    except (OSError, ValueError):  # a sentence for it has who reads it
+        return (str(path),)
+    return str(path), status.st_mtime_ns, status.st_size
+
+
 def shrink(photo: np.ndarray) -> tuple[np.ndarray, list[str]]:
     """Bound a photo's longest side by `LONGEST_SIDE`, with a notice if that changed it."""
     height, width = photo.shape[:2]
@@ -287,10 +270,3 @@ def shrink(photo: np.ndarray) -> tuple[np.ndarray, list[str]]:
     small = Image.fromarray(photo).resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
     notice = f"The photo was shrunk from {width} x {height} to {size[0]} x {size[1]} pixels."
     return np.array(small), [notice]
-
-
-def _share(attention: Attention, indices: tuple[int, ...], present: tuple[int, ...]) -> float:
-    """Measure the share on some classes of an attention whose class axis is `indices`."""
-    import torch
-
-    return attention.share_on(torch.tensor([index in present for index in indices]))

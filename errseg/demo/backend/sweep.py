@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from errseg.demo.backend.request import MOST_VOTES, Request
+from errseg.demo.backend.request import Request
 from errseg.demo.backend.service import Answer, Service
 from errseg.errors import InputError
-from errseg.words.vocabulary import MAX_CLASSES
+from errseg.options import knobs
 
 P, K = "P", "K"
-KNOBS = {P: ("kept_classes", MAX_CLASSES), K: ("votes_per_pixel", MOST_VOTES)}
-"""Knob -> its field of `Request`, and its largest value."""
+KNOBS = {P: "kept_classes", K: "votes_per_pixel"}
+"""What a sweep goes over, as the paper calls it -> the field of `Options`."""
 MOST_VALUES = 12
 DEFAULT_VALUES = {P: "1, 2, 4, 8, 16, 32, 64", K: "1, 2, 3, 5, 10"}
 
@@ -31,12 +30,12 @@ class Step:
     changed: float  # share of the pixels whose class differs from the value before, 0 at the first
 
 
-def sweep(service: Service, request: Request, knob: str, values: list[int]) -> Iterator[Step]:
+def run_sweep(service: Service, request: Request, knob: str, values: list[int]) -> Iterator[Step]:
     """Segment a photo with each value in turn; the image tower runs once."""
     before: np.ndarray | None = None
     for value in values:
         started = time.perf_counter()
-        answer = service.answer(dataclasses.replace(request, **{KNOBS[knob][0]: value}))
+        answer = service.answer(request.changed(**{KNOBS[knob]: value}))
         seconds = time.perf_counter() - started
         labels = answer.result.labels
         changed = 0.0 if before is None else float((labels != before).mean())
@@ -52,7 +51,7 @@ def check_values(knob: object, text: object, classes: int) -> tuple[str, list[in
     """
     if knob not in KNOBS:
         raise InputError(f"A sweep goes over P or K, not over {str(knob)[:20]!r}.")
-    most = KNOBS[knob][1]
+    largest = knobs()[KNOBS[knob]].most
     words = [str(item) for item in text] if isinstance(text, list) else str(text or "").split(",")
     try:
         values = sorted({int(word) for word in words if word.strip()})
@@ -60,8 +59,8 @@ def check_values(knob: object, text: object, classes: int) -> tuple[str, list[in
         raise InputError(f"Values of {knob} are whole numbers such as 1, 2, 4, 8.") from None
     if not values or len(values) > MOST_VALUES:
         raise InputError(f"Give 1 to {MOST_VALUES} values of {knob}, such as 1, 2, 4, 8.")
-    if values[0] < 1 or values[-1] > most:
-        raise InputError(f"{knob} lies between 1 and {most:,}.")
+    if values[0] < 1 or values[-1] > largest:
+        raise InputError(f"{knob} lies between 1 and {largest:,}.")
     if knob == P:  # keeping more than all changes nothing
         values = sorted({min(value, classes) for value in values})
     return knob, values

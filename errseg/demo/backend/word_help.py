@@ -8,7 +8,6 @@ from errseg.words.vocabulary import (
     BACKGROUND_WORDS,
     MAX_CLASSES,
     Vocabulary,
-    load_vocabulary,
     parse_classes,
     suggested_kept_classes,
 )
@@ -25,21 +24,13 @@ def append(text: str | None, vocabulary: Vocabulary) -> str:
     """
     if not (text or "").strip():
         return vocabulary.text
-    typed = parse_classes(text, limit=MAX_CLASSES)
-    known = {word.casefold() for prompt in typed.classes for word in prompt.synonyms}
-    added = [prompt for prompt in vocabulary.classes if prompt.name.casefold() not in known]
-    both = Vocabulary((*typed.classes, *added))
+    both = parse_classes(text, limit=MAX_CLASSES).extend(vocabulary)
     return parse_classes(both, limit=MAX_CLASSES).text
 
 
 def append_background(text: str | None) -> str:
     """Add everyday surroundings, so that they aren't painted as the nearest wrong class."""
     return append(text, parse_classes(list(BACKGROUND_WORDS)))
-
-
-def append_named(text: str | None, name: str) -> str:
-    """Add a benchmark's classes; see `append`."""
-    return append(text, load_vocabulary(name))
 
 
 def near_synonyms(vocabulary: Vocabulary) -> list[tuple[str, str]]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import gradio as gr
 
-PAPER = "https://arxiv.org/abs/2501.17642"
+from errseg.config import ARXIV, PAPER
 
 METHOD = f"""
-**ERR-Seg** ([arXiv 2501.17642]({PAPER})) labels every pixel of a photo with one of the words you \
+**ERR-Seg** ([arXiv {ARXIV}]({PAPER})) labels every pixel of a photo with one of the words you \
 type. The words need not be known in training: this is open-vocabulary semantic segmentation.
 
 1. An image tower embeds every pixel and a text tower embeds every class, in one space.
@@ -23,8 +23,8 @@ each pixel attend over the classes. Image and text features guide it.
 Why drop classes? **Proposition 1**: attention that goes to classes that are not in the photo is \
 lost for those that are. The attention panel measures it, with and without CRM.
 
-The attention shown is the network's own, from the pass that makes the masks. Nothing in it is \
-estimated. Hovering, hiding classes and probability maps run in your browser.
+The attention shown is the network's own: ESCF runs again on the classes that CRM kept for the \
+masks. Nothing is estimated. Hovering, hiding classes and probability maps run in your browser.
 """
 LIMITS = """
 **errseg-lite**, the model that ships with the code, is small (38 MB, EfficientNet-Lite2 and \

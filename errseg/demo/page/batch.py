@@ -41,7 +41,7 @@ def build_batch_tab(question: Question, service: Service) -> None:
                 lambda all_photos: progress.tqdm(all_photos, desc="Photos"),
             )
             file = served(made) if made else None
-        return {packed: file, outcomes: html.outcomes(rows), message: ""}
+        return {packed: file, outcomes: html.table(rows), message: ""}
 
     run.click(
         segment_all,

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 
 import gradio as gr
 import numpy as np
 from PIL import Image
 
-from errseg.config import KEPT_CLASSES, VOTES_PER_PIXEL
-from errseg.demo.backend.request import MOST_VOTES, Request, check_settings
+from errseg.demo.backend.request import Request, check_options
 from errseg.demo.backend.service import Answer, Service
 from errseg.demo.page import html
-from errseg.demo.page.controls import MOST_KEPT, slider
+from errseg.demo.page.controls import slider
 from errseg.demo.page.events import AT_ONCE, COMPUTES, answered
 from errseg.demo.page.question import Question
 from errseg.pictures.captions import labelled_overlay
@@ -30,15 +28,14 @@ class Side:
     """One side's components; what they leave open is as the question has it."""
 
     classes: gr.Textbox
-    kept: gr.Slider
-    votes: gr.Slider
+    knobs: dict[str, gr.Slider]  # by the fields of `Options`
     show: gr.Radio
     model: gr.Dropdown
 
     @property
     def inputs(self) -> list:
         """All of them."""
-        return [getattr(self, field.name) for field in dataclasses.fields(self)]
+        return [self.classes, *self.knobs.values(), self.show, self.model]
 
     def request(self, request: Request, values: dict, advised: float | None) -> Request:
         """Ask the question with this side's settings.
@@ -52,22 +49,20 @@ class Side:
         Raises:
             InputError: one of them can't be used.
         """
-        kept, votes, words = values[self.kept], values[self.votes], values[self.classes]
-        changes = check_settings(kept, votes, request.threshold, request.beta)
+        words, model = values[self.classes], str(values[self.model] or request.model)
+        changes = check_options({name: values[knob] for name, knob in self.knobs.items()})
+        if values[self.model] and request.options.threshold == advised:
+            changes["threshold"] = None
+        vocabulary = request.vocabulary
         if (words or "").strip():
-            changes["vocabulary"] = parse_classes(words, limit=MAX_CLASSES)
-        if values[self.model]:
-            changes["model"] = str(values[self.model])
-            if request.threshold == advised:
-                changes["threshold"] = None
-        return dataclasses.replace(request, **changes)
+            vocabulary = parse_classes(words, limit=MAX_CLASSES)
+        return Request(request.photo, vocabulary, request.options.changed(**changes), model)
 
 
 def build_compare_tab(question: Question, service: Service) -> None:
     """Lay out the tab and its events."""
     with gr.Row():
-        left = _build_side(service, "A", KEPT_CLASSES, FINAL)
-        right = _build_side(service, "B", KEPT_CLASSES, RAW)
+        left, right = (_build_side(service, *side) for side in (("A", FINAL), ("B", RAW)))
     run = gr.Button("Compare", variant="primary", elem_id="errseg-compare-run")
     message = gr.HTML()
     pictures = gr.ImageSlider(
@@ -85,14 +80,13 @@ def build_compare_tab(question: Question, service: Service) -> None:
         request = question.request(values)
         advised = service.models.threshold(request.model)
         answers = [service.answer(side.request(request, values, advised)) for side in (left, right)]
-        labels = [
-            labels_of(answer, values[side.show])
-            for answer, side in zip(answers, (left, right), strict=True)
-        ]
-        share = changed_share(answers[0], labels[0], answers[1], labels[1])
+        shown = (values[left.show], values[right.show])
+        labels = [labels_of(answer, kind) for answer, kind in zip(answers, shown, strict=True)]
+        changed = changed_part(answers[0], labels[0], answers[1], labels[1])
+        said = f"{changed:.1%} of the pixels have another class in A and B."
         return {
             pictures: tuple(map(_drawn, answers, labels)),
-            outcome: html.sentence(f"{share:.1%} of the pixels have another class in A and B."),
+            outcome: html.line("sentence", said),
             message: "",
         }
 
@@ -118,8 +112,8 @@ def labels_of(answer: Answer, kind: str) -> np.ndarray:
     return resize_labels(answer.result.ranking[0], labels.shape[::-1]).astype(np.int64)
 
 
-def changed_share(first: Answer, a: np.ndarray, second: Answer, b: np.ndarray) -> float:
-    """Share of the pixels whose class has another name."""
+def changed_part(first: Answer, a: np.ndarray, second: Answer, b: np.ndarray) -> float:
+    """Tell which part of the pixels has a class of another name, 0 to 1."""
     names = {name: place for place, name in enumerate(first.result.classes)}
     table = [names.get(name, len(names) + k) for k, name in enumerate(second.result.classes)]
     return float((np.append(table, -1)[b] != a).mean())  # index -1: no class
@@ -130,23 +124,23 @@ def model_choices(service: Service) -> list[tuple[str, str]]:
     return [("as above", AS_ABOVE), *((name, name) for name in service.models.names)]
 
 
-def _build_side(service: Service, name: str, kept: int, kind: str) -> Side:
+def _build_side(service: Service, name: str, kind: str) -> Side:
+    place = f"errseg-compare-{name.lower()}"
     with gr.Column(min_width=280), gr.Group():
         return Side(
             classes=gr.Textbox(
                 label=f"{name}: classes",
                 placeholder="as above",
                 lines=1,
-                elem_id=f"errseg-compare-classes-{name.lower()}",
+                elem_id=f"{place}-classes",
             ),
-            kept=slider(1, MOST_KEPT, kept, 1, f"{name}: P", "classes kept"),
-            votes=slider(1, MOST_VOTES, VOTES_PER_PIXEL, 1, f"{name}: K", "votes per pixel"),
+            knobs={knob: slider(knob, name) for knob in ("kept_classes", "votes_per_pixel")},
             show=gr.Radio([FINAL, RAW], value=kind, label=f"{name}: show"),
             model=gr.Dropdown(
                 model_choices(service),
                 value=AS_ABOVE,
                 label=f"{name}: model",
-                elem_id=f"errseg-compare-model-{name.lower()}",
+                elem_id=f"{place}-model",
             ),
         )
 

@@ -6,16 +6,24 @@ import inspect
 
 import gradio as gr
 
+from errseg.options import knobs
 from errseg.words.vocabulary import MAX_CLASSES, parse_classes, suggested_kept_classes
 
 MOST_KEPT = 100
-"""End of the P slider; the paper's best lies between 16 and 48."""
+"""End of sliders, of P's that is; the paper's best lies between 16 and 48."""
+SLIDERS = {
+    "kept_classes": ("P", "classes kept", 1),
+    "votes_per_pixel": ("K", "votes per pixel", 1),
+    "threshold": ("Threshold", "lower is none of these", 0.01),
+    "beta": ("Beta", "weight of each further vote", 0.05),
+}
+"""Field of `Options` -> label, what it does, and the step between two values."""
 
 
 def kept_slider(kept_classes: int, size: int) -> gr.Slider:
     """Bound P by the vocabulary, with the paper's advice for its size."""
     most = _most_kept(size)
-    return gr.update(value=min(kept_classes, most), maximum=most, info=_advice(size))
+    return gr.update(value=min(kept_classes, most), maximum=most, info=_kept_info(size))
 
 
 def kept_bound(kept_classes: int, words: str) -> gr.Slider:
@@ -25,14 +33,14 @@ def kept_bound(kept_classes: int, words: str) -> gr.Slider:
         InputError: the words can't be read.
     """
     size = len(parse_classes(words, limit=MAX_CLASSES))
-    return gr.update(maximum=max(kept_classes, _most_kept(size)), info=_advice(size))
+    return gr.update(maximum=max(kept_classes, _most_kept(size)), info=_kept_info(size))
 
 
 def _most_kept(size: int) -> int:
     return max(2, min(MOST_KEPT, size))
 
 
-def _advice(size: int) -> str:
+def _kept_info(size: int) -> str:
     advice = suggested_kept_classes(size)
     return f"of {size:,} classes kept" + (f"; the paper's: {advice}" if advice < size else "")
 
@@ -43,18 +51,23 @@ def alternative(text: str) -> dict[str, str]:
     return {"alt_text": text} if known else {}
 
 
-def slider(
-    least: float, most: float, value: float, step: float, label: str, info: str, **settings
-) -> gr.Slider:
-    """Make a slider without the button that sets it back."""
+def slider(name: str, side: str = "", **settings: float) -> gr.Slider:
+    """Make the slider of an option, without the button that sets it back.
+
+    Args:
+        name: one of `SLIDERS`.
+        side: of a comparison, if it belongs to one.
+        settings: ``value`` or ``maximum``, where it isn't the option's own.
+    """
+    knob, (label, info, step) = knobs()[name], SLIDERS[name]
+    own = {"minimum": knob.least, "maximum": min(knob.most, MOST_KEPT), "value": knob.default}
+    place = f"errseg-compare-{side.lower()}" if side else "errseg"
     return gr.Slider(
-        least,
-        most,
-        value,
+        **{**own, **settings},
         step=step,
-        label=label,
+        label=f"{side}: {label}" if side else label,
         info=info,
         min_width=110,
         buttons=[],
-        **settings,
+        elem_id=f"{place}-{knob.link}",
     )

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+
 import gradio as gr
 
-from errseg.config import KEPT_CLASSES, VOTES_PER_PIXEL
+from errseg.demo.backend.request import check_request
 from errseg.demo.backend.service import AttentionAnswer, Service
+from errseg.demo.backend.sweep import P, check_values, run_sweep
 from errseg.demo.backend.sweep import as_dict as step_as_dict
-from errseg.demo.backend.sweep import check_values
-from errseg.demo.backend.sweep import sweep as run_sweep
-from errseg.demo.page.events import AS_SENT, ONE_AT_A_TIME, checked, for_programs
+from errseg.demo.page.events import AS_SENT, ONE_AT_A_TIME, for_programs, uploaded
 from errseg.errors import InputError
+from errseg.options import Options
 from errseg.pictures.export import as_dict
 
 DECIMALS = 5
-HIDDEN = {"visible": False}
+SWEPT = "1, 2, 4, 8, 16, 32"
+"""Values of a sweep that names none."""
 
 
 def add_endpoints(service: Service) -> None:
     """Add the endpoints to the page. Their inputs are no part of what a visitor sees."""
-    _add_segment(service)
-    _add_attention(service)
-    _add_sweep(service)
 
-
-def _add_segment(service: Service) -> None:
-    @for_programs
     def segment(image, classes, kept_classes, votes_per_pixel, threshold):
         """Segment a photo with any words.
 
@@ -44,33 +42,18 @@ def _add_segment(service: Service) -> None:
             result: classes (index, name, color, area, mean_score, kept, crm_score, crm_rank,
                 votes), none_area, mask, settings, notices and timings in seconds.
         """
-        answer = service.answer(checked(image, classes, kept_classes, votes_per_pixel, threshold))
+        request = check_request(
+            uploaded(image),
+            classes,
+            kept_classes=kept_classes,
+            votes_per_pixel=votes_per_pixel,
+            threshold=threshold,
+        )
+        answer = service.answer(request)
         return answer.overlay, answer.mask, as_dict(answer.result, answer.colors)
 
-    gr.Button(**HIDDEN).click(
-        segment,
-        [
-            gr.Image(type="filepath", label="image", **HIDDEN),
-            gr.Textbox(label="classes", **HIDDEN),
-            gr.Number(KEPT_CLASSES, label="kept_classes", **HIDDEN),
-            gr.Number(VOTES_PER_PIXEL, label="votes_per_pixel", **HIDDEN),
-            gr.Number(service.models.threshold(), label="threshold", **HIDDEN),
-        ],
-        [
-            gr.Image(label="overlay", format="png", **HIDDEN),
-            gr.Image(label="mask", format="png", image_mode=None, **HIDDEN),
-            gr.JSON(label="result", **HIDDEN),
-        ],
-        api_name="segment",
-        **AS_SENT,
-        **ONE_AT_A_TIME,
-    )
-
-
-def _add_attention(service: Service) -> None:
-    @for_programs
     def attention(image, classes, x, y, kept_classes, votes_per_pixel, without_crm):
-        """Ask what ESCF attends to from one pixel, in the pass that makes the masks.
+        """Ask what ESCF attends to from one pixel, among the classes that CRM kept for the masks.
 
         Args:
             image: a photo file, see /segment.
@@ -88,30 +71,12 @@ def _add_attention(service: Service) -> None:
                 mean class attention on the present classes (Proposition 1), and
                 share_without_crm, or null.
         """
-        request = checked(image, classes, kept_classes, votes_per_pixel)
+        request = check_request(
+            uploaded(image), classes, kept_classes=kept_classes, votes_per_pixel=votes_per_pixel
+        )
         pixel = (_whole("x", x), _whole("y", y))
         return _attention_as_dict(service.attention(request, pixel, without_crm is True))
 
-    gr.Button(**HIDDEN).click(
-        attention,
-        [
-            gr.Image(type="filepath", label="image", **HIDDEN),
-            gr.Textbox(label="classes", **HIDDEN),
-            gr.Number(label="x", **HIDDEN),
-            gr.Number(label="y", **HIDDEN),
-            gr.Number(KEPT_CLASSES, label="kept_classes", **HIDDEN),
-            gr.Number(VOTES_PER_PIXEL, label="votes_per_pixel", **HIDDEN),
-            gr.Checkbox(False, label="without_crm", **HIDDEN),
-        ],
-        gr.JSON(label="attention", **HIDDEN),
-        api_name="attention",
-        **AS_SENT,
-        **ONE_AT_A_TIME,
-    )
-
-
-def _add_sweep(service: Service) -> None:
-    @for_programs
     def sweep(image, classes, over, values, kept_classes, votes_per_pixel, threshold):
         """Segment a photo with several values of P or K.
 
@@ -130,28 +95,48 @@ def _add_sweep(service: Service) -> None:
             steps: value, kept, changed (share of the pixels that differ from the value before),
                 seconds and areas by class, for each value in ascending order.
         """
-        request = checked(image, classes, kept_classes, votes_per_pixel, threshold)
+        request = check_request(
+            uploaded(image),
+            classes,
+            kept_classes=kept_classes,
+            votes_per_pixel=votes_per_pixel,
+            threshold=threshold,
+        )
         knob, numbers = check_values(over, values, len(request.vocabulary))
         steps = list(run_sweep(service, request, knob, numbers))
         pictures = [(step.answer.overlay, f"{knob} = {step.value}") for step in steps]
         return pictures, [step_as_dict(step) for step in steps]
 
-    gr.Button(**HIDDEN).click(
-        sweep,
-        [
-            gr.Image(type="filepath", label="image", **HIDDEN),
-            gr.Textbox(label="classes", **HIDDEN),
-            gr.Textbox("P", label="over", **HIDDEN),
-            gr.Textbox("1, 2, 4, 8, 16, 32", label="values", **HIDDEN),
-            gr.Number(KEPT_CLASSES, label="kept_classes", **HIDDEN),
-            gr.Number(VOTES_PER_PIXEL, label="votes_per_pixel", **HIDDEN),
-            gr.Number(service.models.threshold(), label="threshold", **HIDDEN),
-        ],
-        [gr.Gallery(label="overlays", format="png", **HIDDEN), gr.JSON(label="steps", **HIDDEN)],
-        api_name="sweep",
-        **AS_SENT,
-        **ONE_AT_A_TIME,
-    )
+    png = functools.partial(gr.Image, format="png")
+    for endpoint, outputs in (
+        (
+            segment,
+            {"overlay": png, "mask": functools.partial(png, image_mode=None), "result": gr.JSON},
+        ),
+        (attention, {"attention": gr.JSON}),
+        (sweep, {"overlays": functools.partial(gr.Gallery, format="png"), "steps": gr.JSON}),
+    ):
+        gr.Button(visible=False).click(
+            for_programs(endpoint),
+            [_input(name, service) for name in inspect.signature(endpoint).parameters],
+            [kind(label=name, visible=False) for name, kind in outputs.items()],
+            api_name=endpoint.__name__,
+            **AS_SENT,
+            **ONE_AT_A_TIME,
+        )
+
+
+def _input(name: str, service: Service) -> gr.components.Component:
+    """Make the input of an endpoint's parameter; its type and its default are documented."""
+    numbers = {"x": None, "y": None, **vars(Options()), "threshold": service.models.threshold()}
+    hidden = {"label": name, "visible": False}
+    if name == "image":
+        return gr.Image(type="filepath", **hidden)
+    if name == "without_crm":
+        return gr.Checkbox(False, **hidden)
+    if name in numbers:
+        return gr.Number(numbers[name], **hidden)
+    return gr.Textbox({"over": P, "values": SWEPT}.get(name), **hidden)
 
 
 def _attention_as_dict(answer: AttentionAnswer) -> dict:

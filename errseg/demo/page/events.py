@@ -12,7 +12,6 @@ import gradio as gr
 from gradio.processing_utils import save_file_to_cache
 from gradio.utils import get_upload_folder
 
-from errseg.demo.backend.request import Request, check_request
 from errseg.demo.page import html
 from errseg.errors import InputError
 
@@ -77,11 +76,6 @@ def for_programs(handler: Callable) -> Callable:
     return safe
 
 
-def checked(image: dict | None, *values: object) -> Request:
-    """Check a question as the browser sent it; see `check_request` for the values."""
-    return check_request(uploaded(image), *values)
-
-
 def uploaded(image: dict | None) -> str | None:
     """Return the path of an upload.
 
@@ -105,13 +99,7 @@ def served(path: Path) -> str:
     return save_file_to_cache(path, get_upload_folder())
 
 
-def sent_number(event: gr.EventData, name: str) -> int | None:
-    """Return a whole number that a panel's script sent, or None."""
+def sent(event: gr.EventData, name: str, kind: type) -> object | None:
+    """Return what a panel's script sent under a name, or None if it is of another type."""
     value = event._data.get(name) if isinstance(event._data, dict) else None
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def sent_flag(event: gr.EventData, name: str, otherwise: bool) -> bool:
-    """Return a yes or no that a panel's script sent, or `otherwise`."""
-    value = event._data.get(name) if isinstance(event._data, dict) else None
-    return value if isinstance(value, bool) else otherwise
+    return value if type(value) is kind else None

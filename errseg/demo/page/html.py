@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 
+from errseg.config import PAPER
 from errseg.demo.backend.examples import Example
 from errseg.demo.backend.service import Answer
 from errseg.demo.backend.sweep import Step
 
-PAPER = "https://arxiv.org/abs/2501.17642"
-STAGES = {
-    "read": "read",
-    "text": "text",
-    "encode": "encode",
-    "decode": "CRM + ESCF + GUD",
-    "label": "label",
-    "draw": "draw",
-}
-"""Stages of the timings, as they are called on the page."""
+STAGES = {"decode": "CRM + ESCF + GUD"}
+"""Stages of the timings that are called otherwise on the page."""
 
 
 def header(model_name: str) -> str:
@@ -32,7 +25,7 @@ def header(model_name: str) -> str:
 </header>"""
 
 
-def examples(shown: Sequence[Example]) -> str:
+def example_strip(shown: Sequence[Example]) -> str:
     """A strip of buttons, one per example photo."""
     buttons = "".join(
         f'<button type="button" data-index="{index}" title="{escape(example.classes)}">'
@@ -51,21 +44,11 @@ element.addEventListener('click', (event) => {
 """Tells which example was clicked."""
 
 
-def lint(sentences: Sequence[str]) -> str:
-    """What to know about the typed words."""
-    return f'<p class="errseg-lint">{escape(" ".join(sentences))}</p>'
-
-
 def notes(answer: Answer, device: str, drawing: float) -> str:
     """Notices, then time by stage (`drawing`, in seconds, is the page's own) and what computed."""
     notices = "".join(f"<li>{escape(notice)}</li>" for notice in answer.result.notices)
     listed = f'<ul class="errseg-notices">{notices}</ul>' if notices else ""
-    return listed + _timing_line(timing(answer, device, drawing))
-
-
-def stored_notes(timing: str) -> str:
-    """The line below a stored result."""
-    return _timing_line(f"Stored result, computed in {timing}")
+    return listed + line("timing", timing(answer, device, drawing))
 
 
 def timing(answer: Answer, device: str, drawing: float = 0.0) -> str:
@@ -84,33 +67,32 @@ def timing(answer: Answer, device: str, drawing: float = 0.0) -> str:
     )
 
 
-def sentence(text: str) -> str:
-    """One line of an answer."""
-    return f'<p class="errseg-sentence">{escape(text)}</p>'
-
-
-def sweep(knob: str, steps: Sequence[Step]) -> str:
+def sweep_table(knob: str, steps: Sequence[Step]) -> str:
     """A sweep in numbers."""
-    rows = "".join(
-        f'<tr><th scope="row">{step.value}</th><td>{len(step.answer.result.kept)}</td>'
-        f"<td>{len(step.answer.legend)}</td>"
-        f"<td>{f'{step.changed:.1%}' if place else ''}</td><td>{step.seconds:.2f} s</td></tr>"
+    heads = (knob, "classes kept", "classes seen", "pixels changed", "time")
+    rows = (
+        (
+            f"{step.value}",
+            f"{len(step.answer.result.kept)}",
+            f"{len(step.answer.legend)}",
+            f"{step.changed:.1%}" if place else "",
+            f"{step.seconds:.2f} s",
+        )
         for place, step in enumerate(steps)
     )
-    heads = (knob, "classes kept", "classes seen", "pixels changed", "time")
+    return table(rows, heads)
+
+
+def table(rows: Iterable[Sequence[str]], heads: Sequence[str] = ()) -> str:
+    """Rows of texts, the first of each a head, below heads of columns."""
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
-    return (
-        f'<table class="errseg-table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+    body = "".join(
+        f'<tr><th scope="row">{escape(first)}</th>'
+        f"{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
+        for first, *cells in rows
     )
-
-
-def outcomes(rows: Sequence[tuple[str, str]]) -> str:
-    """What became of each file of a batch."""
-    listed = "".join(
-        f'<tr><th scope="row">{escape(name)}</th><td>{escape(outcome)}</td></tr>'
-        for name, outcome in rows
-    )
-    return f'<table class="errseg-table"><tbody>{listed}</tbody></table>'
+    above = f"<thead><tr>{head}</tr></thead>" if heads else ""
+    return f'<table class="errseg-table">{above}<tbody>{body}</tbody></table>'
 
 
 def message(sentence: str) -> str:
@@ -118,10 +100,6 @@ def message(sentence: str) -> str:
     return f'<p class="errseg-message" role="alert">{escape(sentence)}</p>'
 
 
-def waiting() -> str:
-    """What stands below the panels before the first answer."""
-    return '<p class="errseg-waiting">The first result is on its way …</p>'
-
-
-def _timing_line(text: str) -> str:
-    return f'<p class="errseg-timing">{escape(text)}</p>'
+def line(kind: str, text: str) -> str:
+    """One line of text, in the style of its kind."""
+    return f'<p class="errseg-{kind}">{escape(text)}</p>'

@@ -12,10 +12,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from errseg.checkpoints.stored_config import file_hash
-from errseg.config import EMBEDDED
-from errseg.demo.backend.examples import FOLDER, Example, load_examples, opening_request
+from errseg.config import EMBEDDED, EXAMPLES
+from errseg.demo.backend import view
+from errseg.demo.backend.examples import Example, load_examples, opening_request
+from errseg.demo.backend.models import Models
+from errseg.demo.backend.service import Service
+from errseg.demo.page import html
+from errseg.inference.photo import load_image
 
-FILE = FOLDER / "opening.json"
+FILE = EXAMPLES.with_name("opening.json")
 FORMAT = "errseg-opening-1"
 """What `write_opening` writes; change it with what the scripts of the panels read."""
 
@@ -41,9 +46,6 @@ def load_opening(example: Example, model: str, file: Path = FILE) -> Opening | N
     weights = EMBEDDED.get(model)
     if weights is None or not weights.is_file() or not file.is_file():
         return None
-    from errseg.demo.backend import view
-    from errseg.inference.photo import load_image
-
     stored = json.loads(file.read_text(encoding="utf-8"))
     if stored.pop("question", None) != _question(example, weights):
         return None
@@ -54,11 +56,7 @@ def load_opening(example: Example, model: str, file: Path = FILE) -> Opening | N
 
 def write_opening(example: Example, model: str, file: Path = FILE) -> None:
     """Compute an example with an embedded model and store it; the photo itself is not stored."""
-    from errseg.demo.backend import view
-    from errseg.demo.backend.service import Service
-    from errseg.demo.page import html
-
-    service = Service(model, "cpu", opening_request(example))
+    service = Service(Models(model, "cpu"), opening_request(example))
     answer, attention = service.opening()
     opening = Opening(
         masks={**view.masks(answer), "photo": ""},

@@ -7,12 +7,14 @@ from pathlib import Path
 import gradio as gr
 
 STATIC = Path(__file__).resolve().parents[1] / "static"
-SHARED_SCRIPT = "shared.js"
 
 
 def panel(name: str, value: str = "") -> gr.HTML:
     """Make a panel that is drawn by ``static/NAME.js`` from a value of `view.as_html`."""
-    script = "\n".join(
-        (STATIC / file).read_text(encoding="utf-8") for file in (SHARED_SCRIPT, f"{name}.js")
-    )
+    script = (STATIC / f"{name}.js").read_text(encoding="utf-8")
     return gr.HTML(value, js_on_load=script, elem_id=f"errseg-{name}")
+
+
+def shared_script() -> str:
+    """Return what all panels' scripts use, as a part of the page's head."""
+    return f"<script>{(STATIC / 'shared.js').read_text(encoding='utf-8')}</script>"

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import gradio as gr
 
-from errseg.demo.backend import links as share
 from errseg.demo.backend import view
 from errseg.demo.backend.examples import Example
-from errseg.demo.backend.request import Request, check_request, check_settings
-from errseg.demo.backend.service import Answer, Service, query_pixel
+from errseg.demo.backend.links import read_link
+from errseg.demo.backend.request import Request, check_options, check_request
+from errseg.demo.backend.service import SECONDS_TO_KEEP, Answer, Service, query_pixel
 from errseg.demo.backend.word_help import follow_vocabulary
 from errseg.demo.page import html
 from errseg.demo.page.controls import kept_slider
-from errseg.demo.page.events import AT_ONCE, COMPUTES, answered, sent_flag, sent_number, served
+from errseg.demo.page.events import AT_ONCE, COMPUTES, PRIVATE, answered, sent, served
 from errseg.demo.page.opening import Opening
 from errseg.demo.page.panels import panel
-from errseg.demo.page.question import SECONDS_TO_REMEMBER, Question, example_at
+from errseg.demo.page.question import Question
 from errseg.errors import InputError
-from errseg.words.vocabulary import MAX_CLASSES, parse_classes, suggested_kept_classes
+from errseg.options import knobs as option_knobs
+from errseg.words.vocabulary import suggested_kept_classes
 
 SEGMENT = "segment"
 """The main tab's id."""
@@ -52,25 +52,28 @@ class SegmentTab:
 
 def build_segment_tab(opening: Request, stored: Opening | None) -> SegmentTab:
     """Lay out the main view, with the stored opening if there is one."""
-    shown_at_first = ("", "", "", html.waiting())
+    masks = ranking = attention = ""
+    notes, pixel = html.line("waiting", "The first result is on its way …"), None
     if stored:
-        panels = (stored.masks, stored.ranking, stored.attention)
-        shown_at_first = (*map(view.as_html, panels), html.stored_notes(stored.timing))
-    shown = gr.State(Shown(opening), time_to_live=SECONDS_TO_REMEMBER)
+        masks, ranking, attention = map(
+            view.as_html, (stored.masks, stored.ranking, stored.attention)
+        )
+        notes = html.line("timing", f"Stored result, computed in {stored.timing}")
+        pixel = tuple(stored.attention["pixel"])
+    shown = gr.State(Shown(opening, pixel), time_to_live=SECONDS_TO_KEEP)
     with gr.Row(elem_id="errseg-answer"):
         with gr.Column(scale=5, min_width=300):
-            masks = panel("masks", shown_at_first[0])
+            masks = panel("masks", masks)
         with gr.Column(scale=3, min_width=280):
-            ranking = panel("ranking", shown_at_first[1])
-            cost = panel("cost")
+            ranking, cost = panel("ranking", ranking), panel("cost")
         with gr.Column(scale=4, min_width=300):
-            attention = panel("attention", shown_at_first[2])
-    notes = gr.HTML(shown_at_first[3], elem_id="errseg-notes")
+            attention = panel("attention", attention)
+    notes = gr.HTML(notes, elem_id="errseg-notes")
     return SegmentTab(shown, masks, ranking, cost, attention, notes)
 
 
 def add_segment_events(
-    demo: gr.Blocks,
+    page: gr.Blocks,
     tabs: gr.Tabs,
     tab: SegmentTab,
     question: Question,
@@ -79,58 +82,78 @@ def add_segment_events(
     stored: Opening | None,
 ) -> None:
     """Connect the main view with the question and with the server."""
-    message = question.message
-    outputs = [
-        tab.shown,
-        tab.masks,
-        tab.ranking,
-        tab.cost,
-        tab.attention,
-        tab.notes,
-        question.kept,
-        question.threshold,
-        tabs,
-        message,
-    ]
-    show = functools.partial(_show, service, tab, question)
+    message, knobs = question.message, question.knobs
+    kept, threshold = knobs["kept_classes"], knobs["threshold"]
+    outputs = [*vars(tab).values(), kept, threshold, tabs, message]
+    inputs = {*question.inputs, tab.shown}
+    runs = {**COMPUTES, "show_progress_on": tab.masks}
+
+    def updates(request: Request, answer: Answer) -> dict:
+        started = time.perf_counter()
+        drawn = {
+            tab.masks: view.as_html(view.masks(answer)),
+            tab.ranking: view.as_html(view.ranking(answer)),
+        }
+        drawing = time.perf_counter() - started
+        return {
+            **drawn,
+            tab.notes: html.notes(answer, service.device, drawing),
+            kept: kept_slider(request.options.kept_classes, len(request.vocabulary)),
+            threshold: answer.result.settings.threshold,
+            message: "",
+        }
+
+    def show(request: Request, before: Shown) -> Iterator[dict]:
+        """Answer a question in two steps: masks and CRM, then attention."""
+        answer = service.answer(request)
+        pixel = before.pixel if request.photo == before.request.photo else None
+        height, width = answer.result.labels.shape
+        if pixel is None or not (pixel[0] < width and pixel[1] < height):
+            pixel = query_pixel(answer)
+        yield {tab.shown: Shown(request, pixel), tab.cost: "", **updates(request, answer)}
+        yield {tab.attention: view.as_html(view.attention(service.attention(request, pixel)))}
 
     @answered(message)
     def segment_page(values):
         request, shown = question.request(values), values[tab.shown]
         before, now = len(shown.request.vocabulary), len(request.vocabulary)
         if before != now:
-            kept = follow_vocabulary(request.kept_classes, before, now)
-            request = dataclasses.replace(request, kept_classes=kept)
-        for place, updates in enumerate(show(request, shown)):
-            yield updates if place else {tabs: gr.update(selected=SEGMENT), **updates}
+            follows = follow_vocabulary(request.options.kept_classes, before, now)
+            request = request.changed(kept_classes=follows)
+        for place, step in enumerate(show(request, shown)):
+            yield step if place else {tabs: gr.update(selected=SEGMENT), **step}
 
     @answered(message)
-    def turn_knob(kept, votes, threshold, beta, shown):
-        """Only the decoder runs again: the photo's and the words' embeddings are remembered."""
-        settings = check_settings(kept, votes, threshold, beta)
-        yield from show(dataclasses.replace(shown.request, **settings), shown)
+    def turn_knob(values):
+        """Ask what is shown with other options: only what they change runs again."""
+        shown = values[tab.shown]
+        turned = check_options({name: values[knob] for name, knob in sliders.items()})
+        request, before = shown.request.changed(**turned), shown.request
+        if request.options.of_network == before.options.of_network:  # cost and attention stay
+            step = updates(request, service.answer(request))
+            yield {tab.shown: dataclasses.replace(shown, request=request), **step}
+        else:
+            yield from show(request, shown)
 
     @answered(message)
     def follow_link(request: gr.Request):
         """Fill in what the page's address says; without a link the opening is shown."""
-        link = share.read_link(dict(request.query_params), examples)
+        link = read_link(dict(request.query_params), examples)
         if link is None:
             return {linked: None}
         example = link.example or examples[0]
         words = example.classes if link.classes is None else link.classes
-        settings = {"kept_classes": _advice(words), **link.settings}
-        asked = dataclasses.replace(check_request(served(example.path), words), **settings)
+        asked = check_request(served(example.path), words, link.model)
+        size = len(asked.vocabulary)
+        asked = asked.changed(**{"kept_classes": suggested_kept_classes(size), **link.options})
         named = service.models.look_up(service.models.named(asked).model)
-        knobs = {
-            question.kept: kept_slider(asked.kept_classes, len(asked.vocabulary)),
-            question.votes: asked.votes_per_pixel,
-            question.threshold: gr.skip() if asked.threshold is None else asked.threshold,
-            question.picked: named,
-            question.beta: asked.beta,
-            question.model: gr.update(value=named, choices=service.models.names),
-            question.expand: asked.expand,
-        }
-        return {linked: asked, question.photo: asked.photo, question.classes: words, **knobs}
+        filled = {knob: getattr(asked.options, name) for name, knob in told.items()}
+        filled[kept] = kept_slider(asked.options.kept_classes, size)
+        if asked.options.threshold is None:
+            filled[threshold] = gr.skip()
+        model = gr.update(value=named, choices=service.models.names)
+        filled |= {question.model: model, question.picked: named}
+        return {linked: asked, question.photo: asked.photo, question.classes: words, **filled}
 
     @answered(message)
     def open_page(asked, shown):
@@ -138,19 +161,20 @@ def add_segment_events(
             yield from show(asked, shown)
         elif stored is None:
             answer, attention = service.opening()
-            updates = _answer_updates(service, tab, question, shown.request, answer)
-            del updates[message]  # it may say why a link could not be followed
-            yield updates
+            step = updates(shown.request, answer)
+            del step[message]  # it may say why a link could not be followed
+            yield {tab.shown: Shown(shown.request, attention.pixel), **step}
             yield {tab.attention: view.as_html(view.attention(attention))}
         else:
             yield {tab.cost: gr.skip()}
 
     @answered(message)
     def ask_attention(shown, event: gr.EventData):
-        pixel = (sent_number(event, "x"), sent_number(event, "y"))
+        pixel = (sent(event, "x", int), sent(event, "y", int))
         if None in pixel:
             raise InputError("Give the query pixel as two whole numbers, x and y.")
-        without = sent_flag(event, "without", shown.without_crm)
+        without = sent(event, "without", bool)
+        without = shown.without_crm if without is None else without
         answer = service.attention(shown.request, pixel, without)
         return {
             tab.attention: view.as_html(view.attention(answer)),
@@ -160,72 +184,33 @@ def add_segment_events(
 
     @answered(message)
     def ask_cost(shown, event: gr.EventData):
-        index = sent_number(event, "index")
+        index = sent(event, "index", int)
         maps = service.cost_view(shown.request, -1 if index is None else index)
         name = shown.request.vocabulary.names[index]
         return {tab.cost: view.as_html(view.cost(name, maps)), message: ""}
 
     def pick_example(event: gr.EventData):
-        example = example_at(examples, event)
-        return served(example.path), example.classes
+        index = sent(event, "index", int)
+        if index is None or not 0 <= index < len(examples):
+            raise gr.Error("There is no such example.", print_exception=False)
+        return served(examples[index].path), examples[index].classes
 
-    inputs = {*question.inputs, tab.shown}
-    runs = {**COMPUTES, "show_progress_on": tab.masks}
     gr.on([question.run.click, question.classes.submit], segment_page, inputs, outputs, **runs)
-    knobs = [question.kept, question.votes, question.threshold, question.beta]
-    for knob in knobs:
-        knob.release(turn_knob, [*knobs, tab.shown], outputs, trigger_mode="always_last", **runs)
-    linked = gr.State(None, time_to_live=SECONDS_TO_REMEMBER)
-    filled = [linked, question.photo, question.classes, *knobs, message]
-    filled += [question.model, question.picked, question.expand]
-    demo.load(follow_link, None, filled, **AT_ONCE).then(
+    sliders = {name: knob for name, knob in knobs.items() if isinstance(knob, gr.Slider)}
+    turned = {*sliders.values(), tab.shown}
+    for knob in sliders.values():
+        knob.release(turn_knob, turned, outputs, trigger_mode="always_last", **runs)
+    linked = gr.State(None, time_to_live=SECONDS_TO_KEEP)
+    told = {name: knobs[name] for name, knob in option_knobs().items() if knob.link}
+    filled = [linked, question.photo, question.classes, question.model, question.picked, message]
+    page.load(follow_link, None, [*filled, *told.values()], **AT_ONCE).then(
         open_page, [linked, tab.shown], outputs, **runs
     )
-    question.strip.click(
-        pick_example,
-        None,
-        [question.photo, question.classes],
-        queue=False,
-        api_visibility="private",
-    ).success(segment_page, inputs, outputs, **runs)
+    words_and_photo = [question.photo, question.classes]
+    question.strip.click(pick_example, None, words_and_photo, queue=False, **PRIVATE).success(
+        segment_page, inputs, outputs, **runs
+    )
     clicks = {**COMPUTES, "trigger_mode": "always_last", "show_progress": "minimal"}
     for source in (tab.masks, tab.attention):
         source.select(ask_attention, tab.shown, [tab.attention, tab.shown, message], **clicks)
     tab.ranking.select(ask_cost, tab.shown, [tab.cost, message], **clicks)
-
-
-def _show(
-    service: Service, tab: SegmentTab, question: Question, request: Request, before: Shown
-) -> Iterator[dict]:
-    """Answer a question in two steps: masks and CRM, then attention."""
-    answer = service.answer(request)
-    pixel = before.pixel if request.photo == before.request.photo else None
-    height, width = answer.result.labels.shape
-    if pixel is None or not (pixel[0] < width and pixel[1] < height):
-        pixel = query_pixel(answer)
-    yield {
-        tab.shown: Shown(request, pixel),
-        **_answer_updates(service, tab, question, request, answer),
-    }
-    attention = service.attention(request, pixel)
-    yield {tab.attention: view.as_html(view.attention(attention))}
-
-
-def _answer_updates(
-    service: Service, tab: SegmentTab, question: Question, request: Request, answer: Answer
-) -> dict:
-    started = time.perf_counter()
-    updates = {
-        tab.masks: view.as_html(view.masks(answer)),
-        tab.ranking: view.as_html(view.ranking(answer)),
-        tab.cost: "",
-        question.kept: kept_slider(request.kept_classes, len(request.vocabulary)),
-        question.threshold: answer.result.settings.threshold,
-        question.message: "",
-    }
-    drawing = time.perf_counter() - started
-    return {**updates, tab.notes: html.notes(answer, service.device, drawing)}
-
-
-def _advice(words: str) -> int:
-    return suggested_kept_classes(len(parse_classes(words, limit=MAX_CLASSES)))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import tempfile
 from pathlib import Path
 
 import gradio as gr
 
-from errseg.demo.backend import links as share
 from errseg.demo.backend.examples import Example
+from errseg.demo.backend.links import command as shell_command
+from errseg.demo.backend.links import query_string, write_files
 from errseg.demo.backend.service import Service, query_pixel
 from errseg.demo.page.events import COMPUTES, answered, served
 from errseg.demo.page.question import Question
@@ -25,7 +25,7 @@ NAME_FIELDS = """
 """Gradio's label of a text with a copy button is the button's, which comes first."""
 
 
-def add_share(
+def add_sharing(
     tab: SegmentTab, question: Question, examples: tuple[Example, ...], service: Service
 ) -> None:
     """Lay out the fold and its event."""
@@ -60,14 +60,14 @@ def add_share(
         answer = service.answer(shown.request)
         attention = service.attention(shown.request, shown.pixel or query_pixel(answer))
         request, photo = service.models.named(shown.request), str(shown.request.photo)
-        request = dataclasses.replace(request, threshold=answer.result.settings.threshold)
+        request = request.changed(threshold=answer.result.settings.threshold)
         with tempfile.TemporaryDirectory() as folder:
-            paths = share.write_files(answer, attention, Path(folder))
+            paths = write_files(answer, attention, Path(folder))
             kept = [served(path) for path in paths]
         return {
             files: kept,
-            link: share.query_string(request, names.get(photo), service.models.first),
-            command: share.command(request, _file_name(photo)),
+            link: query_string(request, names.get(photo), service.models.first),
+            command: shell_command(request, _file_name(photo)),
             question.message: "",
         }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gradio as gr
 
 from errseg.demo.backend.service import Service
-from errseg.demo.backend.sweep import DEFAULT_VALUES, KNOBS, P, check_values, sweep
+from errseg.demo.backend.sweep import DEFAULT_VALUES, KNOBS, P, check_values, run_sweep
 from errseg.demo.page import html
 from errseg.demo.page.events import AT_ONCE, COMPUTES, answered
 from errseg.demo.page.question import Question
@@ -36,23 +36,23 @@ def build_sweep_tab(question: Question, service: Service) -> None:
     table = gr.HTML(elem_id="errseg-sweep-table")
 
     @answered(message)
-    def run_sweep(given, progress=gr.Progress()):  # noqa: B008  Gradio knows it by its default
+    def fill_strip(given, progress=gr.Progress()):  # noqa: B008  Gradio knows it by its default
         request = question.request(given)
         over, numbers = check_values(given[knob], given[values], len(request.vocabulary))
         pictures, steps = [], []
         for step in progress.tqdm(
-            sweep(service, request, over, numbers), desc="Sweep", total=len(numbers)
+            run_sweep(service, request, over, numbers), desc="Sweep", total=len(numbers)
         ):
             steps.append(step)
             caption = f"{over} = {step.value}"
             if len(steps) > 1:
                 caption += f": {step.changed:.1%} changed"
             pictures.append((step.answer.overlay, caption))
-        return {strip: pictures, table: html.sweep(over, steps), message: ""}
+        return {strip: pictures, table: html.sweep_table(over, steps), message: ""}
 
     knob.input(lambda name: DEFAULT_VALUES.get(name, ""), knob, values, **AT_ONCE)
     run.click(
-        run_sweep,
+        fill_strip,
         {*question.inputs, knob, values},
         [strip, table, message],
         **COMPUTES,

@@ -1,5 +1,7 @@
 // The attention panel: SFM's maps beside the class's cost maps, CFM's matrix, Proposition 1.
 
+const {make, follow, tell, numbers, heatMap, scaleBar, percent, css, option, labelled, heat} = window.errsegHelpers;
+
 const choices = {name: null, layer: -1, head: 'mean', without: false, more: false}; // kept over answers
 
 let onNews = () => {};

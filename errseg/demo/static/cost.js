@@ -1,5 +1,7 @@
 // Below the CRM panel: the cost maps of one class, on one scale.
 
+const {make, follow, numbers, heatMap, scaleBar} = window.errsegHelpers;
+
 follow(element, (data, root) => {
   const maps = data.maps.map(numbers);
   const range = [Math.min(...maps.map((m) => m.range[0])), Math.max(...maps.map((m) => m.range[1]))];

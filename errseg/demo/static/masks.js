@@ -1,5 +1,7 @@
 // The masks panel: overlay, read-out, legend and probability maps, drawn from what the server sent.
 
+const {make, follow, tell, numbers, pixels, heat, cross, percent, css, option, labelled} = window.errsegHelpers;
+
 const NO_CLASS = 65535;
 let turns = 0;
 let onNews = () => {};

@@ -1,5 +1,7 @@
 // The CRM panel: all prompted classes by score, the line that P draws, a search and a table.
 
+const {make, follow, percent} = window.errsegHelpers;
+
 const choices = {search: '', table: false}; // kept over answers
 
 follow(element, (data, root) => {

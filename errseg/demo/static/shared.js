@@ -1,6 +1,7 @@
-// Helpers of the panels' scripts; each script has its own copy (see `panels.py`).
-// What a visitor typed only ever becomes text (`textContent`), never HTML.
+// Helpers of the panels' scripts. They stand in the page's head (see `panels.py`), so they are there
+// before any panel. What a visitor typed only ever becomes text (`textContent`), never HTML.
 
+window.errsegHelpers = (() => {
 const VIRIDIS = [
   [68, 1, 84], [71, 45, 123], [59, 82, 139], [44, 114, 142], [33, 145, 140],
   [40, 174, 128], [94, 201, 98], [173, 220, 48], [253, 231, 37],
@@ -137,3 +138,6 @@ function option(value, text, chosen) {
 function labelled(text, control) {
   return make('label', {}, make('span', {}, text), control);
 }
+
+return {make, follow, tell, numbers, pixels, heat, cross, heatMap, scaleBar, percent, css, option, labelled};
+})();

@@ -6,21 +6,12 @@ import sys
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from errseg.checkpoints.weights import save_model
 from errseg.config import Calibration
 from errseg.demo.backend.models import Models
 from errseg.demo.backend.request import check_request
 from errseg.demo.backend.service import Service
-from errseg.demo.page.compare import Side
-
-
-@pytest.fixture
-def photo(tmp_path, make_pixels):
-    path = tmp_path / "photo.png"
-    Image.fromarray(make_pixels(1, 64, 96)[0].permute(1, 2, 0).numpy()).save(path)
-    return path
 
 
 @pytest.fixture
@@ -32,17 +23,11 @@ def careful(tmp_path, make_model):
     return tmp_path / "careful.safetensors"
 
 
-@pytest.fixture
-def weights(tmp_path, lite_model):
-    save_model(lite_model, tmp_path / "tiny.safetensors")
-    return tmp_path / "tiny.safetensors"
-
-
-def test_a_precision_is_chosen_and_one_other_model_is_kept(weights, photo):
-    service = Service(weights, "cpu", precision="float32")
+def test_a_precision_is_chosen_and_one_other_model_is_kept(lite_weights, photo_file):
+    service = Service(Models(lite_weights, "cpu", "float32"))
 
     def answers(**settings):
-        request = check_request(photo, "cat, dog", input_size=128, **settings)
+        request = check_request(photo_file, "cat, dog", input_size=128, **settings)
         return service.models.predictor_for(request)
 
     first = answers()
@@ -56,25 +41,25 @@ def test_a_precision_is_chosen_and_one_other_model_is_kept(weights, photo):
     assert answers() is first
 
 
-def test_auto_and_its_own_name_are_one_model(weights, photo):
-    service = Service(weights, "cpu")
+def test_auto_and_its_own_name_are_one_model(lite_weights, photo_file):
+    service = Service(Models(lite_weights, "cpu"))
     automatic = service.models.predictor
-    request = check_request(photo, "cat", precision=automatic.model.precision)
+    request = check_request(photo_file, "cat", precision=automatic.model.precision)
     assert service.models.predictor_for(request) is automatic
 
 
-def test_a_shared_result_names_what_made_it(weights, photo):
-    service = Service(weights, "cpu", precision="bfloat16")
-    named = service.models.named(check_request(photo, "cat"))
-    assert (named.model, named.precision) == ("tiny.safetensors", "bfloat16")
-    chosen = check_request(photo, "cat", model="other.pth", precision="float32")
+def test_a_shared_result_names_what_made_it(lite_weights, photo_file):
+    service = Service(Models(lite_weights, "cpu", "bfloat16"))
+    named = service.models.named(check_request(photo_file, "cat"))
+    assert (named.model, named.options.precision) == ("tiny.safetensors", "bfloat16")
+    chosen = check_request(photo_file, "cat", model="other.pth", precision="float32")
     assert service.models.named(chosen) == chosen
 
 
-def test_rare_words_are_looked_up_unless_told_not_to(weights, photo):
-    service = Service(weights, "cpu", precision="float32")
+def test_rare_words_are_looked_up_unless_told_not_to(lite_weights, photo_file):
+    service = Service(Models(lite_weights, "cpu", "float32"))
     looked_up, as_typed = (
-        check_request(photo, "catfish, sky", input_size=128, expand=expand)
+        check_request(photo_file, "catfish, sky", input_size=128, expand=expand)
         for expand in (True, False)
     )
     assert service.answer(looked_up).result.notices == (
@@ -92,17 +77,17 @@ def test_rare_words_are_looked_up_unless_told_not_to(weights, photo):
         assert not np.array_equal(one, other)
 
 
-def test_a_question_starts_at_the_model_s_own_threshold(careful, photo):
-    service = Service(careful, "cpu", precision="float32")
+def test_a_question_starts_at_the_model_s_own_threshold(careful, photo_file):
+    service = Service(Models(careful, "cpu", "float32"))
     assert service.models.threshold() == 0.65
     assert not service.models.loaded
 
-    def threshold(*settings):
-        request = check_request(photo, "cat, dog", 2, 3, *settings, input_size=128)
+    def threshold(**options):
+        request = check_request(photo_file, "cat, dog", input_size=128, **options)
         return service.answer(request).result.settings.threshold
 
     assert threshold() == 0.65
-    assert threshold(0.0) == 0
+    assert threshold(threshold=0.0) == 0
     assert service.models.threshold("errseg_b.pth") == 0  # the released ones advise none
     assert service.models.threshold("unknown.safetensors") is None
 
@@ -122,15 +107,6 @@ def test_the_threshold_is_there_before_torch(careful):
         check=True,
     )
     assert done.stdout == "0.65 False\n"
-
-
-def test_another_model_brings_its_own_threshold_unless_one_was_chosen():
-    side = Side("words", "kept", "votes", "show", "model")
-    values = {"words": "", "kept": 1, "votes": 1, "model": "b.pth"}
-    for asked, expected in ((0.4, None), (0.7, 0.7)):
-        request = check_request("photo.jpg", "cat", threshold=asked)
-        assert side.request(request, values, advised=0.4).threshold == expected
-        assert side.request(request, {**values, "model": ""}, advised=0.4).threshold == asked
 
 
 def test_a_device_that_is_not_there_offers_no_large_model():

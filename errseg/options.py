@@ -1,0 +1,119 @@
+"""The options of a question, and what every door to the network knows of each. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+
+from errseg.config import BETA, KEPT_CLASSES, LARGEST_INPUT, SMALLEST_INPUT, VOTES_PER_PIXEL
+from errseg.device import AUTOMATIC
+from errseg.words.vocabulary import MAX_CLASSES
+
+MOST_VOTES = 10
+"""Largest K on the page: each vote weighs a tenth of the one before it."""
+
+
+@dataclass(frozen=True)
+class Knob:
+    """What the page, links and the command line know of a field of `Options`."""
+
+    default: int | float | bool | str | None  # None: the model's own
+    kind: type
+    title: str = ""  # begins a sentence about a number
+    help: str = ""  # on the command line
+    least: float = 0
+    most: float = 1  # on the page
+    link: str = ""  # its name in a link; without one links don't tell it
+    symbol: str | None = None  # stands for its value on the command line
+
+
+def _option(default: object, kind: type, *words: str, **settings: object) -> object:
+    return field(default=default, metadata={"knob": Knob(default, kind, *words, **settings)})
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a photo is segmented, whatever it shows and whatever is looked for.
+
+    Every door loops over these fields: a new one is an edit here, where it acts, and on the page.
+    """
+
+    # P, classes that CRM keeps of a photo's vocabulary
+    kept_classes: int = _option(
+        KEPT_CLASSES,
+        int,
+        "Classes kept (P)",
+        "classes that CRM keeps for this photo",
+        least=1,
+        most=MAX_CLASSES,
+        link="kept",
+        symbol="P",
+    )
+    # K, classes that vote at one pixel
+    votes_per_pixel: int = _option(
+        VOTES_PER_PIXEL,
+        int,
+        "Votes per pixel (K)",
+        "classes that vote at one pixel",
+        least=1,
+        most=MOST_VOTES,
+        link="votes",
+        symbol="K",
+    )
+    # CRM's score coefficient, in [0, 1]
+    beta: float = _option(BETA, float, "Beta", "CRM's score coefficient, 0 to 1", link="beta")
+    # in [0, 1]; pixels whose best class scores less are labelled -1
+    threshold: float | None = _option(
+        None,
+        float,
+        "The threshold",
+        "0 to 1; pixels whose best score is lower get no class",
+        link="threshold",
+    )
+    # pixels of a side of the network's input
+    input_size: int | None = _option(
+        None,
+        int,
+        "The input size",
+        "side of the network's input",
+        least=SMALLEST_INPUT,
+        most=LARGEST_INPUT,
+        symbol="PIXELS",
+    )
+    # whether errseg-lite reads words that it doesn't know with what WordNet says they are
+    expand: bool = _option(
+        True,
+        bool,
+        help="read words that errseg-lite doesn't know with what they are: capybara, rodent, "
+        "animal",
+        link="expand",
+    )
+    # one of `errseg.device.PRECISIONS`; "auto" is the model's own
+    precision: str = _option(
+        AUTOMATIC,
+        str,
+        help="what the network computes in: auto, float32, bfloat16 or float16; auto is the "
+        "fastest here",
+    )
+
+    def changed(self, **changes: object) -> Options:
+        """Return the same options with some changes.
+
+        Raises:
+            TypeError: there is no such option.
+        """
+        if unknown := changes.keys() - knobs():
+            raise TypeError(
+                f"There is no option {', '.join(sorted(unknown))}; "
+                f"the options are {', '.join(knobs())}."
+            )
+        return replace(self, **changes)
+
+    @property
+    def of_network(self) -> Options:
+        """What the network's answer depends on: all but the threshold, which labels pixels."""
+        return replace(self, threshold=None)
+
+
+def knobs() -> dict[str, Knob]:
+    """List what there is to know of each field of `Options`, by name."""
+    return {option.name: option.metadata["knob"] for option in fields(Options)}

@@ -1,0 +1,80 @@
+"""What is sent to the browser: every number of the answer, and no HTML of a visitor's."""
+
+import base64
+import html as standard_html
+import io
+import json
+import re
+
+import numpy as np
+import pytest
+from demo_answers import NASTY
+from PIL import Image
+
+from errseg.demo.backend import view
+from errseg.demo.page import html
+
+
+def decode(uri: str) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1]))))
+
+
+def unpack(packed: dict) -> np.ndarray:
+    """Unpack `view._numbers` as its docstring says."""
+    words = np.frombuffer(base64.b64decode(packed["data"]), "<u2").reshape(packed["shape"])
+    least, most = packed["range"]
+    return least + words / 65535 * (most - least)
+
+
+def test_nothing_a_visitor_typed_is_sent_as_html(answer, attention):
+    sent = [view.masks(answer), view.ranking(answer), view.attention(attention)]
+    page = "".join(map(view.as_html, sent))
+    page += html.notes(answer, "cpu", 0.1) + html.message("<b>") + html.line("lint", NASTY[0])
+    page += html.table([NASTY[:2]], NASTY[:1])
+    for raw in ("<img", "<script", "<b>"):
+        assert raw not in page
+    text = re.fullmatch(r'<div data-view="([^"]*)" hidden></div>', view.as_html(sent[0]))[1]
+    assert json.loads(standard_html.unescape(text))["names"] == list(NASTY)
+
+
+def test_the_browser_gets_every_pixel_s_label_votes_and_scores(answer):
+    data = view.masks(answer)
+    pixels = decode(data["labels"]).astype(int)
+    labels = pixels[..., 0] + 256 * pixels[..., 1]
+    assert np.array_equal(np.where(labels == view.NO_CLASS, -1, labels), answer.result.labels)
+    assert np.array_equal(unpack(data["ranking"]).round(), answer.result.ranking)
+    maps = data["maps"]
+    height, width = maps["grid"]
+    mosaic = decode(maps["picture"]) / 255
+    for place, own in enumerate(answer.result.class_scores):
+        top, left = place // maps["columns"] * height, place % maps["columns"] * width
+        tile = mosaic[top : top + height, left : left + width]
+        np.testing.assert_allclose(tile, own, atol=0.002)
+    assert decode(data["photo"]).shape == (20, 40, 3)
+    assert data["none"] == pytest.approx(0.05)
+
+
+def test_the_ranking_has_every_class_in_order(answer):
+    data = view.ranking(answer)
+    assert [row["index"] for row in data["rows"]] == [0, 1, 2, 3]
+    assert [row["rank"] for row in data["rows"]] == [1, 2, 3, 4]
+    assert data["kept"] == 2
+    assert data["rows"][2]["votes"] == [0, 30]
+    assert [row["area"] for row in data["rows"]] == [0.7, 0.25, 0, 0]
+
+
+def test_attention_keeps_its_values(attention):
+    data = view.attention(attention)
+    spatial = attention.attention.spatial.numpy()
+    np.testing.assert_allclose(unpack(data["spatial"]), spatial, atol=1e-4)
+    assert data["share"] == 0.5
+    assert data["without"] is None
+
+
+def test_the_line_below_a_result_says_what_computed_it(answer):
+    assert "on CPU, errseg-lite in float32; photo 40 x 20" in html.notes(answer, "cpu", 0.1)
+
+
+def test_a_large_photo_is_shown_smaller(answer):
+    assert view._shown_size(3000, 4000) == (view.LONGEST_SHOWN, 960)
+    assert view._shown_size(20, 40) == (40, 20)
