@@ -7,16 +7,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch.nn import functional as F
 
 from errseg.config import LARGEST_INPUT
 from errseg.errors import InputError
-from errseg.inference.labelling import label_pixels
 from errseg.inference.photo import network_size
 from errseg.inference.predictor import IMAGE_CACHE, Predictor
-from errseg.inference.text_embeddings import VocabularyEmbedder, expansion_notices
 from errseg.inference.token_memory import TokenMemory
-from errseg.network.model import Segmentation, build_model
+from errseg.network.model import build_model
 from errseg.options import Options
 from errseg.words.vocabulary import parse_classes
 
@@ -41,15 +38,6 @@ def photo(make_pixels):
     return make_pixels(1, 75, 110)[0].permute(1, 2, 0).numpy()
 
 
-def brute_force(out: Segmentation, size, threshold):
-    """Resize every class's scores to the photo, then take the best class of each pixel."""
-    scores = F.interpolate(out.kept_logits.sigmoid(), size=size, mode="bilinear")[0]
-    best, place = scores.max(dim=0)
-    labels = out.kept[0][place]
-    labels[best < threshold] = -1
-    return labels.numpy(), best.numpy()
-
-
 def test_unknown_words_are_read_with_their_hypernyms(predictor, photo):
     result = predictor(photo, "catfish, sky | treefish")
     assert result.classes == ("catfish", "sky")
@@ -61,19 +49,6 @@ def test_unknown_words_are_read_with_their_hypernyms(predictor, photo):
     assert bare.notices == ()
     assert not bare.settings.expand
     assert not np.array_equal(result.class_scores, bare.class_scores)
-
-
-def test_hypernyms_count_as_much_as_the_configuration_says(model):
-    """The embeddings of what is read with the word, and their share of those without it."""
-    embedder, templates = VocabularyEmbedder(model), model.config.towers.templates
-    found, _ = embedder(parse_classes("catfish, sky"))
-    with_word, without = (
-        model.encode_text([template.format(words) for template in templates]).mean(dim=0)
-        for words in ("catfish, fish, animal", "fish, animal")
-    )
-    expected = F.normalize(with_word + model.config.towers.hypernyms_share * without, dim=-1)
-    torch.testing.assert_close(found[0], expected, rtol=0, atol=1e-5)
-    assert (found[0] - F.normalize(with_word, dim=-1)).norm() > 1e-3
 
 
 def test_attention_and_cost_maps_expand_as_a_call_does(predictor, photo):
@@ -91,36 +66,6 @@ def test_cost_maps_of_some_classes_are_those_of_each_alone(predictor, photo):
         np.testing.assert_allclose(view.stride16[place], alone.stride16[0], atol=1e-6)
         np.testing.assert_allclose(view.stride32[place], alone.stride32[0], atol=1e-6)
     assert len(predictor.cost_view(photo, "sky, cat | dog, tree").stride16) == 3
-
-
-def test_clip_reads_words_as_they_are(clip_model):
-    words = parse_classes("capybara, alpaca")
-    assert VocabularyEmbedder(clip_model)(words)[1] == []
-
-
-def test_of_many_expanded_words_some_are_named():
-    said = expansion_notices({f"w{i}": f"w{i}, animal" for i in range(8)})
-    assert said[0] == "'w0' was read as 'w0, animal'."
-    assert said[5:] == ["So were 3 more words that the text tower spells out."]
-
-
-@pytest.mark.parametrize("size", [(75, 110), (24, 24), (130, 61), (16, 400)])
-@pytest.mark.parametrize("threshold", [0.0, 0.5, 0.9])
-def test_labels_are_those_of_a_full_resize(randn, size, threshold):
-    logits = 3 * randn(1, 6, 24, 24)
-    logits[0, 3, 5:9] = 30  # a score of exactly 1 ...
-    logits[0, 5, 7:12] = 30  # ... ties with another: the lower index wins
-    out = Segmentation(
-        kept_logits=logits,
-        kept=torch.tensor([[1, 4, 5, 8, 11, 12]]),
-        crm_scores=torch.zeros(1, 20),
-        ranking=torch.zeros(1, 3, 6, 6, dtype=torch.int64),
-        votes=torch.zeros(1, 20, 3, dtype=torch.int64),
-    )
-    labels, scores = label_pixels(out.kept_logits[0], out.kept[0], size, threshold)
-    expected_labels, expected_scores = brute_force(out, size, threshold)
-    np.testing.assert_array_equal(scores, expected_scores)
-    np.testing.assert_array_equal(labels, expected_labels)
 
 
 def test_a_result_has_the_photos_size_and_says_how_it_came_about(predictor, photo):

@@ -1,10 +1,11 @@
-"""Text embeddings are computed once: within a process, and after a restart too."""
+"""Text embeddings: what they are the mean of, and that each is computed once, restarts included."""
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from errseg.checkpoints.weights import load_model, save_model
-from errseg.inference.text_embeddings import VocabularyEmbedder
+from errseg.inference.text_embeddings import VocabularyEmbedder, expansion_notices
 from errseg.words.vocabulary import parse_classes
 
 
@@ -51,3 +52,27 @@ def test_what_is_remembered_holds_no_more_than_its_size(lite_model):
     embedder(parse_classes("cat, dog, red sofa"))
     kept = [embedder._prompts.get(prompt) for prompt in ("cat", "a photo of a red sofa")]
     assert all(value.untyped_storage().nbytes() == value.nbytes for value in kept)
+
+
+def test_hypernyms_count_as_much_as_the_configuration_says(lite_model):
+    """The embeddings of what is read with the word, and their share of those without it."""
+    embedder, templates = VocabularyEmbedder(lite_model), lite_model.config.towers.templates
+    found, _ = embedder(parse_classes("catfish, sky"))
+    with_word, without = (
+        lite_model.encode_text([template.format(words) for template in templates]).mean(dim=0)
+        for words in ("catfish, fish, animal", "fish, animal")
+    )
+    expected = F.normalize(with_word + lite_model.config.towers.hypernyms_share * without, dim=-1)
+    torch.testing.assert_close(found[0], expected, rtol=0, atol=1e-5)
+    assert (found[0] - F.normalize(with_word, dim=-1)).norm() > 1e-3
+
+
+def test_clip_reads_words_as_they_are(clip_model):
+    words = parse_classes("capybara, alpaca")
+    assert VocabularyEmbedder(clip_model)(words)[1] == []
+
+
+def test_of_many_expanded_words_some_are_named():
+    said = expansion_notices({f"w{i}": f"w{i}, animal" for i in range(8)})
+    assert said[0] == "'w0' was read as 'w0, animal'."
+    assert said[5:] == ["So were 3 more words that the text tower spells out."]
