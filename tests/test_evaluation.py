@@ -58,7 +58,7 @@ class MadeUp:
             scores[winner, place] = score
         return scores.logit().unflatten(1, photo.shape[:2])
 
-    def decode(self, features, text, kept_classes, votes_per_pixel):
+    def decode(self, features, text, kept_classes, votes_per_pixel, beta):
         """Keep the first P classes of those asked about."""
         kept = torch.arange(len(text))[None, :kept_classes]
         logits = torch.einsum("tc,chw->thw", text, features)

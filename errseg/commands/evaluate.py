@@ -12,6 +12,7 @@ from errseg.commands.options import (
     add_model_options,
     add_question_options,
     add_sets_option,
+    asked_options,
     check_writable,
     kept_on_failure,
     positive,
@@ -52,18 +53,11 @@ def run(args: argparse.Namespace) -> str:
     from errseg.inference.labelling import check_threshold
     from errseg.measuring.evaluation import Protocol, as_dict, as_table, evaluate
 
-    if args.threshold is not None:
-        check_threshold(args.threshold)
-    protocol = Protocol(
-        kept_classes=args.kept_classes,
-        votes_per_pixel=args.votes_per_pixel,
-        input_size=args.input_size,
-        limit=args.limit,
-        threshold=args.threshold,
-        all_classes=args.without_crm,
-        expand=args.expand,
-    )
-    model = load_model(args.model, find_device(args.device), args.precision, args.compile)
+    options = asked_options(args)
+    if options.threshold is not None:
+        check_threshold(options.threshold)
+    protocol = Protocol(**vars(options), limit=args.limit, all_classes=args.without_crm)
+    model = load_model(args.model, find_device(args.device), options.precision, args.compile)
     scores = evaluate(model, sets, protocol)
     table = as_table(scores)
     if args.json is not None:

@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from errseg.config import KEPT_CLASSES, VOTES_PER_PIXEL
 from errseg.datasets.folders import SegmentationSet, samples
 from errseg.inference.labelling import label_pixels
 from errseg.inference.photo import network_size
 from errseg.inference.predictor import Predictor
 from errseg.measuring.metrics import CalibrationError, ConfusionMatrix, Rejection, leave_one_out
 from errseg.network.model import ERRSeg, ImageFeatures
+from errseg.options import Options
 from errseg.words.relations import with_synonyms
 from errseg.words.vocabulary import parse_classes
 
@@ -59,16 +59,11 @@ class SetScores:
 
 
 @dataclass(frozen=True)
-class Protocol:
-    """What a model is asked."""
+class Protocol(Options):
+    """What a model is asked, in the precision that it computes in already."""
 
-    kept_classes: int = KEPT_CLASSES  # P
-    votes_per_pixel: int = VOTES_PER_PIXEL  # K
-    input_size: int | None = None  # see `Predictor`
     limit: int | None = None  # photos of each set
-    threshold: float | None = None  # the model's own by default
     all_classes: bool = True  # also without CRM, which takes its time
-    expand: bool = True  # see `Predictor`
 
 
 class _Output:
@@ -172,7 +167,8 @@ def _segment(
     kept_classes: int,
     size: tuple[int, int],
 ) -> tuple[np.ndarray, np.ndarray]:
-    out = model.decode(features, text, kept_classes, protocol.votes_per_pixel)
+    votes, beta = protocol.votes_per_pixel, protocol.beta
+    out = model.decode(features, text, kept_classes, votes, beta)
     return label_pixels(out.kept_logits[0], out.kept[0], size)
 
 
