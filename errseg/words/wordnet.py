@@ -16,7 +16,6 @@ import json
 import lzma
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 EXTRACT = Path(__file__).resolve().parents[2] / "assets/wordnet/nouns.txt.xz"
@@ -25,16 +24,7 @@ EXTRACT = Path(__file__).resolve().parents[2] / "assets/wordnet/nouns.txt.xz"
 LEMMA_SEPARATOR, FIELD_SEPARATOR, OTHER_SENSE = "|", "\t", "~"
 
 # WordNet's rules of detachment for nouns (morphy(7WN)): ending -> ending of the singular.
-_SINGULAR = (
-    ("ses", "s"),
-    ("xes", "x"),
-    ("zes", "z"),
-    ("ches", "ch"),
-    ("shes", "sh"),
-    ("men", "man"),
-    ("ies", "y"),
-    ("s", ""),
-)
+_SINGULAR = [r.split(":") for r in "ses:s xes:x zes:z ches:ch shes:sh men:man ies:y s:".split()]
 # Words behind which a name's head noun doesn't stand: a bowl of soup is a bowl.
 _BEHIND_THE_HEAD = frozenset("of with in on at for from without by".split())
 
@@ -67,43 +57,36 @@ def nouns() -> Nouns:
 def parse_extract(text: str) -> Nouns:
     """Read an extract; the module says how it is written."""
     body, _, exceptions = text.partition("\n\n")
-    synsets, broader, first = [], [], {}
-    for index, line in enumerate(body.split("\n")):
-        words, distance = line.split(FIELD_SEPARATOR)
-        synsets.append(words)
-        broader.append(index - int(distance) if distance else -1)
-        for word in words.split(LEMMA_SEPARATOR):
-            if not word.startswith(OTHER_SENSE):
-                first[word.lower()] = index
+    synsets, distances = zip(
+        *(line.split(FIELD_SEPARATOR) for line in body.split("\n")), strict=True
+    )
+    first_sense = {
+        word.lower(): index
+        for index, words in enumerate(synsets)
+        for word in words.split(LEMMA_SEPARATOR)
+        if not word.startswith(OTHER_SENSE)
+    }
+    broader = tuple(i - int(distance) if distance else -1 for i, distance in enumerate(distances))
     plurals = dict(line.split(FIELD_SEPARATOR) for line in exceptions.splitlines())
-    return Nouns(tuple(synsets), tuple(broader), first, plurals)
+    return Nouns(synsets, broader, first_sense, plurals)
 
 
 def listed_part(name: str) -> str | None:
     """Return the part of a name that WordNet lists: all of it, or as much as ends in its head noun.
 
     Upper and lower case, hyphens and plurals don't matter. `Two fat capybaras` are capybaras, a
-    `bowl of soup` is a bowl.
-
-    Returns:
-        the part in lower case, or None if there is none.
+    `bowl of soup` is a bowl. The part is in lower case, None if there is none.
     """
     words = name.lower().replace("_", " ").split()
-    if _find_whole(" ".join(words)) is not None:
-        return " ".join(words)
     end = next((i for i, word in enumerate(words) if i and word in _BEHIND_THE_HEAD), len(words))
-    parts = (" ".join(words[start:end]) for start in range(len(words)))
-    return next((part for part in parts if _find_whole(part) is not None), None)
+    parts = (words, *(words[start:end] for start in range(len(words))))
+    return next((part for part in map(" ".join, parts) if _listed_form(part)), None)
 
 
 def find(name: str) -> int | None:
-    """Find the synset of the first sense of a name's `listed_part`.
-
-    Returns:
-        the synset's index in `nouns()`, or None.
-    """
+    """Find the synset of the first sense of a name's `listed_part`: its index, or None."""
     part = listed_part(name)
-    return None if part is None else _find_whole(part)
+    return None if part is None else nouns().first_sense[_listed_form(part)]
 
 
 def chain(name: str) -> tuple[tuple[str, ...], ...]:
@@ -111,11 +94,10 @@ def chain(name: str) -> tuple[tuple[str, ...], ...]:
 
     A capybara: (rodent, gnawer), (mammal, mammalian), (animal, ...).
     """
-    index = find(name)
-    if index is None:
-        return ()
+    index, table, above = find(name), nouns(), []
+    while index is not None and (index := table.broader[index]) >= 0:
+        above.append(table.lemmas(index))
     left_out = _first_names("too_abstract")
-    above = (nouns().lemmas(i) for i in _ancestors(nouns(), index))
     return tuple(words for words in above if words[0] not in left_out)
 
 
@@ -133,7 +115,8 @@ def hypernyms(
         the nearest hypernyms and the broadest, none twice and none that is in the name itself;
         empty if the noun isn't found: ("rodent", "animal") for a capybara.
     """
-    own = {_singular(word) for word in name.lower().split()}
+    listed = nouns().first_sense
+    own = {next((f for f in _forms(w) if f in listed), w) for w in name.lower().split()}
     above, unspecific = chain(name), _first_names("unspecific")
     words = []
     for synset in [words for words in above if words[0] not in unspecific] or above:
@@ -145,42 +128,24 @@ def hypernyms(
 
 @functools.cache
 def _first_names(kind: str) -> frozenset[str]:
-    """Read from `hypernyms.json` the first names of synsets that make poor hypernyms.
-
-    Args:
-        kind: "too_abstract": they say nothing of how a thing looks, and are left out; "unspecific":
-            they say a little, and are left out where another hypernym is there.
-    """
-    file = resources.files("errseg.words") / "hypernyms.json"
+    """Read the first names of synsets that say nothing ("too_abstract") or little of looks."""
+    file = Path(__file__).with_name("hypernyms.json")
     return frozenset(json.loads(file.read_text("utf-8"))[kind])
 
 
-def _find_whole(name: str) -> int | None:
-    table = nouns()
-    for spelling in dict.fromkeys((name, name.replace("-", " "), name.replace(" ", "-"))):
-        for form in _forms(spelling, table.plurals):
-            if form in table.first_sense:
-                return table.first_sense[form]
-    return None
+def _listed_form(name: str) -> str | None:
+    """Return the spelling or the singular of a name that the extract has, if it has one."""
+    spellings = (name, name.replace("-", " "), name.replace(" ", "-"))
+    forms = (form for spelling in spellings for form in _forms(spelling))
+    return next((form for form in forms if form in nouns().first_sense), None)
 
 
-def _forms(name: str, plurals: dict[str, str]) -> Iterator[str]:
+def _forms(name: str) -> Iterator[str]:
     """Yield a name and what it may be the plural of."""
     yield name
     rest, space, last = name.rpartition(" ")
-    if last in plurals:
-        yield rest + space + plurals[last]
+    if singular := nouns().plurals.get(last):
+        yield rest + space + singular
     for plural, singular in _SINGULAR:
         if last.endswith(plural) and len(last) > len(plural) + 1:
             yield rest + space + last.removesuffix(plural) + singular
-
-
-def _singular(word: str) -> str:
-    """Return a word's singular if it is a plural that the extract knows, else the word."""
-    table = nouns()
-    return next((form for form in _forms(word, table.plurals) if form in table.first_sense), word)
-
-
-def _ancestors(table: Nouns, index: int) -> Iterator[int]:
-    while (index := table.broader[index]) >= 0:
-        yield index
