@@ -29,9 +29,7 @@ def expand_name(name: str, pieces: Pieces, trained_words: Collection[str] = ()) 
             pixels lie where training read them.
     """
     noun = listed_part(name) if pieces(name) > KNOWN_PIECES else None
-    if noun is None or pieces(noun) <= KNOWN_PIECES:
-        return name
-    if not {name.lower(), noun}.isdisjoint(trained_words):
+    if noun is None or pieces(noun) <= KNOWN_PIECES or {name.lower(), noun} & {*trained_words}:
         return name
     return with_hypernyms(name, pieces)
 

@@ -14,10 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
-from importlib import resources
-
-Groups = tuple[frozenset[str], ...]
-Narrower = dict[str, frozenset[str]]
+from pathlib import Path
 
 
 class Relation(IntEnum):
@@ -30,28 +27,24 @@ class Relation(IntEnum):
 
 @dataclass(frozen=True)
 class _Tables:
-    """What stands in `relations.json`, names as `plain_name` spells them.
+    """What stands in `relations.json`, names as `plain_name` spells them."""
 
-    Attributes:
-        synonyms: names of one and the same thing. No group holds two names that one label set
-            lists side by side.
-        kinds: broader name -> kinds of it. A label is right for every broader name and undecided
-            for every narrower one; where a broader name is known to be absent, so are its kinds.
-        parts: whole -> parts of it, or things worn as part of it. A part's label is right for the
-            whole (worn clothes are `person` in VOC and COCO); the whole's label leaves the part
-            undecided. Unlike kinds, parts may occur where the whole is absent (a wheel without a
-            car).
-        overlapping: names whose pixels may be each other's, or that different sets draw the line
-            between differently.
-        materials: names of materials and leftovers ("furniture-other"). They only say something
-            about the names of their own set.
-    """
-
-    synonyms: Groups
-    kinds: Narrower
-    parts: Narrower
-    overlapping: Groups
-    materials: frozenset[str]
+    # Names of one and the same thing. No group holds two names that one label set lists side by
+    # side.
+    synonyms: list[list[str]]
+    # Broader name -> kinds of it. A label is right for every broader name and undecided for every
+    # narrower one; where a broader name is known to be absent, so are its kinds.
+    kinds: dict[str, list[str]]
+    # Whole -> parts of it, or things worn as part of it. A part's label is right for the whole
+    # (worn clothes are `person` in VOC and COCO); the whole's label leaves the part undecided.
+    # Unlike kinds, parts may occur where the whole is absent (a wheel without a car).
+    parts: dict[str, list[str]]
+    # Names whose pixels may be each other's, or that different sets draw the line between
+    # differently.
+    overlapping: list[list[str]]
+    # Names of materials and leftovers ("furniture-other"). They only say something about the names
+    # of their own set.
+    materials: list[str]
 
 
 def plain_name(name: str) -> str:
@@ -63,7 +56,7 @@ def plain_name(name: str) -> str:
 def synonyms(name: str) -> frozenset[str]:
     """Return every name of the same thing, the name itself included."""
     name = plain_name(name)
-    return next((group for group in _tables().synonyms if name in group), frozenset({name}))
+    return frozenset(next((group for group in _tables().synonyms if name in group), [name]))
 
 
 def with_synonyms(names: Iterable[str]) -> frozenset[str]:
@@ -80,8 +73,7 @@ def broader_names(name: str, *, with_wholes: bool = False) -> frozenset[str]:
         with_wholes: also what the name is a part of (a wheel belongs to a car).
     """
     tables = (_tables().kinds, _tables().parts) if with_wholes else (_tables().kinds,)
-    found: set[str] = set()
-    waiting = set(synonyms(name))
+    found, waiting = set(), set(synonyms(name))
     while waiting:
         current = waiting.pop()
         above = {broad for t in tables for broad, narrower in t.items() if current in narrower}
@@ -102,13 +94,11 @@ def relation(label: str, name: str) -> Relation:
         name: the name asked about.
     """
     label, name = plain_name(label), plain_name(name)
-    if name in synonyms(label):
-        return Relation.POSITIVE
-    if name in broader_names(label, with_wholes=True):
+    if name in synonyms(label) or name in broader_names(label, with_wholes=True):
         return Relation.POSITIVE
     undecided = (
         label in broader_names(name, with_wholes=True)
-        or {label, name} & _tables().materials
+        or not {label, name}.isdisjoint(_tables().materials)
         or _share_head(label, name)
         or _share_group(label, name, _tables().overlapping)
     )
@@ -121,8 +111,9 @@ def prompt_names(class_name: str) -> tuple[str, ...]:
     return (class_name, *sorted(synonyms(class_name) - {class_name}))
 
 
-def _share_group(a: str, b: str, groups: Iterable[frozenset[str]]) -> bool:
-    return any(group & synonyms(a) and group & synonyms(b) for group in groups)
+def _share_group(a: str, b: str, groups: Iterable[list[str]]) -> bool:
+    a_names, b_names = synonyms(a), synonyms(b)
+    return any(not (a_names.isdisjoint(g) or b_names.isdisjoint(g)) for g in groups)
 
 
 def _share_head(a: str, b: str) -> bool:
@@ -133,12 +124,4 @@ def _share_head(a: str, b: str) -> bool:
 
 @cache
 def _tables() -> _Tables:
-    file = resources.files("errseg.words") / "relations.json"
-    return _Tables(**{k: _frozen(v) for k, v in json.loads(file.read_text("utf-8")).items()})
-
-
-def _frozen(table: dict | list) -> Narrower | Groups | frozenset[str]:
-    """Turn lists of names into sets, at whatever depth they stand."""
-    if isinstance(table, dict):
-        return {name: frozenset(narrower) for name, narrower in table.items()}
-    return tuple(map(frozenset, table)) if isinstance(table[0], list) else frozenset(table)
+    return _Tables(**json.loads(Path(__file__).with_name("relations.json").read_text("utf-8")))

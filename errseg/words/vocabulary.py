@@ -13,29 +13,20 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib import resources
+from pathlib import Path
 
 from errseg.errors import InputError
 
 MAX_CLASSES = 1000
 """Most classes the app and the command line accept: the largest benchmark, ADE20K 847, must fit."""
-
 MAX_NAME_LENGTH = 100
-"""Most characters in one name or synonym.
-
-The longest benchmark name has 23; 100 characters of English are some 25 tokens, so the prompt
-stays well inside the 77 tokens that CLIP's text tower reads.
-"""
-
+"""Most characters in one name or synonym. The longest benchmark name has 23; 100 characters of
+English are some 25 tokens, well inside the 77 that CLIP's text tower reads with their template."""
 MAX_EXTRA_SYNONYMS = 1000
 """Most synonyms beyond the first, over all classes: they cost text-tower time as classes do.
-
-ADE20K 847 with all of its synonyms has 423.
-"""
-
+ADE20K 847 with all of its synonyms has 423."""
 MAX_TEXT_LENGTH = (MAX_CLASSES + MAX_EXTRA_SYNONYMS) * MAX_NAME_LENGTH
 """Most characters looked at, all classes together."""
-
 BACKGROUND_WORDS = tuple(
     "wall floor ceiling window furniture sky building tree grass ground road water mountain".split()
 )
@@ -50,37 +41,25 @@ _KEPT_CLASSES = ((459, 48), (150, 32), (59, 24), (1, 16))
 _SEPARATOR = re.compile("[,;\t\uff0c\uff1b\ufe50\ufe54\ufe51\uff64\u3001\u060c\u061b]")
 _SYNONYM_SEPARATOR = re.compile("[|\uff5c]")  # the bar and its full-width form
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs"})  # control, format (zero-width, bidi), lone surrogate
-_NAMES_QUOTED = 5  # in one notice
+_NAMES_QUOTED = 5  # of repeated classes, in the notice on them
 _CHARACTERS_QUOTED = 30  # of a name that is too long
 
 
 @dataclass(frozen=True)
 class ClassPrompt:
-    """One class of a vocabulary.
+    """One class of a vocabulary."""
 
-    Attributes:
-        name: what is shown; the first synonym.
-        synonyms: what is prompted, at least the name.
-        aliases: other words for the class, which are not prompted: a benchmark's own spelling
-            and its further synonyms.
-    """
-
-    name: str
-    synonyms: tuple[str, ...]
-    aliases: tuple[str, ...] = ()
+    name: str  # what is shown; the first synonym
+    synonyms: tuple[str, ...]  # what is prompted, at least the name
+    aliases: tuple[str, ...] = ()  # not prompted: a benchmark's own spelling, further synonyms
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """An ordered list of T classes.
+    """An ordered list of T classes."""
 
-    Attributes:
-        classes: in label order; a class's index is its label.
-        notices: what was changed on reading, in short plain sentences. Two vocabularies that
-            differ only in these are equal.
-    """
-
-    classes: tuple[ClassPrompt, ...]
+    classes: tuple[ClassPrompt, ...]  # in label order; a class's index is its label
+    # What was changed on reading, in short plain sentences.
     notices: tuple[str, ...] = field(default=(), compare=False)
 
     def __len__(self) -> int:
@@ -130,14 +109,11 @@ def parse_classes(
     one class: `sofa | couch`. White space is collapsed, characters that can't be seen are
     removed, Unicode is brought to the form NFC. Blanks and repeated names (upper and lower case
     count as the same) are left out with a notice; the first of equal names stays. An empty line
-    or a separator at the end of a line is no blank.
+    or a separator at the end of a line is no blank. The result has at least one class.
 
     Args:
         classes: the text, the list, or a vocabulary, which is returned as it is.
         limit: most classes to accept, or None.
-
-    Returns:
-        the vocabulary, with at least one class.
 
     Raises:
         InputError: there is no class, there are more than `limit`, a name is longer than
@@ -148,11 +124,8 @@ def parse_classes(
         _check_size(len(classes), limit)
         return classes
 
-    blanks = 0
-    prompts: dict[str, ClassPrompt] = {}
-    repeats: dict[str, str] = {}
-    for item in _split(classes):
-        synonyms = _parse_synonyms(item)
+    blanks, prompts, repeats = 0, {}, {}
+    for synonyms in map(_parse_synonyms, _split(classes)):
         if not synonyms:
             blanks += 1
         elif (key := synonyms[0].casefold()) in prompts:
@@ -169,7 +142,9 @@ def parse_classes(
         )
     notices = []
     if repeats:
-        notices.append(f"Left out as repeated: {_enumerate(list(repeats.values()))}.")
+        named = ", ".join([*repeats.values()][:_NAMES_QUOTED])
+        more = len(repeats) - _NAMES_QUOTED
+        notices.append(f"Left out as repeated: {named}{f' and {more:,} more' * (more > 0)}.")
     if blanks:
         notices.append(f"Left out: {blanks:,} blank{'s' if blanks > 1 else ''}.")
     return Vocabulary(tuple(prompts.values()), tuple(notices))
@@ -191,15 +166,7 @@ def fill_templates(name: str, templates: Sequence[str]) -> list[str]:
 
 def named_vocabularies() -> dict[str, str]:
     """List the benchmarks' vocabularies: name -> one-line description, smallest first."""
-    entries = {
-        file.name.removesuffix(".json"): _read(file.name)
-        for file in (resources.files("errseg.words") / "lists").iterdir()
-        if file.name.endswith(".json")
-    }
-    return {
-        name: f"{entry['title']}: {entry['description']}"
-        for name, entry in sorted(entries.items(), key=lambda item: len(item[1]["classes"]))
-    }
+    return {name: f"{file['title']}: {file['description']}" for name, file in _lists().items()}
 
 
 def load_vocabulary(name: str, published_spelling: bool = False) -> Vocabulary:
@@ -217,12 +184,11 @@ def load_vocabulary(name: str, published_spelling: bool = False) -> Vocabulary:
     Raises:
         InputError: there is no such vocabulary.
     """
-    known = named_vocabularies()
-    key = name.strip().lower() if isinstance(name, str) else name
-    if key not in known:
-        raise InputError(f"There is no vocabulary {name!r}; there are {', '.join(known)}.")
+    key = str(name).strip().lower()
+    if key not in _lists():
+        raise InputError(f"There is no vocabulary {name!r}; there are {', '.join(_lists())}.")
     prompts = []
-    for entry in _read(f"{key}.json")["classes"]:
+    for entry in _lists()[key]["classes"]:
         words = [entry["name"], *entry.get("also", ())]
         if "benchmark" in entry:
             words.insert(0 if published_spelling else 1, entry["benchmark"])
@@ -235,11 +201,8 @@ def suggested_kept_classes(vocabulary_size: int) -> int:
 
     A size between two of the table's takes the smaller one's P. Never more than the size.
 
-    Args:
-        vocabulary_size: T, at least 1.
-
     Raises:
-        ValueError: the size is below 1.
+        ValueError: the size, T, is below 1.
     """
     if vocabulary_size < 1:
         raise ValueError(f"A vocabulary has at least 1 class, not {vocabulary_size}.")
@@ -251,24 +214,23 @@ def _split(classes: str | Sequence[str]) -> list[str]:
     """Part the input into one text per class; some may be blank."""
     if classes is None:  # an empty form field
         return []
-    if isinstance(classes, str):
-        _check_length(len(classes))
-        items = []
-        for line in classes.splitlines():
-            parts = _SEPARATOR.split(line)
-            if not _clean(parts[-1]):  # an empty line, or a separator at its end
-                parts.pop()
-            items += parts
-        return items
-    if not isinstance(classes, Sequence) or isinstance(classes, bytes | bytearray):
+    items = [classes] if isinstance(classes, str) else classes
+    if not isinstance(items, Sequence) or isinstance(items, bytes | bytearray):
         raise InputError(
             f"Classes are given as text or as a list of texts, not as {type(classes).__name__}."
         )
-    for item in classes:
+    for item in items:
         if not isinstance(item, str):
             raise InputError(f"Each class is a text, not {item!r:.{_CHARACTERS_QUOTED}}.")
-    _check_length(sum(map(len, classes)))
-    return list(classes)
+    if (length := sum(map(len, items))) > MAX_TEXT_LENGTH:
+        raise InputError(
+            f"The classes have {length:,} characters; at most {MAX_TEXT_LENGTH:,} are possible."
+        )
+    if items is classes:
+        return list(items)
+    rows = [_SEPARATOR.split(line) for line in classes.splitlines()]
+    # The last part is blank in an empty line, and behind a separator at a line's end.
+    return [part for row in rows for part in (row if _clean(row[-1]) else row[:-1])]
 
 
 def _parse_synonyms(item: str) -> tuple[str, ...]:
@@ -293,13 +255,6 @@ def _clean(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", seen).split())
 
 
-def _check_length(length: int) -> None:
-    if length > MAX_TEXT_LENGTH:
-        raise InputError(
-            f"The classes have {length:,} characters; at most {MAX_TEXT_LENGTH:,} are possible."
-        )
-
-
 def _check_size(size: int, limit: int | None) -> None:
     if size == 0:
         raise InputError("No class was given; type at least one word, such as: dog, grass, sky.")
@@ -307,18 +262,13 @@ def _check_size(size: int, limit: int | None) -> None:
         raise InputError(f"{size:,} classes were given; at most {limit:,} are possible.")
 
 
-def _enumerate(names: list[str]) -> str:
-    shown = ", ".join(names[:_NAMES_QUOTED])
-    more = len(names) - _NAMES_QUOTED
-    return f"{shown} and {more:,} more" if more > 0 else shown
-
-
 @functools.cache
-def _read(file_name: str) -> dict:
-    """Read a vocabulary's file: title, description, and classes as {name, benchmark?, also?}.
+def _lists() -> dict[str, dict]:
+    """Read the benchmarks' files by name, smallest first.
 
-    `benchmark` is the benchmark's first synonym where it differs from the name, `also` its
-    further synonyms.
+    Each has a title, a description, and classes as {name, benchmark?, also?}: `benchmark` is its
+    first synonym where that differs from the name, `also` are its further synonyms.
     """
-    path = resources.files("errseg.words") / "lists" / file_name
-    return json.loads(path.read_text(encoding="utf-8"))
+    files = Path(__file__).with_name("lists").glob("*.json")
+    lists = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
+    return dict(sorted(lists.items(), key=lambda item: len(item[1]["classes"])))
