@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -28,26 +27,27 @@ def labelled_overlay(
         labels: (H, W) integers, -1 or the index of one of the legend's entries.
         legend: what `summarize` returned for these labels.
         opacity: as for `lay_colors`.
-        legend_below: false where the legend stands elsewhere: names on the segments only.
-
-    Returns:
-        an RGB image, at least `H` high and `W` wide; without the legend exactly so.
+        legend_below: false where the legend stands elsewhere: the picture is H x W then, with
+            names on the segments only, and otherwise at least so large.
     """
     colors = [NONE_COLOR] * (1 + max((entry.index for entry in legend), default=-1))
     for entry in legend:
         colors[entry.index] = entry.color
     picture = Image.fromarray(lay_colors(image, labels, colors, opacity))
     font = _font(_font_size(labels.shape))
-    _draw_names(picture, labels, legend, font)
+    draw = ImageDraw.Draw(picture)
+    for plate in name_plates(labels, legend, font.size):
+        x, y, width, height = plate.box
+        ink, box = ink_color(plate.entry.color), (x, y, x + width - 1, y + height - 1)
+        draw.rounded_rectangle(box, _plate_pad(font) + 1, plate.entry.color, ink, width=1)
+        draw.text((x + width / 2, y + height / 2), plate.text, ink, font, anchor="mm")
     if not legend_below:
         return picture
 
-    rows = list(legend)
     none = float(np.mean(labels < 0))
-    if none > 0:
-        rows.append(LegendEntry(-1, NONE_NAME, NONE_COLOR, none, 0.0))
+    rest = [LegendEntry(-1, NONE_NAME, NONE_COLOR, none, 0.0)] if none > 0 else []
     width = max(picture.width, round(20 * font.size))  # a tiny photo still gets a legible legend
-    strip = _draw_legend(rows, width, font)
+    strip = _draw_legend([*legend, *rest], width, font)
     page = Image.new("RGB", (width, picture.height + strip.height), "white")
     page.paste(picture, ((width - picture.width) // 2, 0))
     page.paste(strip, (0, picture.height))
@@ -56,17 +56,11 @@ def labelled_overlay(
 
 @dataclass(frozen=True)
 class NamePlate:
-    """A name on a segment, and the plate it is written on.
-
-    Attributes:
-        entry: the class.
-        text: the name, cut if it is very long.
-        box: left, top, width, height in pixels of the label map.
-    """
+    """A name on a segment, and the plate it is written on."""
 
     entry: LegendEntry
-    text: str
-    box: tuple[int, int, int, int]
+    text: str  # the name, cut if it is very long
+    box: tuple[int, int, int, int]  # left, top, width, height in pixels of the label map
 
 
 def name_plates(
@@ -74,12 +68,9 @@ def name_plates(
 ) -> list[NamePlate]:
     """Find for each name the place where most of its plate is on the class's own pixels.
 
-    Classes that have no such place, or only under another name, are left to the legend.
-
-    Args:
-        labels: (H, W) integers, -1 or the index of one of the legend's entries.
-        legend: what `summarize` returned for these labels.
-        font_size: in pixels; follows the size of the labels by default.
+    Classes that have no such place, or only under another name, are left to the legend. Labels and
+    legend are those of `labelled_overlay`; the font's size, in pixels, follows the labels' if it
+    isn't given.
     """
     image_height, image_width = labels.shape
     step = max(1, round(max(labels.shape) / 160))  # a coarse grid is enough to find places
@@ -95,7 +86,7 @@ def name_plates(
         rows, columns = -(-height // step) + 1, -(-width // step) + 1
         if rows > grid.shape[0] or columns > grid.shape[1]:
             continue
-        own = (grid == entry.index).astype(np.float64)
+        own = grid == entry.index
         # Shares in the plate's own window, and in windows 2 and 4 times as high and wide, in
         # which places at the middle of a segment win over those at its rim.
         plate = _window_means(own, rows, columns, 1)
@@ -106,23 +97,12 @@ def name_plates(
         place = np.argmax(np.where(suitable, 2 * plate + around, -1))
         top, left = np.unravel_index(place, plate.shape)
         free[top : top + rows, left : left + columns] = False
-        x = min(int(left) * step, image_width - width)
-        y = min(int(top) * step, image_height - height)
+        x, y = (
+            min(int(left) * step, image_width - width),
+            min(int(top) * step, image_height - height),
+        )
         plates.append(NamePlate(entry, text, (x, y, width, height)))
     return plates
-
-
-def _draw_names(
-    picture: Image.Image, labels: np.ndarray, legend: Sequence[LegendEntry], font
-) -> None:
-    draw = ImageDraw.Draw(picture)
-    for plate in name_plates(labels, legend, font.size):
-        x, y, width, height = plate.box
-        color, ink = plate.entry.color, ink_color(plate.entry.color)
-        draw.rounded_rectangle(
-            (x, y, x + width - 1, y + height - 1), _plate_pad(font) + 1, color, ink, width=1
-        )
-        draw.text((x + width / 2, y + height / 2), plate.text, ink, font, anchor="mm")
 
 
 def _font_size(shape: tuple[int, int]) -> int:
@@ -133,48 +113,41 @@ def _plate_pad(font) -> int:
     return max(2, font.size // 4)
 
 
-def _window_means(values: np.ndarray, rows: int, columns: int, scale: int) -> np.ndarray:
-    """Average over `scale` times as high and wide windows around every (rows, columns) window.
+def _window_means(mask: np.ndarray, rows: int, columns: int, scale: int) -> np.ndarray:
+    """Find the mask's share in windows around each (rows, columns) window, `scale` times as large.
 
-    Outside of the grid counts as 0. The result has one value per position of a (rows, columns)
-    window inside the grid.
+    There is one value for each such window inside the grid; outside of it counts as False.
     """
     up, across = (scale - 1) * rows, (scale - 1) * columns
-    padded = np.pad(
-        values.astype(np.float64),
-        ((up // 2 + 1, up - up // 2), (across // 2 + 1, across - across // 2)),
-    )
-    sums = padded.cumsum(axis=0).cumsum(axis=1)
+    margins = ((up // 2 + 1, up - up // 2), (across // 2 + 1, across - across // 2))
+    sums = np.pad(mask, margins).cumsum(axis=0).cumsum(axis=1)
     high, wide = scale * rows, scale * columns
     windows = sums[high:, wide:] - sums[:-high, wide:] - sums[high:, :-wide] + sums[:-high, :-wide]
-    return np.round(windows) / (high * wide)
+    return windows / (high * wide)
 
 
 def _draw_legend(rows: Sequence[LegendEntry], width: int, font) -> Image.Image:
     """Draw a white strip of swatches, names and areas, in as many lines as it takes."""
-    gap = font.size
-    line_height = round(1.7 * font.size)
-    swatch = round(0.9 * font.size)
+    gap, line_height, swatch = font.size, round(1.7 * font.size), round(0.9 * font.size)
     places, x, y = [], gap, gap // 2
     for entry in rows:
-        share = "<1 %" if entry.area < 0.01 else f"{entry.area:.0%}".replace("%", " %")
-        share_width = font.getlength(f"  {share}")
+        share = "  <1 %" if entry.area < 0.01 else f"  {entry.area:.0%}".replace("%", " %")
+        share_width = font.getlength(share)
         name = _shorten(entry.name, font, width - 2 * gap - 1.5 * swatch - share_width)
-        name_width = font.getlength(name)
-        needed = round(1.5 * swatch + name_width + share_width)
+        needed = round(1.5 * swatch + font.getlength(name) + share_width)
         if x > gap and x + needed > width - gap:
             x, y = gap, y + line_height
-        places.append((x, y, entry.color, name, name_width, share))
+        places.append((x, y + line_height / 2, entry.color, name, share))
         x += needed + round(1.5 * gap)
     strip = Image.new("RGB", (width, y + line_height + gap // 2 if places else 0), "white")
     draw = ImageDraw.Draw(strip)
-    for x, y, color, name, name_width, share in places:
-        middle = y + line_height / 2
+    for x, middle, color, name, share in places:
         box = (x, middle - swatch / 2, x + swatch, middle + swatch / 2)
         draw.rounded_rectangle(box, swatch // 4, color, (90, 90, 90), width=1)
-        text_x = x + 1.5 * swatch
-        draw.text((text_x, middle), name, (20, 20, 20), font, anchor="lm")
-        draw.text((text_x + name_width, middle), f"  {share}", (105, 105, 105), font, anchor="lm")
+        x += 1.5 * swatch
+        draw.text((x, middle), name, (20, 20, 20), font, anchor="lm")
+        x += font.getlength(name)
+        draw.text((x, middle), share, (105, 105, 105), font, anchor="lm")
     return strip
 
 
@@ -182,9 +155,8 @@ def _shorten(text: str, font, width: float) -> str:
     """Cut the text at the end until it fits the width in pixels."""
     if font.getlength(text) <= width:
         return text
-    while text and font.getlength(f"{text}…") > width:
-        text = text[:-1]
-    return f"{text.rstrip()}…"
+    cuts = (text[:end] for end in range(len(text), 0, -1))
+    return next((cut for cut in cuts if font.getlength(f"{cut}…") <= width), "").rstrip() + "…"
 
 
 @functools.lru_cache(maxsize=8)
@@ -192,5 +164,4 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
     """Load DejaVu Sans, which matplotlib carries: Pillow's own font has no accented letters."""
     import matplotlib  # takes a moment, and only pictures with text need it
 
-    path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
-    return ImageFont.truetype(str(path), size)
+    return ImageFont.truetype(f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf", size)

@@ -142,9 +142,10 @@ def parse_classes(
         )
     notices = []
     if repeats:
-        named = ", ".join([*repeats.values()][:_NAMES_QUOTED])
         more = len(repeats) - _NAMES_QUOTED
-        notices.append(f"Left out as repeated: {named}{f' and {more:,} more' * (more > 0)}.")
+        named = ", ".join([*repeats.values()][:_NAMES_QUOTED])
+        named += f" and {more:,} more" if more > 0 else ""
+        notices.append(f"Left out as repeated: {named}.")
     if blanks:
         notices.append(f"Left out: {blanks:,} blank{'s' if blanks > 1 else ''}.")
     return Vocabulary(tuple(prompts.values()), tuple(notices))
