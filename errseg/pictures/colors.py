@@ -4,51 +4,18 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
 import unicodedata
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 Color = tuple[int, int, int]  # red, green, blue, each 0..255
 
-# 64 colours picked one after the other from a grid over RGB (OKLab lightness 0.34..0.91, chroma
-# 0.08..0.24: neither black, white nor grey), each as far as possible from those before it by the
-# sum of `_distances` and 0.4 times the distance for normal sight.
-_PALETTE = """
-    0069d2 a5ff2d d20000 b4c3ff 69005a 87b45a 0f7869 ff4ba5 001ea5 69ffd2 a587ff c30fa5 5a2d00
-    00a5b4 ffa5a5 ff4b0f 00962d 005a87 a50f4b 006900 00d2b4 a5d200 ffd287 c37869 965aff e10f78
-    ff87d2 3c78a5 690fc3 ff875a 960078 003c69 0fa578 e14bd2 00f087 5af0ff 4bb4f0 965a4b 5a87d2
-    005a3c a53cd2 a55a87 5a0087 87002d b487b4 c3c378 f08796 a59600 a50f00 69b496 a5782d f00f3c
-    e196ff 004ba5 874b96 e12da5 3c3ce1 87e1c3 0fc300 ff4b69 4b875a 4b781e 782d96 2dc3d2
-""".split()
 _SALT = b"121734"  # tried out: everyday words rarely collide, the sky is blue and grass is green
 _SAFE_DISTANCE = 0.08  # told apart at a glance, in OKLab; 12 and more classes have room for it
 _SPARE_LEVELS = 12  # per channel, in the grid of further colours for more than 64 classes
-
-# From linear RGB to what people without green and without red cones see of it: Machado, Oliveira
-# and Fernandes, "A Physiologically-based Model for Simulation of Color Vision Deficiency" (2009).
-_DEUTERANOPIA = (
-    (0.367322, 0.860646, -0.227968),
-    (0.280085, 0.672501, 0.047413),
-    (-0.011820, 0.042940, 0.968881),
-)
-_PROTANOPIA = (
-    (0.152286, 1.052583, -0.204868),
-    (0.114503, 0.786281, 0.099216),
-    (-0.003882, -0.048116, 1.051998),
-)
-# From linear RGB to cone responses and on to OKLab: Ottosson, "A perceptual color space for image
-# processing" (2020).
-_CONES = (
-    (0.4122214708, 0.5363325363, 0.0514459929),
-    (0.2119034982, 0.6806995451, 0.1073969566),
-    (0.0883024619, 0.2817188376, 0.6299787005),
-)
-_OKLAB = (
-    (0.2104542553, 0.7936177850, -0.0040720468),
-    (1.9779984951, -2.4285922050, 0.4505937099),
-    (0.0259040371, 0.7827717662, -0.8086757660),
-)
 _LUMA = (0.2126, 0.7152, 0.0722)  # ITU-R BT.709
 
 
@@ -83,7 +50,10 @@ def class_colors(names: Sequence[str]) -> tuple[Color, ...]:
     Returns:
         T colours, in the order of the names.
     """
-    hashes = {key: _hash(key) for key in map(_normalize, names)}
+    hashes = {
+        key: int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8, salt=_SALT).digest())
+        for key in map(_normalize, names)
+    }
     ordered = sorted(hashes, key=lambda key: (hashes[key], key))
     palette, distances = _palette()
     nearest = np.full(len(palette), np.inf)  # distance of each slot from the colours taken
@@ -91,12 +61,9 @@ def class_colors(names: Sequence[str]) -> tuple[Color, ...]:
     for key in ordered[: len(palette)]:
         preferred = hashes[key] % len(palette)
         safe = np.flatnonzero(nearest >= _SAFE_DISTANCE)
-        if safe.size:
-            slot = safe[np.argmin(distances[preferred, safe])]
-        else:
-            slot = np.argmax(nearest)
+        slot = safe[distances[preferred, safe].argmin()] if safe.size else nearest.argmax()
         nearest = np.minimum(nearest, distances[slot])
-        chosen[key] = _as_color(palette[slot])
+        chosen[key] = tuple(palette[slot].tolist())
 
     if rest := ordered[len(palette) :]:
         spare = _spare_colors()
@@ -105,7 +72,7 @@ def class_colors(names: Sequence[str]) -> tuple[Color, ...]:
         for key in rest:
             slot = np.argmax(nearest)
             nearest = np.minimum(nearest, _distances(seen, seen[:, slot, None])[:, 0])
-            chosen[key] = _as_color(spare[slot])
+            chosen[key] = tuple(map(int, spare[slot]))
     return tuple(chosen[_normalize(name)] for name in names)
 
 
@@ -124,21 +91,29 @@ def _normalize(name: str) -> str:
     return " ".join(unicodedata.normalize("NFC", name).split()).casefold()
 
 
-def _hash(key: str) -> int:
-    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8, salt=_SALT).digest(), "big")
+@functools.cache
+def _table(name: str) -> np.ndarray:
+    """Read a table of `colors.json`.
 
+    `palette`: 64 colours picked one after the other from a grid over RGB (OKLab lightness
+    0.34..0.91, chroma 0.08..0.24: neither black, white nor grey), each as far as possible from
+    those before it by the sum of `_distances` and 0.4 times the distance for normal sight.
 
-def _as_color(rgb: np.ndarray) -> Color:
-    red, green, blue = (int(value) for value in rgb)
-    return red, green, blue
+    `deuteranopia`, `protanopia`: from linear RGB to what people without green and without red cones
+    see of it: Machado, Oliveira and Fernandes, "A Physiologically-based Model for Simulation of
+    Color Vision Deficiency" (2009).
+
+    `cones`, `oklab`: from linear RGB to cone responses and on to OKLab: Ottosson, "A perceptual
+    color space for image processing" (2020).
+    """
+    return np.array(json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))[name])
 
 
 @functools.cache
 def _palette() -> tuple[np.ndarray, np.ndarray]:
     """Compute the palette (64, 3) and the distances between its colours (64, 64)."""
-    palette = np.array([list(bytes.fromhex(color)) for color in _PALETTE])
-    seen = _seen(palette)
-    return palette, _distances(seen, seen)
+    seen = _seen(_table("palette"))
+    return _table("palette"), _distances(seen, seen)
 
 
 @functools.cache
@@ -153,7 +128,7 @@ def _spare_colors() -> np.ndarray:
 def _seen(rgb: np.ndarray) -> np.ndarray:
     """Turn colours (N, 3) to OKLab (3, N, 3): normal sight, without green and without red cones."""
     linear = _linear(rgb)
-    sights = (np.eye(3), np.array(_DEUTERANOPIA), np.array(_PROTANOPIA))
+    sights = (np.eye(3), _table("deuteranopia"), _table("protanopia"))
     return np.stack([_oklab(np.clip(linear @ sight.T, 0, 1)) for sight in sights])
 
 
@@ -170,4 +145,4 @@ def _linear(rgb: np.ndarray) -> np.ndarray:
 
 def _oklab(linear: np.ndarray) -> np.ndarray:
     """Turn linear RGB (..., 3) to OKLab, in which distance is how different colours look."""
-    return np.cbrt(linear @ np.array(_CONES).T) @ np.array(_OKLAB).T
+    return np.cbrt(linear @ _table("cones").T) @ _table("oklab").T

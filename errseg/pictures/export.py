@@ -131,23 +131,20 @@ def write_result(
     Args:
         result: from `Predictor`.
         photo: what was segmented, (H, W, 3) uint8 RGB.
-        folder: made if it isn't there.
+        folder: made if it isn't there; the three files' paths are returned.
         opacity: of the class colours, in [0, 1].
-
-    Returns:
-        the paths of the three files.
 
     Raises:
         OSError: the folder can't be made or written to.
     """
     folder.mkdir(parents=True, exist_ok=True)
     colors = result_colors(result)
-    overlay = labelled_overlay(photo, result.labels, legend(result, colors), opacity)
-    overlay.save(folder / OVERLAY_FILE)
-    palette_mask(result.labels, colors)[0].save(folder / MASK_FILE)
+    paths = [folder / name for name in (OVERLAY_FILE, MASK_FILE, RESULT_FILE)]
+    labelled_overlay(photo, result.labels, legend(result, colors), opacity).save(paths[0])
+    palette_mask(result.labels, colors)[0].save(paths[1])
     text = json.dumps(as_dict(result, colors), indent=1, ensure_ascii=False)
-    (folder / RESULT_FILE).write_text(text + "\n", encoding="utf-8")
-    return [folder / name for name in (OVERLAY_FILE, MASK_FILE, RESULT_FILE)]
+    paths[2].write_text(text + "\n", encoding="utf-8")
+    return paths
 
 
 def _settings(result: Result) -> dict:

@@ -93,11 +93,8 @@ def _legend(axes: Axes, result: Result, entries: list) -> None:
     from matplotlib.patches import Patch
 
     rows = [
-        Patch(
-            facecolor=hex_color(entry.color),
-            label=f"{entry.name}  {entry.area:.0%}  {entry.score:.2f}",
-        )
-        for entry in entries[:MOST_BARS]
+        Patch(facecolor=hex_color(e.color), label=f"{e.name}  {e.area:.0%}  {e.score:.2f}")
+        for e in entries[:MOST_BARS]
     ]
     if none := float((result.labels < 0).mean()):
         rows.append(Patch(facecolor="0.44", label=f"{NONE_NAME}  {none:.0%}"))
@@ -108,10 +105,10 @@ def _legend(axes: Axes, result: Result, entries: list) -> None:
 def _ranking(axes: Axes, result: Result, colors: tuple[Color, ...]) -> None:
     order = np.argsort(crm_ranks(result))[:MOST_BARS]
     kept = set(result.kept)
+    dropped = {"color": "none", "edgecolor": "0.5", "hatch": "////"}
     for place, index in enumerate(order):
-        color = hex_color(colors[index])
-        dropped = {} if index in kept else {"color": "none", "edgecolor": "0.5", "hatch": "////"}
-        axes.barh(place, result.crm_scores[index], **({"color": color} | dropped))
+        style = {"color": hex_color(colors[index])} if index in kept else dropped
+        axes.barh(place, result.crm_scores[index], **style)
     axes.set_yticks(range(len(order)), [result.classes[index] for index in order], fontsize=6.5)
     axes.invert_yaxis()
     if len(kept) < len(result.classes) and len(kept) <= len(order):
@@ -138,15 +135,14 @@ def _heats(
         axes.set_title(heat.title, fontsize=8)
         axes.set_axis_off()
     # As solid as on the photo, so that the bar's colours are those of the maps.
+    place = {"orientation": "horizontal", "fraction": 0.05, "pad": 0.04}
     scale = ScalarMappable(cmap=HEAT)
-    bar = all_axes[0].figure.colorbar(
-        scale, ax=all_axes, orientation="horizontal", fraction=0.05, pad=0.04, alpha=HEAT_OPACITY
-    )
-    ends = (
-        "\n".join(f"{quantity} {span[end]:.2f}" for quantity, span in ranges.items())
-        for end in (0, 1)
-    )
-    bar.set_ticks([0, 1], labels=[f"{word}\n{end}" for word, end in zip(ENDS, ends, strict=True)])
+    bar = all_axes[0].figure.colorbar(scale, ax=all_axes, alpha=HEAT_OPACITY, **place)
+    ends = [
+        "\n".join([word, *(f"{quantity} {span[end]:.2f}" for quantity, span in ranges.items())])
+        for end, word in enumerate(ENDS)
+    ]
+    bar.set_ticks([0, 1], labels=ends)
     for label, side in zip(bar.ax.get_xticklabels(), ("left", "right"), strict=True):
         label.set_horizontalalignment(side)
     bar.set_label("one colour scale for all maps", fontsize=7)
@@ -155,13 +151,12 @@ def _heats(
 
 def heat_ranges(heats: list[Heat]) -> dict[str, tuple[float, float]]:
     """Find the least and the greatest value of each quantity, over all maps of it."""
-    values: dict[str, list[np.ndarray]] = {}
+    ranges = {}
     for heat in heats:
-        values.setdefault(heat.quantity, []).append(heat.values)
-    return {
-        quantity: (float(min(map(np.min, maps))), float(max(map(np.max, maps))))
-        for quantity, maps in values.items()
-    }
+        least, greatest = float(heat.values.min()), float(heat.values.max())
+        known = ranges.get(heat.quantity, (least, greatest))
+        ranges[heat.quantity] = (min(least, known[0]), max(greatest, known[1]))
+    return ranges
 
 
 def _settings(result: Result) -> str:

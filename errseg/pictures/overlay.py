@@ -15,41 +15,27 @@ from errseg.pictures.colors import Color
 
 DEFAULT_OPACITY = 0.55
 """Of the class colours over the photo: colours tell apart, and the photo still shows through."""
-
 NONE_INDEX = 255
 """The palette mask's index for pixels without a class, as in the benchmarks' label images."""
-
 NONE_NAME = "none of these"
 """How pixels without a class are called in a legend."""
-
 NONE_COLOR = (112, 112, 112)  # no class has a grey
 _NONE_TONES = np.linspace(20, 160, 256)  # greys for 0..255: darker, but shadows keep their detail
 
 
 @dataclass(frozen=True)
 class LegendEntry:
-    """One class that is present in a label map.
+    """One class that is present in a label map."""
 
-    Attributes:
-        index: the class's, in the vocabulary, or -1 for pixels without a class.
-        name: the class's.
-        color: the class's.
-        area: share of all pixels, 0..1.
-        score: mean over the class's pixels, 0..1.
-    """
-
-    index: int
+    index: int  # in the vocabulary, or -1 for pixels without a class
     name: str
     color: Color
-    area: float
-    score: float
+    area: float  # share of all pixels, 0..1
+    score: float  # mean over the class's pixels, 0..1
 
 
 def lay_colors(
-    image: np.ndarray,
-    labels: np.ndarray,
-    colors: Sequence[Color],
-    opacity: float = DEFAULT_OPACITY,
+    image: np.ndarray, labels: np.ndarray, colors: Sequence[Color], opacity: float = DEFAULT_OPACITY
 ) -> np.ndarray:
     """Lay the class colours over the photo, with a thin light line between classes.
 
@@ -120,16 +106,9 @@ def summarize(
     _check_labels(labels, len(names))
     counts, totals = _sums(labels, len(names)), _sums(labels, len(names), scores)
     present = np.flatnonzero(counts)
-    return [
-        LegendEntry(
-            index=int(index),
-            name=names[index],
-            color=colors[index],
-            area=float(counts[index] / labels.size),
-            score=float(totals[index] / counts[index]),
-        )
-        for index in present[np.argsort(-counts[present], kind="stable")]
-    ]
+    order = present[np.argsort(-counts[present], kind="stable")].tolist()
+    shares = [(float(counts[i] / labels.size), float(totals[i] / counts[i])) for i in order]
+    return [LegendEntry(i, names[i], colors[i], *s) for i, s in zip(order, shares, strict=True)]
 
 
 def palette_mask(
@@ -139,11 +118,8 @@ def palette_mask(
 
     A palette has 256 places and `NONE_INDEX`, 255, means no class. With up to 255 classes a
     pixel's index is its class. With more the indices count the classes present, in ascending
-    order; should more than 255 be present, the smallest become no class.
-
-    Args:
-        labels: (H, W) integers, -1 or an index into `colors`.
-        colors: the T colours.
+    order; should more than 255 be present, the smallest become no class. Labels and colours are
+    those of `lay_colors`.
 
     Returns:
         the image in mode P, and the class of each palette index.
@@ -166,7 +142,7 @@ def palette_mask(
     palette[: len(classes)] = np.array(colors, np.uint8).reshape(-1, 3)[classes]
     mask = Image.fromarray(index_of_class[labels])
     mask.putpalette(palette.tobytes())  # turns mode L into P
-    return mask, tuple(int(index) for index in classes)
+    return mask, tuple(classes.tolist())
 
 
 def resize_labels(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -49,12 +50,9 @@ def contact_sheet(
     rows = -(-len(pairs) // columns)
     size = (columns * 2 * (TILE[0] + GAP) + GAP, rows * (TILE[1] + GAP) + GAP)
     sheet = Image.new("RGB", size, PAPER)
-    for place, pair in enumerate(pairs):
-        row, column = divmod(place, columns)
-        for side, picture in enumerate(pair):
-            left = GAP + (2 * column + side) * (TILE[0] + GAP)
-            top = GAP + row * (TILE[1] + GAP)
-            # Photo and masks touch in the middle, whatever their aspect.
-            tile = ImageOps.pad(picture, TILE, color=PAPER, centering=(1 - side, 0.5))
-            sheet.paste(tile, (left, top))
+    for place, picture in enumerate(itertools.chain(*pairs)):
+        row, column = divmod(place, 2 * columns)
+        # Photo and masks touch in the middle, whatever their aspect.
+        tile = ImageOps.pad(picture, TILE, color=PAPER, centering=(1 - column % 2, 0.5))
+        sheet.paste(tile, (GAP + column * (TILE[0] + GAP), GAP + row * (TILE[1] + GAP)))
     return sheet
