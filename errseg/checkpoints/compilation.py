@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from errseg.errors import InputError
 
 if TYPE_CHECKING:  # slow to import, and the app checks its options without a network
     import torch
-    from torch import nn
 
     from errseg.network.model import ERRSeg
 
 ZERO_GPU = "SPACES_ZERO_GPU"
 """Environment variable that Hugging Face sets where a GPU is lent for one call."""
-INDUCTOR = "inductor"
-"""torch's own compiler."""
 
 
 def check_place() -> None:
@@ -47,30 +43,21 @@ def check_compilable(device: torch.device) -> None:
         )
 
 
-def compile_network(model: ERRSeg, backend: str = INDUCTOR) -> ERRSeg:
+def compile_network(model: ERRSeg, backend: str = "inductor") -> ERRSeg:
     """Compile a network's parts in place: each at its first call, which then takes seconds.
 
-    The results stay the same but for rounding, and so do the names of the weights.
-
-    Args:
-        model: on its device and in its precision.
-        backend: a name that `torch.compile` knows.
-    """
-    for part in _parts(model):
-        part.compile(backend=backend)
-    return model
-
-
-def _parts(model: ERRSeg) -> Iterator[nn.Module]:
-    """List what sees one group of classes, or one photo of a fixed size.
-
-    What is around it has loops that depend on P, and would be compiled for every P anew.
+    The model is on its device and in its precision already. The results stay the same but for
+    rounding, and so do the names of the weights. The backend is one of `torch.compile`'s.
     """
     from errseg.network.escf import Skipped
 
+    # Parts that see one group of classes, or one photo of a fixed size. What is around them has
+    # loops that depend on P, and would be compiled for every P anew. GUD's first stage is quick.
+    parts = [*model.decoder.stages[1:], *model.towers.compiled_parts()]
     for layer in model.escf:
         for fusion in (layer.sfm, layer.cfm):
             if not isinstance(fusion, Skipped):
-                yield from (fusion.attention, fusion.feed_forward)
-    yield from model.decoder.stages[1:]  # the first takes little time
-    yield from model.towers.compiled_parts()
+                parts += (fusion.attention, fusion.feed_forward)
+    for part in parts:
+        part.compile(backend=backend)
+    return model

@@ -27,16 +27,16 @@ def list_checkpoints() -> list[str]:
 
     try:
         tree = huggingface_hub.list_repo_tree(REPOSITORY, recursive=True, revision=_revision())
-        files = [(entry.size, entry.path) for entry in tree if hasattr(entry, "size")]
+        files = sorted((-entry.size, entry.path) for entry in tree if hasattr(entry, "size"))
     except Exception as error:  # offline, no such revision, rate limits: a dozen kinds
         raise InputError(
             f"The Hub can't be asked for released models ({type(error).__name__}); "
             "those that are here go on."
         ) from None
-    found = [(-size, path) for size, path in files if path.endswith(ENDINGS)]
+    found = [path for _, path in files if path.endswith(ENDINGS)]
     if not found:
         raise InputError(f"{REPOSITORY} holds no checkpoint.")
-    return [path for _, path in sorted(found)]
+    return found
 
 
 def fetch_checkpoint(file: str) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from pathlib import Path
@@ -25,13 +24,8 @@ CONFIG_KEY = "config"
 OWN_ENDING = ".safetensors"
 """Ending of the files that `save_model` writes."""
 EARLIER_TOWERS = {"reliance": "conse_weight", "looks": "views"}
-EARLIER_CALIBRATION = {
-    "score_scale": "scale",
-    "score_bias": "bias",
-    "score_competition": "competition",
-    "threshold": "threshold",
-}
-"""Fields that earlier files, the embedded one among them, have under other names."""
+EARLIER_CALIBRATION = ("score_scale", "score_bias", "score_competition", "threshold")
+"""Fields that earlier files, the embedded one among them, have elsewhere or under other names."""
 HELD_OUT_FILE = "held_out.txt"
 """Beside weights from before configurations had `ModelConfig.held_out`: its names, one a line."""
 
@@ -44,11 +38,6 @@ def check_weights_ending(path: Path) -> None:
     """
     if path.suffix != OWN_ENDING:
         raise InputError(f"Weights are written as {OWN_ENDING}; {path.name} ends otherwise.")
-
-
-def config_as_json(config: ModelConfig) -> str:
-    """Write a configuration as a weights file carries it."""
-    return json.dumps(dataclasses.asdict(config))
 
 
 def config_from_metadata(metadata: dict[str, str] | None, path: Path) -> ModelConfig:
@@ -66,29 +55,28 @@ def config_from_metadata(metadata: dict[str, str] | None, path: Path) -> ModelCo
             f"{path.name} holds no ERR-Seg configuration; give a file that save_model wrote."
         )
     try:
-        fields = {"held_out": _held_out_beside(path), **json.loads(metadata[CONFIG_KEY])}
+        stored = json.loads(metadata[CONFIG_KEY])
+        fields = _as_tuples({"held_out": _held_out_beside(path), **stored})
         towers = {EARLIER_TOWERS.get(k, k): v for k, v in fields.pop("towers").items()}
-        earlier = {
-            new: fields.pop(old) for old, new in EARLIER_CALIBRATION.items() if old in fields
-        }
-        parts = {
-            "towers": _dataclass(ClipConfig if "open_clip_name" in towers else LiteConfig, towers),
-            "head": _dataclass(HeadConfig, fields.pop("head")),
-            "calibration": _dataclass(Calibration, fields.pop("calibration", earlier)),
-        }
-        return _dataclass(ModelConfig, {**fields, **parts})
+        moved = [field for field in EARLIER_CALIBRATION if field in fields]
+        earlier = {field.removeprefix("score_"): fields.pop(field) for field in moved}
+        return ModelConfig(
+            towers=(ClipConfig if "open_clip_name" in towers else LiteConfig)(**towers),
+            head=HeadConfig(**fields.pop("head")),
+            calibration=Calibration(**fields.pop("calibration", earlier)),
+            **fields,
+        )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path.name} was written for another version ({error}).") from None
 
 
 def advised_threshold(model: str | Path) -> float:
-    """Read the threshold that a model advises, without its tensors and without torch.
+    """Read the threshold in [0, 1] that a model advises, without its tensors and without torch.
+
+    It is 0, which refuses no pixel, where none is advised, as by the released checkpoints.
 
     Args:
-        model: a name of `list_models`, or a weights file; the released checkpoints advise none.
-
-    Returns:
-        a score in [0, 1]; 0, which refuses no pixel, where no threshold is advised.
+        model: a name of `list_models`, or a weights file.
 
     Raises:
         InputError: there is no such model, or a file of ours is not what it should be.
@@ -116,9 +104,7 @@ def _held_out_beside(path: Path) -> list[str]:
     return listing.read_text(encoding="utf-8").splitlines() if listing.is_file() else []
 
 
-def _dataclass(kind: type, fields: dict) -> object:
-    return kind(**{name: _as_tuples(value) for name, value in fields.items()})
-
-
 def _as_tuples(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _as_tuples(inner) for name, inner in value.items()}
     return tuple(map(_as_tuples, value)) if isinstance(value, list) else value

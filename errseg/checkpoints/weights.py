@@ -6,6 +6,7 @@ Our file carries its own configuration and, for errseg-lite, its tokenizer, so a
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import torch
@@ -14,11 +15,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from errseg.checkpoints.compilation import check_compilable, compile_network
+from errseg.checkpoints.hub import ENDINGS
 from errseg.checkpoints.stored_config import (
     CONFIG_KEY,
     OWN_ENDING,
     check_weights_ending,
-    config_as_json,
     config_from_metadata,
     file_hash,
 )
@@ -66,18 +67,18 @@ def load_model(
     if compile:
         check_compilable(device)
     path = Path(name_or_path)
-    if path.suffix == OWN_ENDING:
-        model = _load_safetensors(path)
-    elif path.suffix in (".pth", ".pt"):
-        model = _load_released(path)
-    else:
-        config = model_config(str(name_or_path))
-        if config.name not in EMBEDDED:
+    if path.suffix not in ENDINGS:
+        name = model_config(str(name_or_path)).name
+        if name not in EMBEDDED:
             raise InputError(
-                f"The weights of {config.name} don't ship with the code. Download the released "
+                f"The weights of {name} don't ship with the code. Download the released "
                 "checkpoint and give its path, for example load_model('errseg_b.pth')."
             )
-        model = _load_safetensors(EMBEDDED[config.name])
+        path = EMBEDDED[name]
+    if not path.is_file():
+        raise InputError(f"There is no weights file {path.name} in {path.parent.name or '.'}.")
+    model = _load_safetensors(path) if path.suffix == OWN_ENDING else _load_released(path)
+    model.weights_hash = file_hash(path)
     model = model.to(device).cast(dtype)
     return compile_network(model) if compile else model
 
@@ -118,7 +119,8 @@ def save_model(model: ERRSeg, path: Path) -> None:
             tensors[name + SCALE_SUFFIX] = scale
         else:
             tensors[name] = tensor.half().contiguous()
-    metadata = {CONFIG_KEY: config_as_json(model.config), **model.towers.metadata()}
+    config = json.dumps(dataclasses.asdict(model.config))
+    metadata = {CONFIG_KEY: config, **model.towers.metadata()}
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     save_file(tensors, partial, metadata)
@@ -126,7 +128,6 @@ def save_model(model: ERRSeg, path: Path) -> None:
 
 
 def _load_safetensors(path: Path) -> ERRSeg:
-    _require_file(path)
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -147,12 +148,10 @@ def _load_safetensors(path: Path) -> ERRSeg:
     model.load_state_dict(tensors, assign=True)
     model.towers.rebuild_buffers()
     model.towers.take_metadata(metadata)
-    model.weights_hash = file_hash(path)
     return model
 
 
 def _load_released(path: Path) -> ERRSeg:
-    _require_file(path)
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except Exception as error:  # torch raises a dozen kinds for a file that is not a checkpoint
@@ -165,36 +164,26 @@ def _load_released(path: Path) -> ERRSeg:
             f"{path.name} is not a released ERR-Seg checkpoint: it has no {VARIANT_TENSOR}."
         )
     width = state_dict[VARIANT_TENSOR].shape[-1]
-    for config in MODELS:
-        if isinstance(config.towers, ClipConfig) and config.towers.embedding == width:
-            break
-    else:
+    released = (config for config in MODELS if isinstance(config.towers, ClipConfig))
+    config = next((config for config in released if config.towers.embedding == width), None)
+    if config is None:
         raise InputError(f"{path.name} has text embeddings {width} wide; no variant has those.")
     with torch.device("meta"):
         model = build_model(config)
     model.to_empty(device="cpu")
     model.towers.rebuild_buffers()
     model.load_published(state_dict)
-    model.weights_hash = file_hash(path)
     return model
-
-
-def _require_file(path: Path) -> None:
-    if not path.is_file():
-        raise InputError(f"There is no weights file {path.name} in {path.parent.name or '.'}.")
 
 
 def _dequantize(stored: dict[str, Tensor]) -> dict[str, Tensor]:
     """Turn stored tensors into float32 (integers that count stay)."""
     tensors = {}
-    for name, tensor in stored.items():
-        if name.endswith(SCALE_SUFFIX):
-            continue
-        scale = stored.get(name + SCALE_SUFFIX)
-        if scale is not None:
-            tensors[name] = tensor.float() * _per_row(scale, tensor)
-        else:
-            tensors[name] = tensor.float() if tensor.is_floating_point() else tensor
+    for name in (name for name in stored if not name.endswith(SCALE_SUFFIX)):
+        tensor, scale = stored[name], stored.get(name + SCALE_SUFFIX)
+        if scale is not None or tensor.is_floating_point():
+            tensor = tensor.float()
+        tensors[name] = tensor if scale is None else tensor * _per_row(scale, tensor)
     return tensors
 
 
@@ -204,11 +193,9 @@ def _per_row(scale: Tensor, tensor: Tensor) -> Tensor:
 
 def _as_named_today(model: ERRSeg, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Give tensors of an earlier file the names they have today, and add what it lacks."""
-    named = {}
-    for name, tensor in tensors.items():
-        for earlier, today in model.towers.earlier_names.items():
-            name = name.replace(TOWERS + earlier, TOWERS + today)
-        named[name] = tensor
+    for earlier, today in model.towers.earlier_names.items():
+        old, new = TOWERS + earlier, TOWERS + today
+        tensors = {name.replace(old, new): tensor for name, tensor in tensors.items()}
     zero = tuple(TOWERS + name for name in model.towers.zero_at_first)
     ours = model.state_dict().items()
-    return {n: torch.zeros(t.shape) for n, t in ours if n.startswith(zero)} | named
+    return {n: torch.zeros(t.shape) for n, t in ours if n.startswith(zero)} | tensors

@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from operator import itemgetter
 from pathlib import Path
-from typing import TypeVar
 
 from cachetools import LRUCache
 from platformdirs import user_cache_path
@@ -41,15 +40,9 @@ DELETE FROM texts WHERE key IN (
 )
 """
 
-T = TypeVar("T")
-
 
 class BoundedCache:
-    """Keep what was used last, up to a number of bytes; safe to share between threads.
-
-    Args:
-        limit: bytes.
-    """
+    """Keep what was used last, up to `limit` bytes; safe to share between threads."""
 
     def __init__(self, limit: int):
         self._values = LRUCache(limit, getsizeof=itemgetter(1))  # key -> (value, bytes)
@@ -95,16 +88,29 @@ class DiskCache:
         keys = {self._key(text): text for text in texts}
         if not keys or not self.path.is_file():
             return {}
-        found = self._transaction(lambda connection: _read(connection, keys)) or {}
+
+        def read(connection: sqlite3.Connection) -> dict[bytes, bytes]:
+            select = "SELECT key, value FROM texts WHERE key = ?"
+            rows = [connection.execute(select, (key,)).fetchone() for key in keys]
+            used = [(time.time(), row[0]) for row in rows if row]
+            connection.executemany("UPDATE texts SET used = ? WHERE key = ?", used)
+            return dict(filter(None, rows))
+
+        found = self._transaction(read) or {}
         return {keys[key]: value[CHECKSUM:] for key, value in found.items() if _intact(key, value)}
 
     def put(self, values: Mapping[str, bytes]) -> None:
         """Keep values, dropping those used longest ago if there are too many."""
         keyed = {self._key(text): value for text, value in values.items()}
         rows = [(key, _checksum(key, value) + value, time.time()) for key, value in keyed.items()]
-        self._transaction(lambda connection: _write(connection, rows, self.limit))
 
-    def _transaction(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
+        def write(connection: sqlite3.Connection) -> None:
+            connection.executemany("INSERT OR REPLACE INTO texts VALUES (?, ?, ?)", rows)
+            connection.execute(DROP_OLDEST, (self.limit,))
+
+        self._transaction(write)
+
+    def _transaction(self, work: Callable[[sqlite3.Connection], dict | None]) -> dict | None:
         """Do all of some work or nothing of it; None where that can't be done."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -132,20 +138,6 @@ def cache_folder() -> Path | None:
     if chosen.casefold() == OFF:
         return None
     return Path(chosen) if chosen else user_cache_path("errseg", appauthor=False)
-
-
-def _read(connection: sqlite3.Connection, keys: Iterable[bytes]) -> dict[bytes, bytes]:
-    select = "SELECT key, value FROM texts WHERE key = ?"
-    rows = [connection.execute(select, (key,)).fetchone() for key in keys]
-    found = dict(row for row in rows if row is not None)
-    used = [(time.time(), key) for key in found]
-    connection.executemany("UPDATE texts SET used = ? WHERE key = ?", used)
-    return found
-
-
-def _write(connection: sqlite3.Connection, rows: list[tuple], limit: int) -> None:
-    connection.executemany("INSERT OR REPLACE INTO texts VALUES (?, ?, ?)", rows)
-    connection.execute(DROP_OLDEST, (limit,))
 
 
 def _checksum(key: bytes, value: bytes) -> bytes:

@@ -43,7 +43,12 @@ def load_image(image: Image.Image | np.ndarray | str | Path) -> np.ndarray:
         InputError: the file can't be read, or the photo is too small or too large.
     """
     if isinstance(image, np.ndarray):
-        return _check_array(image)
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise InputError(
+                f"An array must be uint8 RGB of shape (H, W, 3), not {image.dtype} {image.shape}."
+            )
+        _check_size(image.shape[1], image.shape[0])
+        return np.ascontiguousarray(image)
     if isinstance(image, Image.Image):
         return _upright_rgb(image)
     path = Path(image)
@@ -88,8 +93,8 @@ def network_size(
     aspect = 1.0
     if config.keep_aspect:
         aspect = min(max(photo[1] / photo[0], 1 / WIDEST_ASPECT), WIDEST_ASPECT)
-    height, width = side / math.sqrt(aspect), side * math.sqrt(aspect)
-    return _to_grid(height), _to_grid(width)
+    cells = (side / math.sqrt(aspect) / STRIDES[-1], side * math.sqrt(aspect) / STRIDES[-1])
+    return tuple(max(2, round(count)) * STRIDES[-1] for count in cells)  # all grids fit
 
 
 def resize_photo(photo: np.ndarray, size: tuple[int, int], config: ModelConfig) -> np.ndarray:
@@ -98,49 +103,26 @@ def resize_photo(photo: np.ndarray, size: tuple[int, int], config: ModelConfig) 
     if config.keep_aspect:
         return np.array(image.resize(size[::-1], Image.Resampling.BILINEAR))
     scale = min(LOADER_SHORT / min(image.size), LOADER_LONG / max(image.size))
-    loaded = image.resize(
-        tuple(round(side * scale) for side in image.size), Image.Resampling.BILINEAR
-    )
+    loaded = ImageOps.scale(image, scale, Image.Resampling.BILINEAR)
     import torch  # slow; the demo reads photos before the network is there
 
     pixels = torch.from_numpy(np.array(loaded)).permute(2, 0, 1)[None].float()
-    squeezed = torch.nn.functional.interpolate(
-        pixels, size=size, mode="bilinear", align_corners=False
-    )
+    squeezed = torch.nn.functional.interpolate(pixels, size, mode="bilinear")
     return squeezed[0].round().byte().permute(1, 2, 0).numpy()
-
-
-def _to_grid(side: float) -> int:
-    """Round to a multiple of the coarsest stride, so that all grids fit."""
-    return max(2, round(side / STRIDES[-1])) * STRIDES[-1]
 
 
 def _upright_rgb(image: Image.Image) -> np.ndarray:
     _check_size(*image.size)
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        image = Image.fromarray(_eight_bits(np.asarray(image)))
+        grey = np.asarray(image)  # of 16 bits, or small already
+        wide = np.issubdtype(grey.dtype, np.integer) and grey.max(initial=0) > 255
+        values = grey.astype(np.float64) / (257 if wide else 1)
+        image = Image.fromarray(values.clip(0, 255).round().astype(np.uint8))
     elif image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image.convert("RGBA"))
     return np.array(image.convert("RGB"))
-
-
-def _eight_bits(grey: np.ndarray) -> np.ndarray:
-    """Scale 16-bit (or already small) grey values to 0..255."""
-    values = grey.astype(np.float64)
-    if np.issubdtype(grey.dtype, np.integer) and values.max(initial=0) > 255:
-        values = values / 257
-    return values.clip(0, 255).round().astype(np.uint8)
-
-
-def _check_array(image: np.ndarray) -> np.ndarray:
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise InputError(
-            f"An array must be uint8 RGB of shape (H, W, 3), not {image.dtype} {image.shape}."
-        )
-    _check_size(image.shape[1], image.shape[0])
-    return np.ascontiguousarray(image)
 
 
 def _check_size(width: int, height: int) -> None:

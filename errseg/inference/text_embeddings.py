@@ -13,7 +13,6 @@ from errseg.words.vocabulary import ClassPrompt, Vocabulary, fill_templates
 
 TEXT_CACHE = 32 * 2**20
 """Bytes of text embeddings that are kept: some 10,000 prompts of errseg-large."""
-
 EXPANSIONS_SAID = 5
 """Expanded words that are named one by one in a result's notices."""
 
@@ -21,9 +20,7 @@ EXPANSIONS_SAID = 5
 class VocabularyEmbedder:
     """Embed vocabularies with a model's text tower, every prompt once.
 
-    Args:
-        model: whose text tower embeds. What it embeds is kept on disk too, unless its weights are
-            random.
+    What it embeds is kept on disk too, unless the model's weights are random.
     """
 
     def __init__(self, model: ERRSeg):
@@ -51,13 +48,10 @@ class VocabularyEmbedder:
         # The mean's length doesn't matter: it is normalised.
         text = torch.stack([sum(w * embedded[p] for p, w in own.items()) for own in prompts])
         limit = self.model.config.towers.context_length
-        cut = (
-            prompt.name
-            for prompt, own in zip(vocabulary.classes, prompts, strict=True)
-            if any(length > limit for length in self.model.towers.prompt_lengths(list(own)))
-        )
         too_long = [
-            f"{name!r} is too long for the text tower; its end is not read." for name in cut
+            f"{prompt.name!r} is too long for the text tower; its end is not read."
+            for prompt, own in zip(vocabulary.classes, prompts, strict=True)
+            if max(self.model.towers.prompt_lengths(list(own))) > limit
         ]
         return F.normalize(text, dim=-1), expansion_notices(expanded) + too_long
 
@@ -86,25 +80,21 @@ class VocabularyEmbedder:
     def _embed_prompts(self, prompts: list[str]) -> dict[str, Tensor]:
         known = {prompt: self._prompts.get(prompt) for prompt in prompts}
         missing = [prompt for prompt, embedding in known.items() if embedding is None]
-        found = self._stored(missing)
+        stored = self._disk.get(missing) if self._disk else {}
+        found = {
+            prompt: torch.frombuffer(bytearray(value), dtype=torch.float32).to(self.model.device)
+            for prompt, value in stored.items()
+        }
         if new := [prompt for prompt in missing if prompt not in found]:
             rows = self.model.encode_text(new)
             # Copies: a view would hold all the others.
             computed = {prompt: row.clone() for prompt, row in zip(new, rows, strict=True)}
             found |= computed
-            if self._disk is not None:
+            if self._disk:
                 self._disk.put({p: e.cpu().numpy().tobytes() for p, e in computed.items()})
         for prompt, embedding in found.items():
             self._prompts.put(prompt, embedding, embedding.nbytes)
         return known | found
-
-    def _stored(self, prompts: list[str]) -> dict[str, Tensor]:
-        """Read those embeddings that are on disk."""
-        stored = {} if self._disk is None else self._disk.get(prompts)
-        return {
-            prompt: torch.frombuffer(bytearray(value), dtype=torch.float32).to(self.model.device)
-            for prompt, value in stored.items()
-        }
 
 
 def expansion_notices(expanded: dict[str, str]) -> list[str]:

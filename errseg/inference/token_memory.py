@@ -38,14 +38,9 @@ class TokenMemory:
         return cls(model.class_tokens, KNOWN_CLASSES * cells * width * itemsize)
 
     def __call__(self, features: ImageFeatures, text: Tensor) -> Tensor:
-        """Return the classes' tokens, computing those that are not known.
+        """Return some classes' tokens (1, P, h, w, C), computing those that are not known.
 
-        Args:
-            features: the photo's, always the same.
-            text: text embeddings of some classes (1, P, C).
-
-        Returns:
-            (1, P, h, w, C).
+        The features are the photo's, always the same; the text embeddings are (1, P, C).
         """
         keys = [row.tobytes() for row in text[0].float().cpu().numpy()]
         tokens = [self._tokens.get(key) for key in keys]
