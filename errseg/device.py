@@ -32,9 +32,8 @@ _TRIAL = threading.Lock()
 def find_device(name: str = AUTOMATIC) -> torch.device:
     """Turn a device's name into a device that is there.
 
-    Args:
-        name: "auto" (a CUDA GPU if there is one, otherwise the CPU), or a name of torch's, such
-            as "cpu", "cuda:1" or "mps".
+    "auto" is a CUDA GPU if there is one, otherwise the CPU; other names are torch's, such as "cpu",
+    "cuda:1" or "mps".
 
     Raises:
         InputError: there is no such device here.
@@ -54,32 +53,24 @@ def find_device(name: str = AUTOMATIC) -> torch.device:
 
 
 def check_precision(name: object) -> str:
-    """Return a precision's name as it is.
-
-    Raises:
-        InputError: there is no such precision.
-    """
+    """Return a precision's name as it is, or raise an `InputError` if there is none such."""
     if name not in PRECISIONS:
         raise InputError(f"There is no precision {str(name)[:20]!r}; give {', '.join(PRECISIONS)}.")
     return name
 
 
 def find_precision(name: str, device: torch.device) -> torch.dtype:
-    """Turn a precision's name into the type of number that the network computes in.
+    """Turn one of `PRECISIONS` into the type of number that the network computes in on a device.
 
-    Args:
-        name: one of `PRECISIONS`; "auto" is bfloat16 on a CUDA GPU that has it natively and on a
-            CPU that has it natively and is faster with it (which is tried once), float16 on other
-            GPUs, and float32 on other CPUs.
-        device: where the network runs.
+    "auto" is bfloat16 on a CUDA GPU that has it natively and on a CPU that has it natively and is
+    faster with it (which is tried once), float16 on other GPUs, and float32 on other CPUs.
 
     Raises:
-        InputError: there is no such precision.
+        InputError: see `check_precision`.
     """
     import torch
 
-    check_precision(name)
-    if name != AUTOMATIC:
+    if check_precision(name) != AUTOMATIC:
         return getattr(torch, name)
     if device.type == "cpu":
         has = getattr(torch.cpu, "get_capabilities", dict)()  # older torch can't tell

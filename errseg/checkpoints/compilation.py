@@ -17,10 +17,9 @@ ZERO_GPU = "SPACES_ZERO_GPU"
 
 
 def check_place() -> None:
-    """Refuse to compile on ZeroGPU: a call's process ends with it, and what it compiled is lost.
+    """Refuse with an `InputError` to compile on ZeroGPU.
 
-    Raises:
-        InputError: this is ZeroGPU.
+    A call's process ends with it there, and what it compiled is lost.
     """
     if os.environ.get(ZERO_GPU):
         raise InputError(

@@ -31,10 +31,9 @@ HELD_OUT_FILE = "held_out.txt"
 
 
 def check_weights_ending(path: Path) -> None:
-    """Refuse a file to write weights to that `load_model` would take for another kind.
+    """Refuse a file to write weights to, with an `InputError`, that doesn't end in `OWN_ENDING`.
 
-    Raises:
-        InputError: it doesn't end in `OWN_ENDING`.
+    `load_model` would take it for another kind.
     """
     if path.suffix != OWN_ENDING:
         raise InputError(f"Weights are written as {OWN_ENDING}; {path.name} ends otherwise.")

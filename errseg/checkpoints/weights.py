@@ -137,10 +137,8 @@ def _load_safetensors(path: Path) -> ERRSeg:
     config = config_from_metadata(metadata, path)
     import timm  # takes a second
 
-    if not timm.is_model(config.towers.trunk):
-        raise InputError(
-            f"{path.name} asks for an image tower unknown here: {config.towers.trunk}."
-        )
+    if not timm.is_model(trunk := config.towers.trunk):
+        raise InputError(f"{path.name} asks for an image tower unknown here: {trunk}.")
     with torch.device("meta"):
         model = build_model(config)
     tensors = _as_named_today(model, _dequantize(stored))
@@ -179,11 +177,11 @@ def _load_released(path: Path) -> ERRSeg:
 def _dequantize(stored: dict[str, Tensor]) -> dict[str, Tensor]:
     """Turn stored tensors into float32 (integers that count stay)."""
     tensors = {}
-    for name in (name for name in stored if not name.endswith(SCALE_SUFFIX)):
-        tensor, scale = stored[name], stored.get(name + SCALE_SUFFIX)
-        if scale is not None or tensor.is_floating_point():
-            tensor = tensor.float()
-        tensors[name] = tensor if scale is None else tensor * _per_row(scale, tensor)
+    for name, tensor in stored.items():
+        if (scale := stored.get(name + SCALE_SUFFIX)) is not None:
+            tensors[name] = tensor.float() * _per_row(scale, tensor)
+        elif not name.endswith(SCALE_SUFFIX):
+            tensors[name] = tensor.float() if tensor.is_floating_point() else tensor
     return tensors
 
 

@@ -23,7 +23,7 @@ def label_pixels(
         logits: of the kept classes, (P, h, w).
         kept: (P,) their indices, ascending.
         size: the photo's H, W.
-        threshold: in [0, 1].
+        threshold: in [0, 1]; pixels whose best score is below it are labelled -1.
 
     Returns:
         labels (H, W) int64 and scores (H, W) float32.

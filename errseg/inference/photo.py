@@ -90,9 +90,8 @@ def network_size(
             f"The input size must lie between {SMALLEST_INPUT} and {LARGEST_INPUT} pixels, "
             f"not {side}."
         )
-    aspect = 1.0
-    if config.keep_aspect:
-        aspect = min(max(photo[1] / photo[0], 1 / WIDEST_ASPECT), WIDEST_ASPECT)
+    aspect = photo[1] / photo[0] if config.keep_aspect else 1.0
+    aspect = min(max(aspect, 1 / WIDEST_ASPECT), WIDEST_ASPECT)
     cells = (side / math.sqrt(aspect) / STRIDES[-1], side * math.sqrt(aspect) / STRIDES[-1])
     return tuple(max(2, round(count)) * STRIDES[-1] for count in cells)  # all grids fit
 

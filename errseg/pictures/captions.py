@@ -34,12 +34,12 @@ def labelled_overlay(
     for entry in legend:
         colors[entry.index] = entry.color
     picture = Image.fromarray(lay_colors(image, labels, colors, opacity))
-    font = _font(_font_size(labels.shape))
+    font = _font(labels.shape)
     draw = ImageDraw.Draw(picture)
-    for plate in name_plates(labels, legend, font.size):
+    for plate in name_plates(labels, legend):
         x, y, width, height = plate.box
         ink, box = ink_color(plate.entry.color), (x, y, x + width - 1, y + height - 1)
-        draw.rounded_rectangle(box, _plate_pad(font) + 1, plate.entry.color, ink, width=1)
+        draw.rounded_rectangle(box, font.size // 4 + 1, plate.entry.color, ink, width=1)
         draw.text((x + width / 2, y + height / 2), plate.text, ink, font, anchor="mm")
     if not legend_below:
         return picture
@@ -63,21 +63,18 @@ class NamePlate:
     box: tuple[int, int, int, int]  # left, top, width, height in pixels of the label map
 
 
-def name_plates(
-    labels: np.ndarray, legend: Sequence[LegendEntry], font_size: int | None = None
-) -> list[NamePlate]:
+def name_plates(labels: np.ndarray, legend: Sequence[LegendEntry]) -> list[NamePlate]:
     """Find for each name the place where most of its plate is on the class's own pixels.
 
     Classes that have no such place, or only under another name, are left to the legend. Labels and
-    legend are those of `labelled_overlay`; the font's size, in pixels, follows the labels' if it
-    isn't given.
+    legend are those of `labelled_overlay`, and so is the font's size.
     """
     image_height, image_width = labels.shape
     step = max(1, round(max(labels.shape) / 160))  # a coarse grid is enough to find places
     grid = labels[step // 2 :: step, step // 2 :: step]
     free = np.ones(grid.shape, bool)
-    font = _font(font_size or _font_size(labels.shape))
-    pad = _plate_pad(font)
+    font = _font(labels.shape)
+    pad = font.size // 4
     plates = []
     for entry in legend:
         text = _shorten(entry.name, font, image_width * 0.4)
@@ -103,14 +100,6 @@ def name_plates(
         )
         plates.append(NamePlate(entry, text, (x, y, width, height)))
     return plates
-
-
-def _font_size(shape: tuple[int, int]) -> int:
-    return int(np.clip(max(shape) * 0.026, 13, 48))
-
-
-def _plate_pad(font) -> int:
-    return max(2, font.size // 4)
 
 
 def _window_means(mask: np.ndarray, rows: int, columns: int, scale: int) -> np.ndarray:
@@ -160,8 +149,9 @@ def _shorten(text: str, font, width: float) -> str:
 
 
 @functools.lru_cache(maxsize=8)
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    """Load DejaVu Sans, which matplotlib carries: Pillow's own font has no accented letters."""
+def _font(shape: tuple[int, int]) -> ImageFont.FreeTypeFont:
+    """Load DejaVu Sans, which matplotlib carries (Pillow's has no accents), to suit a photo."""
     import matplotlib  # takes a moment, and only pictures with text need it
 
+    size = int(np.clip(max(shape) * 0.026, 13, 48))
     return ImageFont.truetype(f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf", size)

@@ -42,13 +42,7 @@ def class_colors(names: Sequence[str]) -> tuple[Color, ...]:
     unless a class shown with it is too near, and up to about 12 classes can be told apart with
     any of the three kinds of sight. With more they differ as much as possible, and shapes and
     labels must help. For a vocabulary of hundreds pass the classes that CRM kept, or those
-    present. Equal names have equal colours.
-
-    Args:
-        names: the T names.
-
-    Returns:
-        T colours, in the order of the names.
+    present. The T colours are in the order of the T names; equal names have equal colours.
     """
     hashes = {
         key: int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8, salt=_SALT).digest())

@@ -56,9 +56,7 @@ def legend(result: Result, colors: tuple[Color, ...]) -> list[LegendEntry]:
 
 def crm_ranks(result: Result) -> np.ndarray:
     """Rank every class (T) by its CRM score, from 1; ties as CRM breaks them, lower index first."""
-    ranks = np.empty(len(result.classes), np.int64)
-    ranks[np.argsort(-result.crm_scores, kind="stable")] = np.arange(1, len(result.classes) + 1)
-    return ranks
+    return np.argsort(np.argsort(-result.crm_scores, kind="stable")) + 1
 
 
 def run_lengths(mask: np.ndarray) -> dict:
@@ -75,12 +73,9 @@ def run_lengths(mask: np.ndarray) -> dict:
 
 
 def as_dict(result: Result, colors: tuple[Color, ...], masks: bool = False) -> dict:
-    """Describe a result in types that JSON has.
+    """Describe a result and its colours, from `result_colors`, in types that JSON has.
 
-    Args:
-        result: from `Predictor`.
-        colors: from `result_colors`.
-        masks: add ``rle``, see `run_lengths`, to every class that is present.
+    With `masks` every class that is present has ``rle`` too, see `run_lengths`.
 
     Returns:
         ``format``; ``photo`` (``width``, ``height``); ``classes``, one entry per class of the
@@ -93,7 +88,7 @@ def as_dict(result: Result, colors: tuple[Color, ...], masks: bool = False) -> d
         ``timings`` in seconds by stage.
     """
     present = {entry.index: entry for entry in legend(result, colors)}
-    ranks, kept = crm_ranks(result), set(result.kept)
+    ranks, kept = crm_ranks(result).tolist(), set(result.kept)
     height, width = result.labels.shape
     index_is_class = len(result.classes) <= NONE_INDEX
     class_of_index = None if index_is_class else list(palette_mask(result.labels, colors)[1])
@@ -109,7 +104,7 @@ def as_dict(result: Result, colors: tuple[Color, ...], masks: bool = False) -> d
                 "mean_score": _round(present[index].score) if index in present else None,
                 "kept": index in kept,
                 "crm_score": _round(result.crm_scores[index]),
-                "crm_rank": int(ranks[index]),
+                "crm_rank": ranks[index],
                 "votes": result.votes[index].tolist(),
             }
             | ({"rle": run_lengths(result.labels == index)} if masks and index in present else {})

@@ -60,7 +60,6 @@ def write_figure(
         pixel: (x, y) of the attention's query, marked on the photo and on the maps.
     """
     import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     entries = legend(result, colors)
@@ -68,7 +67,6 @@ def write_figure(
     # A class may be called "$x$"; it is text, not a formula.
     with matplotlib.rc_context({"text.parse_math": False, "font.size": 8}):
         figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DOTS_PER_INCH, layout="constrained")
-        FigureCanvasAgg(figure)
         top, bottom = figure.subfigures(2, 1, height_ratios=(1.15, 1))
         photo_axes, masks_axes, legend_axes = top.subplots(1, 3, width_ratios=(1, 1, 0.45))
         _picture(photo_axes, photo, "Photo")
@@ -103,8 +101,7 @@ def _legend(axes: Axes, result: Result, entries: list) -> None:
 
 
 def _ranking(axes: Axes, result: Result, colors: tuple[Color, ...]) -> None:
-    order = np.argsort(crm_ranks(result))[:MOST_BARS]
-    kept = set(result.kept)
+    order, kept = np.argsort(crm_ranks(result))[:MOST_BARS], set(result.kept)
     dropped = {"color": "none", "edgecolor": "0.5", "hatch": "////"}
     for place, index in enumerate(order):
         style = {"color": hex_color(colors[index])} if index in kept else dropped
@@ -124,8 +121,7 @@ def _heats(
     from matplotlib.cm import ScalarMappable
 
     ranges = heat_ranges(heats)
-    height, width = photo.shape[:2]
-    extent = (0, width, height, 0)
+    extent = (0, photo.shape[1], photo.shape[0], 0)
     for axes, heat in zip(all_axes, heats, strict=True):
         least, most = ranges[heat.quantity]
         axes.imshow(photo.mean(axis=2), cmap="gray", extent=extent)

@@ -68,9 +68,7 @@ def with_synonyms(names: Iterable[str]) -> frozenset[str]:
 def broader_names(name: str, *, with_wholes: bool = False) -> frozenset[str]:
     """Return the names that hold wherever this one does, without its synonyms.
 
-    Args:
-        name: a class name.
-        with_wholes: also what the name is a part of (a wheel belongs to a car).
+    With `with_wholes` also what the name is a part of (a wheel belongs to a car).
     """
     tables = (_tables().kinds, _tables().parts) if with_wholes else (_tables().kinds,)
     found, waiting = set(), set(synonyms(name))
