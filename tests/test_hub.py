@@ -1,7 +1,5 @@
 """Released checkpoints through a local stand-in for the Hub's functions."""
 
-import dataclasses
-
 import huggingface_hub
 import pytest
 import torch
@@ -55,38 +53,42 @@ def photo(tmp_path, make_pixels):
 
 def test_a_released_model_is_found_chosen_and_used(released, photo, monkeypatch):
     monkeypatch.setenv(hub.REVISION_VARIABLE, "abc123")
-    service = Service("errseg-lite")
+    service = Service(Models("errseg-lite"))
     assert service.models.names == ["errseg-lite"]
     assert service.models.find_released() == ["errseg-lite", "tiny.pth"]
-    answer = service.answer(check_request(photo, "cat, dog", 1, input_size=128, model="tiny.pth"))
+    answer = service.answer(
+        check_request(photo, "cat, dog", "tiny.pth", kept_classes=1, input_size=128)
+    )
     assert answer.result.settings.model == "tiny-clip"
     assert answer.result.settings.weights_hash == file_hash(photo.parent / "tiny.pth")
-    service.answer(check_request(photo, "cat", 1, input_size=128, model="tiny.pth"))
+    service.answer(check_request(photo, "cat", "tiny.pth", kept_classes=1, input_size=128))
     repository = hub.REPOSITORY
     assert released == [(repository, "abc123"), (repository, "tiny.pth", "abc123")]  # once each
 
 
 def test_the_compare_tab_offers_released_models_to_each_side(released):
-    service = Service("errseg-lite")
+    service = Service(Models("errseg-lite"))
     assert model_choices(service) == [("as above", ""), ("errseg-lite", "errseg-lite")]
     service.models.find_released()
     assert model_choices(service)[2:] == [("tiny.pth", "tiny.pth")]
 
 
 def test_a_side_without_words_or_model_asks_as_above():
-    side = Side("words", "kept", "votes", "show", "model")  # any keys do
-    asked = check_request("photo.jpg", "cat, dog", 2, 3, 0.5, model="a.pth", expand=False)
+    side = Side("words", {"kept_classes": "kept", "votes_per_pixel": "votes"}, "show", "model")
+    options = {"kept_classes": 2, "threshold": 0.5, "expand": False}
+    asked = check_request("photo.jpg", "cat, dog", "a.pth", **options)
     values = {"words": " ", "kept": 1, "votes": 2, "show": RAW, "model": AS_ABOVE}
     same = side.request(asked, values, 0.4)
-    assert same == dataclasses.replace(asked, kept_classes=1, votes_per_pixel=2)
+    assert same == asked.changed(kept_classes=1, votes_per_pixel=2)
     other = side.request(asked, {**values, "words": "sky", "model": "b.pth"}, 0.4)
-    assert (other.vocabulary.names, other.model, other.expand) == (("sky",), "b.pth", False)
+    assert (other.vocabulary.names, other.model) == (("sky",), "b.pth")
+    assert other.options == same.options
     with pytest.raises(InputError, match="from 1 to"):
         side.request(asked, {**values, "kept": 0}, 0.4)
 
 
 def test_a_link_to_a_released_model_finds_it(released):
-    models = Service("errseg-lite").models
+    models = Service(Models("errseg-lite")).models
     assert models.look_up("errseg-lite") == "errseg-lite"
     assert released == []
     assert models.look_up("tiny.pth") == "tiny.pth"
@@ -115,7 +117,7 @@ def test_without_network_the_page_says_so_and_keeps_its_model(monkeypatch, photo
 
     monkeypatch.setattr(huggingface_hub, "list_repo_tree", offline)
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", offline)
-    service = Service("errseg-lite")
+    service = Service(Models("errseg-lite"))
     with pytest.raises(InputError, match=r"can't be asked .*ConnectionError.*go on") as refused:
         service.models.find_released()
     assert "secret" not in str(refused.value)
@@ -132,7 +134,7 @@ def test_an_empty_repository_is_said(monkeypatch):
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../errseg.pth", "unlisted.pth"])
 def test_only_listed_models_can_be_chosen(released, photo, name):
-    service = Service("errseg-lite")
+    service = Service(Models("errseg-lite"))
     service.models.find_released()
     with pytest.raises(InputError, match="no such model"):
         service.answer(check_request(photo, "cat", model=name))
