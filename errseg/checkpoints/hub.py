@@ -4,8 +4,6 @@ What a file holds is told by its tensors' shapes when it is loaded (`errseg.chec
 not by its name, and it is loaded as weights only.
 """
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What a weights file tells without its network being loaded: its configuration and its hash."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from pathlib import Path

@@ -3,8 +3,6 @@
 Our file carries its own configuration and, for errseg-lite, its tokenizer, so a path is enough.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from pathlib import Path

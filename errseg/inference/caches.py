@@ -5,8 +5,6 @@ cost nothing after a restart: SQLite keeps writers of several processes apart. W
 written, for whatever reason, is treated as not there: a cache never fails.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import os

@@ -1,7 +1,5 @@
 """From logits to a label for every pixel of the photo."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch import Tensor

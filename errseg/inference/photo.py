@@ -3,8 +3,6 @@
 Broken files and what is no photo are refused politely.
 """
 
-from __future__ import annotations
-
 import math
 import warnings
 from pathlib import Path

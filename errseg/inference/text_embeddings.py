@@ -1,7 +1,5 @@
 """A vocabulary -> its text embeddings, remembered in memory and on disk."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F

@@ -5,8 +5,6 @@ class does alone to the last CFM, without CRM and GUD, and reads off every modul
 keys what one pixel looks at.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

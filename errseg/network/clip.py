@@ -1,7 +1,5 @@
 """CLIP's towers: a photo -> dense embeddings and guiding features; prompts -> embeddings."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import torch

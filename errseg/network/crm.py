@@ -4,8 +4,6 @@ Votes are counted as integers and ties are broken to the lower class index, so t
 and the same on every device and in every batch.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

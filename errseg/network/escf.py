@@ -3,8 +3,6 @@
 Tokens stay channels-last, (B, P, h, w, C), from the cost embedding to the decoder.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F

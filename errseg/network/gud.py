@@ -1,7 +1,5 @@
 """GUD, gradual upsampling decoder: from ESCF's tokens at stride 16 to logits at stride 4."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F

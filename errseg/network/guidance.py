@@ -1,7 +1,5 @@
 """Image guidance: what the backbone's features tell SFM and GUD."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from torch import Tensor, nn

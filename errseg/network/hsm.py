@@ -1,7 +1,5 @@
 """HSM, hierarchical semantic module: cost maps at two strides and their embedding."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

@@ -1,7 +1,5 @@
 """The pieces that SFM, CFM and GUD share: attention, star feed-forward, split projections."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 

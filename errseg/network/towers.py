@@ -1,7 +1,5 @@
 """What the network asks of its two towers, whichever they are: `clip.py` and `lite.py` answer."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

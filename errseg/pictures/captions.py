@@ -1,7 +1,5 @@
 """Class names written on an overlay, and the legend below it."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass

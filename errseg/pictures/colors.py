@@ -1,7 +1,5 @@
 """Class colours: a stable function of the name, told apart by any kind of sight."""
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import json

@@ -3,8 +3,6 @@
 Arrays in, arrays and pictures out. Label maps hold class indices, -1 where there is no class.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

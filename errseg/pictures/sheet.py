@@ -1,7 +1,5 @@
 """Contact sheets: many photos with their masks on one page, to look at what a model does."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterable, Sequence
 

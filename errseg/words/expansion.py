@@ -5,8 +5,6 @@ and is read by its spelling. How many pieces a name has is the tower's to say: `
 of a name's most split word, and is infinite where a word can't be spelt at all.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection
 
 from errseg.words.wordnet import hypernyms, listed_part

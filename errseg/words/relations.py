@@ -7,8 +7,6 @@ label. `relations.json` holds what was found out by looking at the sets, `_Table
 it.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -9,8 +9,6 @@ it has another synset for its first sense. After an empty line: irregular plural
 singulars. A hypernym stands before its kinds.
 """
 
-from __future__ import annotations
-
 import functools
 import json
 import lzma
