@@ -83,7 +83,7 @@ class ClipTowers(Towers):
         return F.normalize(embedded.float(), dim=-1).permute(0, 3, 1, 2)
 
     def encode_text(self, prompts: list[str]) -> Tensor:
-        """Encode prompts, see `Towers`: causal attention lets the longest one's end be the last."""
+        """Encode prompts, see `Towers`, in batches as long as their longest: attention is causal."""
         tokens = _tokenize(prompts, self.config.context_length)
         lengths = tokens.argmax(dim=1) + 1  # the end-of-text token has the highest number
         by_length = lengths.argsort(stable=True)
@@ -120,18 +120,9 @@ class ClipTowers(Towers):
         return (tokens.argmax(dim=1) + 1).tolist()  # the end-of-text token has the highest number
 
     @property
-    def device(self) -> torch.device:
-        """Where the weights lie."""
-        return self.clip.logit_scale.device
-
-    @property
     def dtype(self) -> torch.dtype:
         """What the towers compute in; the embeddings that leave them are float32."""
         return self.clip.logit_scale.dtype
-
-    def cast(self, dtype: torch.dtype) -> None:
-        """Compute in another precision from now on; the embeddings stay float32."""
-        self.to(dtype)
 
     def part(self, name: str) -> Part:
         """Say what a parameter is to training: a few of CLIP's kinds are fine-tuned."""
@@ -182,17 +173,11 @@ def _attend(
     mask: Tensor,
     only: Tensor | None = None,
 ) -> tuple[Tensor, list[Tensor]]:
-    """Take tokens (T, L, C) through a block of CLIP's transformer, after others.
+    """Take tokens (T, L, C) through a block of CLIP's transformer, after those ``before`` them.
 
-    Args:
-        block: open_clip's residual attention block.
-        x: the tokens.
-        before: keys and values of the tokens before them, (1, heads, L before, C / heads) each.
-        mask: (L, L before + L), added to the scores.
-        only: (T,) the place of the one token of each row that is needed; all are if None.
-
-    Returns:
-        (T, L, C), or (T, 1, C) with ``only``, and the tokens' own keys and values.
+    Those are given as keys and values (1, heads, L before, C / heads), and a mask of the scores
+    (L, L before + L). Of each row all tokens are computed, or ``only`` one whose place (T,) is
+    given. The tokens' own keys and values are returned as well.
     """
     query, *own = _projected(block, x)
     keys, values = own

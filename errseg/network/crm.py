@@ -22,7 +22,7 @@ def rank_vocabulary(dense: Tensor, text: Tensor, votes_per_pixel: int) -> Tensor
     Args:
         dense: stride-16 pixel embeddings (B, C, h, w).
         text: text embeddings (T, C).
-        votes_per_pixel: K, at least 1; at most T ranks are used.
+        votes_per_pixel: K, at least 1.
 
     Returns:
         (B, min(K, T), h, w) int64 class indices, best first.
@@ -42,15 +42,7 @@ def rank_vocabulary(dense: Tensor, text: Tensor, votes_per_pixel: int) -> Tensor
 
 
 def count_votes(ranking: Tensor, classes: int) -> Tensor:
-    """Count at how many pixels each class is at each of the top K ranks.
-
-    Args:
-        ranking: (B, K, h, w) class indices, from `rank_vocabulary`.
-        classes: T.
-
-    Returns:
-        (B, T, K) int64 counts.
-    """
+    """Count at how many pixels each class has each rank: (B, K, h, w) -> (B, T, K) int64."""
     batch, ranks = ranking.shape[:2]
     slots = ranking.flatten(2) * ranks + torch.arange(ranks, device=ranking.device)[:, None]
     votes = torch.zeros(batch, classes * ranks, dtype=torch.int64, device=ranking.device)
@@ -59,14 +51,7 @@ def count_votes(ranking: Tensor, classes: int) -> Tensor:
 
 
 def score_votes(votes: Tensor, beta: float) -> Tensor:
-    """Score every class: the sum over its votes of ``beta ** rank``.
-
-    Args:
-        votes: (B, T, K) counts.
-        beta: in [0, 1]; 0 counts first places only.
-
-    Returns:
-        (B, T) float32 scores.
+    """Score every class, the sum over its votes of ``beta ** rank``: (B, T, K) -> (B, T) float32.
 
     Raises:
         InputError: beta lies outside [0, 1].

@@ -69,6 +69,6 @@ class CostEmbedding(nn.Module):
 
 
 def _windows(maps: Tensor, size: int) -> Tensor:
-    """Gather the ``size`` x ``size`` window around every pixel: (N, h, w) -> (N, h, w, size^2)."""
+    """Gather the window around every pixel: (N, h, w) -> (N, h, w, size^2)."""
     around = F.pad(maps, (size // 2,) * 4)
     return around.unfold(1, size, 1).unfold(2, size, 1).flatten(3)

@@ -60,17 +60,7 @@ class SplitConv2d(nn.Conv2d):
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
-    """Multi-head scaled dot-product attention.
-
-    Args:
-        query: (N, tokens, C).
-        key: (N, sources, C).
-        value: (N, sources, C).
-        heads: number of heads that part C.
-
-    Returns:
-        (N, tokens, C).
-    """
+    """Attend in heads that part C: (N, tokens, C) over (N, sources, C) -> (N, tokens, C)."""
     # (N, tokens, C) -> (N, heads, tokens, C / heads)
     query, key, value = (x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (query, key, value))
     on_cpu = query.device.type == "cpu" and query.dtype == torch.bfloat16

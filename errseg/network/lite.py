@@ -7,6 +7,7 @@ classifier's softmax at that pixel (ConSE, Norouzi et al. 2014), plus a trained 
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -59,20 +60,17 @@ class TextTower(nn.Module):
             enable_nested_tensor=False,
         )
         self.tokenizer_json = ""  # travels in the weights file; the embedded file's by default
-        self._tokenizer: Tokenizer | None = None
 
-    @property
+    @functools.cached_property
     def tokenizer(self) -> Tokenizer:
         """The word-piece tokenizer, built at its first use."""
-        if self._tokenizer is None:
-            if not self.tokenizer_json:  # random weights
-                with safe_open(EMBEDDED["errseg-lite"], framework="pt") as file:
-                    self.tokenizer_json = file.metadata()[TOKENIZER_KEY]
-            tokenizer = Tokenizer.from_str(self.tokenizer_json)
-            tokenizer.no_truncation()
-            tokenizer.no_padding()
-            self._tokenizer = tokenizer
-        return self._tokenizer
+        if not self.tokenizer_json:  # random weights
+            with safe_open(EMBEDDED["errseg-lite"], framework="pt") as file:
+                self.tokenizer_json = file.metadata()[TOKENIZER_KEY]
+        tokenizer = Tokenizer.from_str(self.tokenizer_json)
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        return tokenizer
 
     def tokenize(self, prompts: list[str]) -> list[list[int]]:
         """Split prompts into word pieces between a start and an end token, at full length."""
@@ -197,13 +195,6 @@ class LiteTowers(Towers):
 
         A combination of embeddings that point to many sides is short, so ConSE's length says how
         sure the classifier is: of an animal it has seen, and not of a pole or a road.
-
-        Args:
-            dense16: (B, C, h, w), L2-normalised.
-            conse: from `_conse`, (B, C, h / 2, w / 2), of length 0 to 1.
-
-        Returns:
-            (B, C, h, w), L2-normalised.
         """
         confident = conse.norm(dim=1, keepdim=True) * conse
         blended = self.config.conse_weight * resize(confident, dense16.shape[-2:])
@@ -235,14 +226,7 @@ class LiteTowers(Towers):
         return (*features, trunk.bn2(trunk.conv_head(x)))
 
     def _conse(self, stride32: Tensor) -> Tensor:
-        """Compute ConSE: the class names' embeddings weighted by the classifier's softmax.
-
-        Args:
-            stride32: the pyramid's last part, (B, 1280, h, w).
-
-        Returns:
-            (B, C, h, w), not normalised.
-        """
+        """Compute ConSE, the class names weighted by the classifier's softmax: (B, C, h, w)."""
         classifier = self.trunk.classifier
         logits = F.linear(stride32.permute(0, 2, 3, 1), classifier.weight, classifier.bias)
         return (logits.softmax(dim=-1) @ self.imagenet_names).permute(0, 3, 1, 2)
@@ -274,11 +258,6 @@ class LiteTowers(Towers):
     def prompt_lengths(self, prompts: list[str]) -> list[int]:
         """Count the tokens of each prompt, so that those that will be cut can be named."""
         return [len(ids) for ids in self.text.tokenize(prompts)]
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights lie."""
-        return self.text_mean.device
 
     def cast(self, dtype: torch.dtype) -> None:
         """Stay in float32: ConSE's softmax magnifies rounding, and the towers are small."""

@@ -56,12 +56,7 @@ def published_name(name: str) -> str:
 
 
 def load_published(model: nn.Module, state_dict: dict[str, Tensor], variant: str) -> None:
-    """Copy a released checkpoint's tensors into a model, using every one and missing none.
-
-    Args:
-        model: ERR-Seg of the variant the checkpoint was released for.
-        state_dict: tensors under the released names.
-        variant: the model's name, for the message.
+    """Copy tensors under the released names into a model of their variant, every one of them.
 
     Raises:
         InputError: tensors are missing, unknown or of another shape; nothing was loaded.

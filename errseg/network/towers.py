@@ -53,13 +53,13 @@ class Towers(nn.Module, ABC):
         """Count the tokens of each prompt, so that those that will be cut can be named."""
 
     @property
-    @abstractmethod
     def device(self) -> torch.device:
         """Where the weights lie."""
+        return next(self.parameters()).device
 
-    @abstractmethod
     def cast(self, dtype: torch.dtype) -> None:
         """Compute in another precision from now on; the embeddings stay float32."""
+        self.to(dtype)
 
     @abstractmethod
     def part(self, name: str) -> Part:
