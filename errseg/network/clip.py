@@ -83,7 +83,7 @@ class ClipTowers(Towers):
         return F.normalize(embedded.float(), dim=-1).permute(0, 3, 1, 2)
 
     def encode_text(self, prompts: list[str]) -> Tensor:
-        """Encode prompts, see `Towers`, in batches as long as their longest: attention is causal."""
+        """Encode prompts, see `Towers`; attention is causal, so batches end with their longest."""
         tokens = _tokenize(prompts, self.config.context_length)
         lengths = tokens.argmax(dim=1) + 1  # the end-of-text token has the highest number
         by_length = lengths.argsort(stable=True)
