@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from errseg.measuring.metrics import CalibrationError, ConfusionMatrix, Rejection, leave_one_out
+from errseg.measuring.metrics import (
+    CalibrationError,
+    ConfusionMatrix,
+    ScoreCounts,
+    leave_one_out,
+)
 
 
 def _photos(rng, count=3, classes=4):
@@ -72,7 +77,7 @@ def test_confusion_matrix_refuses_what_does_not_fit(predicted, label):
 
 def test_calibration_equals_a_loop_over_bins():
     rng = np.random.default_rng(1)
-    calibration = CalibrationError(bins=5)
+    calibration = CalibrationError()
     scores, right = [], []
     for predicted, label in _photos(rng):
         score = rng.random(label.shape).astype(np.float32)
@@ -82,8 +87,10 @@ def test_calibration_equals_a_loop_over_bins():
         scores += score[counted].tolist()
         right += (predicted == label)[counted].tolist()
     error = 0.0
-    for b in range(5):
-        inside = [i for i, s in enumerate(scores) if min(int(s * 5), 4) == b]
+    for b in range(15):
+        inside = [i for i, s in enumerate(scores) if min(int(s * 15), 14) == b]
+        if not inside:
+            continue
         accuracy = np.mean([right[i] for i in inside])
         confidence = np.mean([scores[i] for i in inside])
         error += len(inside) / len(scores) * abs(accuracy - confidence)
@@ -106,19 +113,16 @@ def test_calibration_refuses_logits():
 
 def test_a_threshold_rejects_what_scores_less():
     rng = np.random.default_rng(0)
-    left_out, right = rng.random(500) ** 2, rng.random(800) ** 0.5
-    rejection = Rejection()
-    for part in np.split(left_out, 5):
-        rejection.add_left_out(part)
-    rejection.add_right(right.reshape(20, 40))
+    scores = rng.random(500) ** 2
+    counts = ScoreCounts()
+    for part in np.split(scores, 5):
+        counts.add(part.reshape(10, 10))
     for threshold in (0.0, 0.25, 0.5, 1.0):
-        assert rejection.true_rate(threshold) == pytest.approx((left_out < threshold).mean())
-        assert rejection.false_rate(threshold) == pytest.approx((right < threshold).mean())
+        assert counts.share_below(threshold) == pytest.approx((scores < threshold).mean())
 
 
 def test_nothing_measured_is_no_share():
-    assert np.isnan(Rejection().true_rate(0.5))
-    assert np.isnan(Rejection().false_rate(0.5))
+    assert np.isnan(ScoreCounts().share_below(0.5))
 
 
 def test_the_mean_can_be_over_some_classes():

@@ -24,7 +24,7 @@ from errseg.datasets.folders import SegmentationSet, samples
 from errseg.errors import InputError
 from errseg.inference.photo import network_size
 from errseg.inference.predictor import Predictor
-from errseg.measuring.metrics import Rejection, leave_one_out
+from errseg.measuring.metrics import ScoreCounts, leave_one_out
 from errseg.network.model import ERRSeg, Segmentation
 from errseg.network.scores import calibrate_logits
 from errseg.words.vocabulary import parse_classes
@@ -36,6 +36,7 @@ FALSE_REJECTION = 0.08
 PIXELS_PER_PHOTO = 400
 """Neighbouring pixels say the same; these are drawn at random."""
 LEAST_SCALE = 0.05
+SEED = 0  # of the pixels and the classes that are drawn
 LEFT_OUT_WEIGHT = 0.1
 """Weight of the pixels whose class is not in the vocabulary, beside those whose class is. Without
 them the fit is a softmax that can't reject a vocabulary's only word; with more, scores are low."""
@@ -66,25 +67,22 @@ def observe(
     """
     predictor = Predictor(model)
     text, _ = predictor.embed(parse_classes(sample_set.class_names))
+    none = torch.zeros(0, KEPT_CLASSES)
+    logits, right, left_out = [none], [none[:, 0]], [none]
     stems = sample_set.validation[::EVERY][:photos]
-    logits, right, left_out = [], [], []
-    for photo, label in tqdm(
-        samples(sample_set, stems), sample_set.name, len(stems), unit="photo", leave=False
-    ):
+    bar = tqdm(stems, sample_set.name, unit="photo", leave=False)
+    for photo, label in samples(sample_set, bar):
         if (label < 0).all():
             continue
         features = predictor.encode(photo, network_size(photo.shape[:2], model.config))
-        seen, winners = _logits_at(model.decode(features, text), label >= 0, rng)
+        seen, winner_right = _logits_at(model.decode(features, text), label, label >= 0, rng)
         logits.append(seen)
-        right.append(torch.from_numpy(winners[0] == label[winners[1]]).float())
+        right.append(winner_right)
         if left := leave_one_out(text, label, rng):
             missing, rest = left
-            seen, _ = _logits_at(model.decode(features, rest), label == missing, rng)
+            seen, _ = _logits_at(model.decode(features, rest), label, label == missing, rng)
             left_out.append(seen)
-    none = torch.zeros(0, KEPT_CLASSES)
-    return Observations(
-        torch.cat(logits or [none]), torch.cat(right or [none[:, 0]]), torch.cat(left_out or [none])
-    )
+    return Observations(*map(torch.cat, (logits, right, left_out)))
 
 
 def fit(observations: Sequence[Observations]) -> Calibration:
@@ -92,19 +90,19 @@ def fit(observations: Sequence[Observations]) -> Calibration:
 
     Where the label's class was left out the winner is wrong, and so is any one word by itself.
     """
-    groups = []  # of logits, whether the winner is right, and the group's weight
+    groups = []  # of logits, whether the winner is right, and weights
     for one in observations:
         wrong = torch.zeros(len(one.left_out))
-        groups += [
+        for logits, right, weight in (
             (one.logits, one.right, 1.0),
             (one.left_out, wrong, LEFT_OUT_WEIGHT / 2),
             (_alone(one.left_out), wrong, LEFT_OUT_WEIGHT / 2),
-        ]
-    groups = [group for group in groups if len(group[0])]
-    logits = torch.cat([group[0] for group in groups]).double().clamp(min=NO_CLASS)
+        ):
+            if count := len(logits):
+                groups.append((logits, right, torch.full_like(right, weight / count)))
+    logits, right, weights = (torch.cat(parts).double() for parts in zip(*groups, strict=True))
+    logits = logits.clamp(min=NO_CLASS)
     winners = logits.argmax(dim=1, keepdim=True)
-    right = torch.cat([group[1] for group in groups]).double()
-    weights = torch.cat([torch.full((len(g[0]),), g[2] / len(g[0])) for g in groups]).double()
     # Unbounded parameters: the scale's logarithm, the bias, the competition's logit.
     parameters = torch.zeros(3, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS([parameters], max_iter=200, line_search_fn="strong_wolfe")
@@ -132,7 +130,7 @@ def winning_scores(logits: Tensor, calibration: Calibration) -> Tensor:
 
 
 def advise_threshold(
-    observations: Iterable[Observations],
+    observations: Sequence[Observations],
     fitted: Calibration,
     false_rejection: float = FALSE_REJECTION,
 ) -> float:
@@ -143,37 +141,33 @@ def advise_threshold(
         fitted: from `fit`.
         false_rejection: the share of rightly labelled pixels that may become "none of these".
     """
-    rejections = []
-    for one in observations:
-        rejection = Rejection()
-        rejection.add_right(winning_scores(one.logits, fitted)[one.right > 0].numpy())
-        rejections.append(rejection)
+    right = [ScoreCounts() for _ in observations]
+    for counts, one in zip(right, observations, strict=True):
+        counts.add(winning_scores(one.logits, fitted)[one.right > 0].numpy())
     candidates = np.linspace(0, 1, 101)
-    means = [np.nanmean([r.false_rate(t) for r in rejections]) for t in candidates]
-    return round(float(candidates[np.flatnonzero(np.array(means) <= false_rejection)[-1]]), 2)
+    means = np.array([np.nanmean([c.share_below(t) for c in right]) for t in candidates])
+    return round(float(candidates[means <= false_rejection][-1]), 2)
 
 
-def calibrate(model: ERRSeg, sets: Iterable[SegmentationSet], photos: int, seed: int = 0) -> ERRSeg:
+def calibrate(model: ERRSeg, sets: Iterable[SegmentationSet], photos: int) -> ERRSeg:
     """Fit a model's scores and threshold, and put them in its config.
 
     Args:
         model: from `load_model`; it is changed. An earlier calibration is forgotten.
         sets: from `load_sets`; those of a single class have nothing to say.
         photos: of each set.
-        seed: of what is drawn.
 
     Returns:
         the model.
     """
     model.config = dataclasses.replace(model.config, calibration=Calibration())
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(SEED)
     observations = [
         observe(model, s, photos, rng) for s in sets if s.validation and len(s.class_names) > 1
     ]
     fitted = fit(observations)
-    threshold = advise_threshold(observations, fitted)
-    calibration = dataclasses.replace(fitted, threshold=threshold)
-    model.config = dataclasses.replace(model.config, calibration=calibration)
+    fitted = dataclasses.replace(fitted, threshold=advise_threshold(observations, fitted))
+    model.config = dataclasses.replace(model.config, calibration=fitted)
     return model
 
 
@@ -211,20 +205,13 @@ def _alone(logits: Tensor) -> Tensor:
 
 
 def _logits_at(
-    out: Segmentation, mask: np.ndarray, rng: np.random.Generator
-) -> tuple[Tensor, tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]]:
-    """Draw pixels of a mask (H, W).
-
-    Returns:
-        their kept logits (n, P), padded to `KEPT_CLASSES`; and their winning classes (n,) with
-        their (rows, columns).
-    """
-    rows, columns = np.nonzero(mask)
-    chosen = rng.permutation(len(rows))[:PIXELS_PER_PHOTO]
-    rows, columns = rows[chosen], columns[chosen]
+    out: Segmentation, label: np.ndarray, mask: np.ndarray, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """Draw pixels of a mask (H, W): their logits (n, P), and whether the winner is the label's."""
+    rows, columns = rng.permutation(np.argwhere(mask))[:PIXELS_PER_PHOTO].T
     maps = out.kept_logits[0].float().cpu()  # (P, h, w)
     height, width = maps.shape[-2:]
     seen = maps[:, rows * height // mask.shape[0], columns * width // mask.shape[1]].T
     winners = out.kept[0].cpu()[seen.argmax(dim=1)].numpy()
-    padding = (0, KEPT_CLASSES - seen.shape[1])
-    return F.pad(seen, padding, value=-torch.inf), (winners, (rows, columns))
+    right = torch.from_numpy(winners == label[rows, columns]).float()
+    return F.pad(seen, (0, KEPT_CLASSES - seen.shape[1]), value=-torch.inf), right

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,13 @@ from errseg.datasets.folders import SegmentationSet, samples
 from errseg.inference.labelling import label_pixels
 from errseg.inference.photo import network_size
 from errseg.inference.predictor import Predictor
-from errseg.measuring.metrics import CalibrationError, ConfusionMatrix, Rejection, leave_one_out
+from errseg.measuring.metrics import (
+    CalibrationError,
+    ConfusionMatrix,
+    ScoreCounts,
+    leave_one_out,
+    share,
+)
 from errseg.network.model import ERRSeg, ImageFeatures
 from errseg.options import Options
 from errseg.words.relations import with_synonyms
@@ -70,30 +76,29 @@ class _Output:
     """Running sums of one output's scores."""
 
     def __init__(self, classes: int):
-        self.confusion = ConfusionMatrix(classes)
-        self.calibration, self.rejection = CalibrationError(), Rejection()
+        self.confusion, self.calibration = ConfusionMatrix(classes), CalibrationError()
+        self.left_out, self.right = ScoreCounts(), ScoreCounts()
         self._absent = 0
 
     def update(self, labels: np.ndarray, scores: np.ndarray | None, label: np.ndarray) -> None:
         """Add one photo; no scores if they are no probabilities."""
         self.confusion.update(labels, label)
         counted = label >= 0
-        self._absent += int((~np.isin(labels[counted], np.unique(label[counted]))).sum())
+        self._absent += int((~np.isin(labels[counted], label[counted])).sum())
         if scores is not None:
             self.calibration.update(scores, labels, label)
-            self.rejection.add_right(scores[counted & (labels == label)])
+            self.right.add(scores[counted & (labels == label)])
 
     def scores(self, unseen: np.ndarray, threshold: float) -> Scores:
-        labelled = int(self.confusion.counts.sum())
         return Scores(
             miou=self.confusion.miou(),
             pixel_accuracy=self.confusion.pixel_accuracy(),
-            absent_share=self._absent / labelled if labelled else float("nan"),
+            absent_share=share(self._absent, self.confusion.counts.sum()),
             seen_iou=self.confusion.miou(~unseen),
             held_out_iou=self.confusion.miou(unseen),
             calibration_error=self.calibration.expected_calibration_error(),
-            true_rejection=self.rejection.true_rate(threshold),
-            false_rejection=self.rejection.false_rate(threshold),
+            true_rejection=self.left_out.share_below(threshold),
+            false_rejection=self.right.share_below(threshold),
         )
 
 
@@ -115,34 +120,39 @@ def evaluate(
 def _evaluate_set(
     predictor: Predictor, sample_set: SegmentationSet, protocol: Protocol
 ) -> SetScores:
-    model, names = predictor.model, sample_set.class_names
+    model, names, kept = predictor.model, sample_set.class_names, protocol.kept_classes
     threshold = protocol.threshold
     if threshold is None:
         threshold = model.config.calibration.threshold
     text, _ = predictor.embed(parse_classes(names), protocol.expand)
     crm, everything, raw = (_Output(len(names)) for _ in range(3))
     rng = np.random.default_rng(SEED)
+
+    def segment(
+        features: ImageFeatures, text: Tensor, kept: int, size: tuple[int, int]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        out = model.decode(features, text, kept, protocol.votes_per_pixel, protocol.beta)
+        return label_pixels(out.kept_logits[0], out.kept[0], size)
+
     stems = sample_set.validation[: protocol.limit]
-    for photo, label in tqdm(
-        samples(sample_set, stems), sample_set.name, len(stems), unit="photo", leave=False
-    ):
+    bar = tqdm(stems, sample_set.name, unit="photo", leave=False)
+    for photo, label in samples(sample_set, bar):
         size = network_size(photo.shape[:2], model.config, protocol.input_size)
         features = predictor.encode(photo, size)
-        ours = _segment(model, features, text, protocol, protocol.kept_classes, label.shape)
+        ours = segment(features, text, kept, label.shape)
         crm.update(*ours, label)
         if protocol.all_classes:
-            whole = ours  # CRM keeps every class of a small vocabulary
-            if protocol.kept_classes < len(names):
-                whole = _segment(model, features, text, protocol, len(names), label.shape)
+            # CRM keeps every class of a small vocabulary.
+            few = kept >= len(names)
+            whole = ours if few else segment(features, text, len(names), label.shape)
             everything.update(*whole, label)
         cost = model.cost_maps(features, text).stride16[0]
         labels, _ = label_pixels(cost, torch.arange(len(names)), label.shape)
         raw.update(labels, None, label)  # a cosine's sigmoid ranks, no more
         if left := leave_one_out(text, label, rng):
             missing, rest = left
-            kept = protocol.kept_classes
-            _, scores = _segment(model, features, rest, protocol, kept, label.shape)
-            crm.rejection.add_left_out(scores[label == missing])
+            _, scores = segment(features, rest, kept, label.shape)
+            crm.left_out.add(scores[label == missing])
     unseen_names = with_synonyms(model.config.held_out)
     unseen = np.array([name in unseen_names for name in names])
     occurring = np.isfinite(crm.confusion.iou())
@@ -159,52 +169,35 @@ def _evaluate_set(
     )
 
 
-def _segment(
-    model: ERRSeg,
-    features: ImageFeatures,
-    text: Tensor,
-    protocol: Protocol,
-    kept_classes: int,
-    size: tuple[int, int],
-) -> tuple[np.ndarray, np.ndarray]:
-    votes, beta = protocol.votes_per_pixel, protocol.beta
-    out = model.decode(features, text, kept_classes, votes, beta)
-    return label_pixels(out.kept_logits[0], out.kept[0], size)
+def _percent(*shares: float) -> str:
+    return " / ".join("-" if math.isnan(share) else f"{share:.1%}" for share in shares)
+
+
+COLUMNS: dict[str, Callable[[SetScores], str]] = {
+    "set": lambda s: s.name,
+    "photos": lambda s: f"{s.photos}",
+    "classes (occurring)": lambda s: f"{s.classes} ({s.occurring})",
+    "mIoU": lambda s: _percent(s.crm.miou),
+    "without CRM": lambda s: _percent(s.all_classes.miou) if s.all_classes else "-",
+    "raw cost": lambda s: _percent(s.raw_cost.miou),
+    "pixel accuracy": lambda s: _percent(s.crm.pixel_accuracy),
+    "given to absent classes": lambda s: _percent(s.crm.absent_share),
+    "calibration error": lambda s: f"{s.crm.calibration_error:.3f}",
+    "IoU seen / held out": lambda s: _percent(s.crm.seen_iou, s.crm.held_out_iou),
+    "raw cost seen / held out": lambda s: _percent(s.raw_cost.seen_iou, s.raw_cost.held_out_iou),
+    "left out: -1": lambda s: _percent(s.crm.true_rejection),
+    "right: -1": lambda s: _percent(s.crm.false_rejection),
+}
 
 
 def as_table(scores: Iterable[SetScores]) -> str:
     """Lay scores out as a Markdown table, shares in percent; a dash where there is nothing."""
-    rows = [
-        "| set | photos | classes (occurring) | mIoU | without CRM | raw cost | pixel accuracy "
-        "| given to absent classes | calibration error | IoU seen / held out | raw cost seen "
-        "/ held out | left out: -1 | right: -1 |",
-        "|---" * 13 + "|",
-    ]
-    for s in scores:
-        cells = (
-            s.name,
-            f"{s.photos}",
-            f"{s.classes} ({s.occurring})",
-            _percent(s.crm.miou),
-            _percent(s.all_classes.miou) if s.all_classes else "-",
-            _percent(s.raw_cost.miou),
-            _percent(s.crm.pixel_accuracy),
-            _percent(s.crm.absent_share),
-            f"{s.crm.calibration_error:.3f}",
-            _percent(s.crm.seen_iou, s.crm.held_out_iou),
-            _percent(s.raw_cost.seen_iou, s.raw_cost.held_out_iou),
-            _percent(s.crm.true_rejection),
-            _percent(s.crm.false_rejection),
-        )
-        rows.append(f"| {' | '.join(cells)} |")
-    return "\n".join(rows)
+    rows = [COLUMNS, *([cell(s) for cell in COLUMNS.values()] for s in scores)]
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join([lines[0], "|---" * len(COLUMNS) + "|", *lines[1:]])
 
 
 def as_dict(scores: Iterable[SetScores]) -> list[dict]:
     """Describe scores in types that JSON has; None where there is nothing."""
     text = json.dumps([dataclasses.asdict(s) for s in scores])
     return json.loads(text, parse_constant=lambda nan: None)
-
-
-def _percent(*shares: float) -> str:
-    return " / ".join("-" if math.isnan(share) else f"{share:.1%}" for share in shares)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
 
-REJECTION_BINS = 10_000
+SCORE_BINS = 10_000
 """Scores are compared with a threshold to this precision."""
 
 RELIABILITY_BINS = 15
@@ -22,8 +24,6 @@ class ConfusionMatrix:
     """
 
     def __init__(self, num_classes: int) -> None:
-        if num_classes < 1:
-            raise ValueError(f"num_classes must be at least 1, got {num_classes}")
         self.counts = np.zeros((num_classes, num_classes + 1), dtype=np.int64)
 
     def update(self, predicted: np.ndarray, label: np.ndarray) -> None:
@@ -36,21 +36,17 @@ class ConfusionMatrix:
         Raises:
             ValueError: The shapes differ or a class is outside -1 ... T - 1.
         """
-        predicted, label = np.asarray(predicted), np.asarray(label)
         if predicted.shape != label.shape:
             raise ValueError(f"predicted is {predicted.shape} but label is {label.shape}")
-        total = len(self.counts)
+        total, columns = self.counts.shape
         for name, array in (("predicted", predicted), ("label", label)):
             if array.size and (array.min() < -1 or array.max() >= total):
                 raise ValueError(
                     f"{name} holds {array.min()} to {array.max()}, allowed is -1 to {total - 1}"
                 )
         counted = label >= 0
-        truth = label[counted].astype(np.int64)
-        guess = predicted[counted].astype(np.int64)
-        guess[guess < 0] = total
-        pairs = np.bincount(truth * (total + 1) + guess, minlength=self.counts.size)
-        self.counts += pairs.reshape(self.counts.shape)
+        pairs = label[counted] * columns + predicted[counted] % columns  # -1 is the last column
+        self.counts += np.bincount(pairs, minlength=self.counts.size).reshape(self.counts.shape)
 
     def iou(self) -> np.ndarray:
         """Return each class's intersection over union, (T,) float64; NaN where it isn't labelled.
@@ -59,33 +55,29 @@ class ConfusionMatrix:
         """
         hits = np.diagonal(self.counts).astype(np.float64)
         labelled = self.counts.sum(axis=1)
-        predicted = self.counts[:, :-1].sum(axis=0)
-        union = labelled + predicted - hits
+        union = labelled + self.counts[:, :-1].sum(axis=0) - hits
         return np.divide(hits, union, out=np.full_like(hits, np.nan), where=labelled > 0)
 
-    def miou(self, among: np.ndarray | None = None) -> float:
+    def miou(self, among: np.ndarray | slice = np.s_[:]) -> float:
         """Return the mean IoU over the classes that occur in the labels; NaN if none does.
 
         Args:
-            among: (T,) bool, the classes that count; all if None.
+            among: (T,) bool, the classes that count; all by default.
         """
-        values = self.iou() if among is None else self.iou()[among]
+        values = self.iou()[among]
         occurring = values[~np.isnan(values)]
-        return float(occurring.mean()) if occurring.size else float("nan")
+        return float(occurring.mean()) if occurring.size else math.nan
 
     def pixel_accuracy(self) -> float:
         """Return the share of labelled pixels that got their class; NaN if there are none."""
-        total = self.counts.sum()
-        return float(np.trace(self.counts) / total) if total else float("nan")
+        return share(np.trace(self.counts), self.counts.sum())
 
 
 class CalibrationError:
     """Winning scores against correctness, added up over photos in bins of equal width."""
 
-    def __init__(self, bins: int = RELIABILITY_BINS) -> None:
-        if bins < 1:
-            raise ValueError(f"bins must be at least 1, got {bins}")
-        self._gaps = np.zeros(bins)  # scores less the right pixels
+    def __init__(self) -> None:
+        self._gaps = np.zeros(RELIABILITY_BINS)  # scores less the right pixels
         self._pixels = 0
 
     def update(self, scores: np.ndarray, predicted: np.ndarray, label: np.ndarray) -> None:
@@ -93,68 +85,49 @@ class CalibrationError:
 
         Args:
             scores: (H, W) float in 0 ... 1; the winning class's score.
-            predicted: (H, W) int; the winning class, -1 for none.
-            label: (H, W) int; the true class, -1 for pixels that don't count.
+            predicted: (H, W) int; see `ConfusionMatrix.update`.
+            label: (H, W) int; see there.
 
         Raises:
-            ValueError: The shapes differ or a score is outside 0 ... 1.
+            ValueError: A score is outside 0 ... 1.
         """
-        scores, predicted, label = np.asarray(scores), np.asarray(predicted), np.asarray(label)
-        if not scores.shape == predicted.shape == label.shape:
-            raise ValueError(
-                f"shapes differ: scores {scores.shape}, predicted {predicted.shape}, "
-                f"label {label.shape}"
-            )
         counted = (label >= 0) & (predicted >= 0)
         score = scores[counted].astype(np.float64)
         if not np.all((score >= 0) & (score <= 1)):
             raise ValueError("scores must lie between 0 and 1")
-        bins = len(self._gaps)
-        index = np.minimum((score * bins).astype(np.int64), bins - 1)
         gaps = score - (predicted[counted] == label[counted])
-        self._gaps += np.bincount(index, weights=gaps, minlength=bins)
+        bins = _bins(score, RELIABILITY_BINS)
+        self._gaps += np.bincount(bins, weights=gaps, minlength=RELIABILITY_BINS)
         self._pixels += score.size
 
     def expected_calibration_error(self) -> float:
         """Return the mean gap between score and accuracy, weighted by pixels; NaN if none."""
-        return float(np.abs(self._gaps).sum() / self._pixels) if self._pixels else float("nan")
+        return share(np.abs(self._gaps).sum(), self._pixels)
 
 
-class Rejection:
-    """What a threshold on the winning score rejects, added up over photos.
+class ScoreCounts:
+    """How many winning scores lie below a threshold, added up over photos."""
 
-    Rightly it rejects pixels of a class that was left out of the vocabulary, falsely those that
-    have their right class.
-    """
+    def __init__(self) -> None:
+        self._counts = np.zeros(SCORE_BINS, dtype=np.int64)
 
-    def __init__(self, bins: int = REJECTION_BINS) -> None:
-        self._left_out = np.zeros(bins, dtype=np.int64)
-        self._right = np.zeros(bins, dtype=np.int64)
+    def add(self, scores: np.ndarray) -> None:
+        """Add scores in 0 ... 1."""
+        bins = _bins(scores.astype(np.float64), SCORE_BINS)
+        self._counts += np.bincount(bins.ravel(), minlength=SCORE_BINS)
 
-    def add_left_out(self, scores: np.ndarray) -> None:
-        """Add the winning scores, in 0 ... 1, of pixels whose class isn't in the vocabulary."""
-        self._left_out += self._count(scores)
+    def share_below(self, threshold: float) -> float:
+        """Return the share of the scores that a threshold rejects; NaN if there are none."""
+        return share(self._counts[: round(threshold * SCORE_BINS)].sum(), self._counts.sum())
 
-    def add_right(self, scores: np.ndarray) -> None:
-        """Add the winning scores, in 0 ... 1, of pixels that were given their class."""
-        self._right += self._count(scores)
 
-    def true_rate(self, threshold: float) -> float:
-        """Return the share of left-out pixels that score less; NaN if there are none."""
-        return self._below(self._left_out, threshold)
+def share(part: float, whole: float) -> float:
+    """Divide; NaN where there is nothing to have a share of."""
+    return float(part / whole) if whole else math.nan
 
-    def false_rate(self, threshold: float) -> float:
-        """Return the share of right pixels that score less; NaN if there are none."""
-        return self._below(self._right, threshold)
 
-    def _count(self, scores: np.ndarray) -> np.ndarray:
-        bins = len(self._right)
-        index = np.minimum((np.asarray(scores, np.float64) * bins).astype(np.int64), bins - 1)
-        return np.bincount(index.ravel(), minlength=bins)
-
-    def _below(self, counts: np.ndarray, threshold: float) -> float:
-        total = counts.sum()
-        return float(counts[: round(threshold * len(counts))].sum() / total) if total else np.nan
+def _bins(scores: np.ndarray, count: int) -> np.ndarray:
+    return np.minimum((scores * count).astype(np.int64), count - 1)
 
 
 def leave_one_out(
