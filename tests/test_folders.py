@@ -8,7 +8,7 @@ from photo_sets import write_sets
 from PIL import Image
 
 from errseg.config import EMBEDDED
-from errseg.datasets.folders import load_sets, open_mask, validation_samples
+from errseg.datasets.folders import load_sets, open_mask, samples
 from errseg.errors import InputError
 
 
@@ -123,7 +123,7 @@ def test_unknown_folders_and_sets_are_refused(root):
 def test_a_mask_of_another_size_is_named(root):
     Image.new("L", (50, 50)).save(root / "things" / "masks" / "p0.png")
     with pytest.raises(InputError, match="but its mask is"):
-        next(validation_samples(*load_sets(root, ["things"])))
+        next(samples(*load_sets(root, ["things"]), ["p0"]))
 
 
 def test_a_colour_mask_is_refused(root):
@@ -134,7 +134,7 @@ def test_a_colour_mask_is_refused(root):
 
 def test_validation_labels_are_places_in_the_sets_own_list(root):
     (things,) = load_sets(root, ["things"])
-    ((image, label),) = validation_samples(things)
+    ((image, label),) = samples(things, things.validation)
     mask = np.array(Image.open(things.mask_path("p0")))
     assert image.shape == (64, 96, 3)
     for value, place in {0: -1, 255: -1, 1: 0, 2: 1}.items():

@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> str:
     entries = read_list(args.list) if args.data is None else []
 
     from errseg.checkpoints.weights import load_model
-    from errseg.datasets.folders import load_sets, validation_samples
+    from errseg.datasets.folders import load_sets, samples
     from errseg.device import find_device
     from errseg.inference.photo import load_image
     from errseg.inference.predictor import Predictor
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> str:
         photos = (
             (photo, sample_set.class_names)
             for sample_set in load_sets(args.data, args.sets)
-            for photo, _ in validation_samples(sample_set, args.limit)
+            for photo, _ in samples(sample_set, sample_set.validation[: args.limit])
         )
     predictor = Predictor(load_model(args.model, find_device(args.device)))
     picture = contact_sheet(predictor, photos, args.columns, options=options)

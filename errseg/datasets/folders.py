@@ -14,7 +14,7 @@ One folder per set::
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import inf
@@ -76,8 +76,7 @@ class SegmentationSet:
     @property
     def mirrors(self) -> bool:
         """Whether a mirrored photo keeps its labels (no class is a left or right one)."""
-        words = {word for name in self.classes.values() for word in name.split()}
-        return not words & {"left", "right"}
+        return {"left", "right"}.isdisjoint(" ".join(self.class_names).split())
 
     def image_path(self, stem: str) -> Path:
         """Return where a photo is."""
@@ -105,8 +104,7 @@ def load_sets(root: Path | str, names: Iterable[str] | None = None) -> list[Segm
     if not found:
         raise InputError(f"{root} holds no sets: a set is a folder with a classes.json in it.")
     chosen = found if names is None else list(names)
-    unknown = [name for name in chosen if name not in found]
-    if unknown:
+    if unknown := [name for name in chosen if name not in found]:
         raise InputError(
             f"{root} has no set named {', '.join(unknown)}; it has {', '.join(found)}."
         )
@@ -115,8 +113,7 @@ def load_sets(root: Path | str, names: Iterable[str] | None = None) -> list[Segm
 
 def _load_set(folder: Path) -> SegmentationSet:
     classes = _read_classes(folder / "classes.json")
-    has_background = classes.get(0) == BACKGROUND_NAME
-    if has_background:
+    if has_background := classes.get(0) == BACKGROUND_NAME:
         del classes[0]
     for part in ("images", "masks"):
         if not (folder / part).is_dir():
@@ -149,12 +146,18 @@ def _some(names: Sequence[str], shown: int = 3) -> str:
     return ", ".join(names[:shown]) + (f" and {more} more" if more > 0 else "")
 
 
-def _read_classes(path: Path) -> dict[int, str]:
+def _read_object(
+    path: Path, example: str, key: Callable = str, value: Callable = lambda value: value
+) -> dict:
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-        classes = {int(index): plain_name(name) for index, name in raw.items()}
+        items = json.loads(path.read_text(encoding="utf-8")).items()
+        return {key(k): value(v) for k, v in items}
     except (ValueError, AttributeError) as error:
-        raise InputError(f'{path} must hold an object like {{"1": "cat", "2": "dog"}}.') from error
+        raise InputError(f"{path} must hold an object like {example}.") from error
+
+
+def _read_classes(path: Path) -> dict[int, str]:
+    classes = _read_object(path, '{"1": "cat", "2": "dog"}', int, plain_name)
     if not all(0 <= index < MASK_IGNORE and name for index, name in classes.items()):
         raise InputError(f"{path} must give a name to each of its indices, which lie in 0 to 254.")
     if len(set(classes.values())) < len(classes):
@@ -169,27 +172,18 @@ def _read_description(path: Path, class_names: Sequence[str]) -> dict[str, objec
     if not path.is_file():
         return {}
 
-    def is_flag(value: object) -> bool:
-        return isinstance(value, bool)
-
-    def is_weight(value: object) -> bool:
-        return not is_flag(value) and isinstance(value, int | float) and 0 <= value < inf
-
     def are_classes(value: object) -> bool:
         return isinstance(value, list) and all(plain_name(str(v)) in class_names for v in value)
 
+    flag = (lambda value: isinstance(value, bool), "true or false")
     allowed = {
-        "exhaustive": (is_flag, "true or false"),
-        "weight": (is_weight, "a number from 0"),
-        "paste": (is_flag, "true or false"),
+        "exhaustive": flag,
+        "weight": (lambda w: type(w) in (int, float) and 0 <= w < inf, "a number from 0"),
+        "paste": flag,
         "not_pasted": (are_classes, "a list of names that its classes.json has"),
     }
-    try:
-        described = json.loads(path.read_text(encoding="utf-8"))
-        entries = described.items()
-    except (ValueError, AttributeError) as error:
-        raise InputError(f'{path} must hold an object like {{"exhaustive": true}}.') from error
-    for key, value in entries:
+    described = _read_object(path, '{"exhaustive": true}')
+    for key, value in described.items():
         if key not in allowed:
             raise InputError(f"{path} has an unknown key '{key}'; known are {', '.join(allowed)}.")
         fits, right = allowed[key]
@@ -225,25 +219,13 @@ def open_mask(sample_set: SegmentationSet, stem: str) -> Image.Image:
         return mask.copy()
 
 
-def validation_samples(
-    sample_set: SegmentationSet, limit: int | None = None
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Read a set's validation photos whole, in order; see `samples`.
-
-    Args:
-        sample_set: The set.
-        limit: Read at most this many.
-    """
-    return samples(sample_set, sample_set.validation[:limit])
-
-
 def samples(
     sample_set: SegmentationSet, stems: Iterable[str]
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Read photos of a set whole.
 
     Args:
-        sample_set: The set.
+        sample_set: From `load_sets`.
         stems: Of the photos, in the order to read them.
 
     Yields:
