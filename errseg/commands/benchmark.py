@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -51,14 +52,13 @@ def run(args: argparse.Namespace) -> str:
     from errseg.measuring.benchmark_report import as_text, check_plot, plot
 
     file = None if args.json in (None, STANDARD_OUTPUT) else Path(args.json)
-    if file is not None:
-        check_writable(file)
+    for place in filter(None, (file, args.plot)):
+        check_writable(place)
     if args.plot is not None:
-        check_writable(args.plot)
         check_plot(args.plot)
     setting = Setting(args.model, args.size, args.classes, args.kept_classes, args.runs)
     report = measure(setting, progress=lambda line: sys.stderr.write(f"{line}\n"))
-    figures = json.dumps(report.as_json(), indent=2)
+    figures = json.dumps({**dataclasses.asdict(report), "ratios": report.ratios}, indent=2)
     text = figures if args.json == STANDARD_OUTPUT else as_text(report)
     with kept_on_failure(text):
         if file is not None:

@@ -7,14 +7,12 @@ medians. Where the fastest precision is float32 the last two are the same networ
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import dataclasses
 import multiprocessing
 import re
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,8 +36,9 @@ Kind, Taken = TypeVar("Kind"), TypeVar("Taken")
 
 KINDS = ("as_drawn", "float32", "auto")
 """As drawn, ours in float32, ours in the fastest precision."""
-STAGES = ("text", "encode", "crm", "escf", "gud", "render")
-"""The cost embedding counts as ESCF's."""
+PHOTO_STAGES = ("encode", "crm", "escf", "gud", "render")
+"""Of a photo with cached text; the cost embedding counts as ESCF's."""
+STAGES = ("text", *PHOTO_STAGES)
 PROMPTS = 64
 """Prompts of the text stage, spread over the 847 of ade847."""
 VOCABULARIES = (20, 150, 847, 5000)
@@ -79,17 +78,14 @@ class Report:
     by_classes: dict[int, float]  # T -> seconds of a whole photo with cached text, auto
     by_kept_classes: dict[int, float]  # P -> the same
 
-    def photo(self, kind: str, stages: tuple[str, ...] = STAGES[1:]) -> float:
-        """Seconds of one photo with cached text."""
+    def photo(self, kind: str, stages: tuple[str, ...] = PHOTO_STAGES) -> float:
+        """Return the seconds of one photo with cached text."""
         return sum(self.seconds[stage][kind] for stage in stages)
 
     @property
     def ratios(self) -> dict[str, float | None]:
         """What the savings come to; smaller is better."""
-        text, photo = self.seconds["text"], self.photo("as_drawn")
-        memory = None
-        if self.memory["as_drawn"] is not None:
-            memory = self.memory["float32"] / self.memory["as_drawn"]
+        text, photo, drawn = self.seconds["text"], self.photo("as_drawn"), self.memory["as_drawn"]
         return {
             "text_float32": text["float32"] / text["as_drawn"],
             "text_auto": text["auto"] / text["as_drawn"],
@@ -97,12 +93,8 @@ class Report:
             "photo_auto": self.photo("auto") / photo,
             "knob_auto": self.knob["auto"] / self.photo("auto"),
             "vocabulary_847_over_150": self.by_classes[847] / self.by_classes[150],
-            "memory": memory,
+            "memory": None if drawn is None else self.memory["float32"] / drawn,
         }
-
-    def as_json(self) -> dict:
-        """Everything, for ``--json``."""
-        return {**dataclasses.asdict(self), "ratios": self.ratios}
 
 
 @torch.inference_mode()
@@ -140,14 +132,14 @@ def measure(setting: Setting, progress: Callable[[str], None] = lambda line: Non
     turned = bench.in_turn(KINDS[1:], bench.turn_knobs)
     knob = {kind: statistics.median(taken) for kind, taken in turned.items()}
     # As drawn everything runs again.
-    knob["as_drawn"] = sum(seconds[stage]["as_drawn"] for stage in STAGES[1:])
+    knob["as_drawn"] = sum(seconds[stage]["as_drawn"] for stage in PHOTO_STAGES)
     progress("Growth with T and P ...")
     base = sum(seconds[stage]["auto"] for stage in ("encode", "render"))
     return Report(
         setting=setting,
         machine={
             "threads": torch.get_num_threads(),
-            "auto": bench.models["auto"].precision,
+            "auto": fast.precision,
             "torch": torch.__version__,
         },
         seconds=seconds,
@@ -164,17 +156,12 @@ class Bench:
 
     def __init__(self, setting: Setting, models: dict[str, ERRSeg]):
         self.setting, self.models = setting, models
-        generator = torch.Generator().manual_seed(0)
-        side = setting.side
-        self.pixels = torch.randint(
-            0, 256, (1, 3, side, side), dtype=torch.uint8, generator=generator
-        )
-        config = model_config(setting.model).towers
+        self.size, config = (setting.side, setting.side), model_config(setting.model).towers
+        seeded = torch.Generator().manual_seed(0)
+        self.pixels = torch.randint(256, (1, 3, *self.size), dtype=torch.uint8, generator=seeded)
         # A cosine doesn't take longer for an embedding that means something.
-        self.text = F.normalize(
-            torch.randn(max(setting.classes, *VOCABULARIES), config.embedding, generator=generator),
-            dim=-1,
-        )
+        most = max(setting.classes, *VOCABULARIES)
+        self.text = F.normalize(torch.randn(most, config.embedding, generator=seeded), dim=-1)
         names = [prompt.name for prompt in load_vocabulary("ade847").classes]
         step = len(names) // PROMPTS
         self.prompts = [fill_templates(n, config.templates)[0] for n in names[::step][:PROMPTS]]
@@ -188,23 +175,27 @@ class Bench:
 
     def run(self, kind: str, read: Callable[[], float]) -> dict[str, float]:
         """Run every stage; return by how much ``read`` grew in each."""
-        model, setting, size = self.models[kind], self.setting, (self.setting.side,) * 2
-        text, marks = self.text[: setting.classes], Marks(read)
+        model, kept = self.models[kind], self.setting.kept_classes
+        text, marks = self.text[: self.setting.classes], Marks(read)
         if kind == "as_drawn":
             as_drawn.encode_text(model, self.prompts)
             marks("text")
             encoded = as_drawn.encode_image(model, self.pixels)
             marks("encode")
-            out = as_drawn.decode(model, *encoded, text, setting.kept_classes, mark=marks)
-            as_drawn.label(out.logits, size)
+            out = as_drawn.decode(model, *encoded, text, kept, mark=marks)
+            as_drawn.label(out.logits, self.size)
         else:
             model.encode_text(self.prompts)
             marks("text")
             features = model.encode_image(self.pixels)
             marks("encode")
-            with _marked_stages(model, marks):
-                out = model.decode(features, text, setting.kept_classes)
-            label_pixels(out.kept_logits[0], out.kept[0], size)
+            with (
+                model.cost_embedding.register_forward_pre_hook(lambda *_: marks("crm")),
+                model.escf.register_forward_hook(lambda *_: marks("escf")),
+                model.decoder.register_forward_hook(lambda *_: marks("gud")),
+            ):
+                out = model.decode(features, text, kept)
+            label_pixels(out.kept_logits[0], out.kept[0], self.size)
         marks("render")
         return marks.stages
 
@@ -221,17 +212,21 @@ class Bench:
             model.decode(features, text, *before, tokens_of=memory)
             started = time.perf_counter()
             out = model.decode(features, text, kept, votes, tokens_of=memory)
-            label_pixels(out.kept_logits[0], out.kept[0], (self.setting.side,) * 2)
+            label_pixels(out.kept_logits[0], out.kept[0], self.size)
             seconds.append(time.perf_counter() - started)
         return statistics.mean(seconds)
 
     def multiply_adds(self) -> dict[str, dict[str, float]]:
         """Count the multiply-adds of each stage's matrix products and convolutions."""
-        counts = {}
-        with _countable_attention():
+        counts, mha = {}, torch.backends.mha
+        enabled = mha.get_fastpath_enabled()
+        mha.set_fastpath_enabled(False)  # the counter doesn't see its products
+        try:
             for kind, name in (("as_drawn", "as_drawn"), ("float32", "ours")):
-                with FlopCounterMode(display=False) as counter:
+                with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
                     counts[name] = self.run(kind, lambda: counter.get_total_flops() / 2)
+        finally:
+            mha.set_fastpath_enabled(enabled)
         return {stage: {name: counts[name][stage] for name in counts} for stage in STAGES}
 
     def growth(self, pairs: list[tuple[int, int]], base: float, key: int) -> dict[int, float]:
@@ -261,35 +256,8 @@ class Marks:
         self.stages[stage], self._last = now - self._last, now
 
 
-@contextlib.contextmanager
-def _marked_stages(model: ERRSeg, mark: Callable[[str], None]) -> Iterator[None]:
-    """Mark the ends of the stages of `ERRSeg.decode` without a change to it."""
-    hooks = [
-        model.cost_embedding.register_forward_pre_hook(lambda *_: mark("crm")),
-        model.escf.register_forward_hook(lambda *_: mark("escf")),
-        model.decoder.register_forward_hook(lambda *_: mark("gud")),
-    ]
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
-@contextlib.contextmanager
-def _countable_attention() -> Iterator[None]:
-    """Let attention take the path whose products the counter sees."""
-    enabled = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        with sdpa_kernel(SDPBackend.MATH):
-            yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(enabled)
-
-
 def _peak_in_another_process(setting: Setting, kind: str, dtype: torch.dtype) -> int | None:
-    """Measure memory where nothing else was allocated before."""
+    """Measure memory where nothing else was allocated before; None where that isn't known."""
     if not RESET_FILE.exists():
         return None
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from errseg.errors import InputError
-from errseg.measuring.benchmark import KINDS, PROMPTS, STAGES, Report
+from errseg.measuring.benchmark import KINDS, PHOTO_STAGES, PROMPTS, STAGES, Report
 
 STAGE_NAMES = {
     "text": f"text, {PROMPTS} prompts",
@@ -32,21 +32,20 @@ def as_text(report: Report) -> str:
     """Write the figures as aligned tables."""
     setting, labels = report.setting, kind_labels(report)
     lines = [
-        f"{setting.model}, random weights, {setting.side} x {setting.side}, "
-        f"T = {setting.classes}, P = {setting.kept_classes}, {report.machine['threads']} threads, "
+        f"{setting.model}, random weights, {_conditions(report)}, "
         f"medians of {setting.runs} runs in turn",
         "",
         f"{'seconds':24}{labels['as_drawn']:>12}{labels['float32']:>12}{'':8}{labels['auto']:>16}"
         f"{'':8}{'G multiply-adds':>18}",
     ]
     rows = [(STAGE_NAMES[stage], (stage,)) for stage in STAGES]
-    for name, stages in [*rows, ("whole photo", STAGES[1:])]:
-        counts = [
+    for name, stages in [*rows, ("whole photo", PHOTO_STAGES)]:
+        drawn, ours = (
             sum(report.multiply_adds[stage][kind] for stage in stages) / 1e9
             for kind in ("as_drawn", "ours")
-        ]
+        )
         seconds = {kind: report.photo(kind, stages) for kind in KINDS}
-        lines.append(_row(name, seconds, 3) + f"{counts[0]:9.1f} ->{counts[1]:6.1f}")
+        lines.append(_row(name, seconds, 3) + f"{drawn:9.1f} ->{ours:6.1f}")
     lines.append(_row("new P or K", report.knob, 3))
     if report.memory["as_drawn"] is not None:
         lines.append(_row("peak memory, MiB", {k: report.memory[k] / MEBIBYTE for k in KINDS}, 0))
@@ -68,10 +67,19 @@ def _row(name: str, figures: dict[str, float], digits: int) -> str:
     )
 
 
+def _conditions(report: Report) -> str:
+    asked = report.setting
+    return (
+        f"{asked.side} x {asked.side}, T = {asked.classes}, P = {asked.kept_classes}, "
+        f"{report.machine['threads']} threads"
+    )
+
+
 def kind_labels(report: Report) -> dict[str, str]:
     """Name what took turns."""
-    auto = report.machine["auto"]
-    return {"as_drawn": "as drawn", "float32": "float32", "auto": f"auto ({auto})"}
+    return dict(
+        zip(KINDS, ("as drawn", "float32", f"auto ({report.machine['auto']})"), strict=True)
+    )
 
 
 def check_plot(path: Path) -> None:
@@ -99,18 +107,16 @@ def plot(report: Report, path: Path) -> None:
     figure = Figure(figsize=(11, 3.6), layout="constrained")
     stages, vocabulary, kept = figure.subplots(1, 3, width_ratios=(2, 1, 1))
     labels = kind_labels(report)
-    names = [stage for stage in STAGES if stage != "text"]
     for place, kind in enumerate(KINDS):
-        rows = [row + 0.27 * (place - 1) for row in range(len(names))]
         bars = stages.barh(
-            rows,
-            [report.seconds[stage][kind] for stage in names],
+            [row + 0.27 * (place - 1) for row in range(len(PHOTO_STAGES))],
+            [report.seconds[stage][kind] for stage in PHOTO_STAGES],
             height=0.25,
             color=COLORS[kind],
             label=f"{labels[kind]}: {report.photo(kind):.2f} s",
         )
         stages.bar_label(bars, fmt="%.2f", padding=2, fontsize=8)
-    stages.set_yticks(range(len(names)), [STAGE_NAMES[stage] for stage in names])
+    stages.set_yticks(range(len(PHOTO_STAGES)), [STAGE_NAMES[stage] for stage in PHOTO_STAGES])
     stages.invert_yaxis()
     stages.set_xlabel("seconds per photo, cached text")
     stages.legend(frameon=False, loc="lower right")
@@ -119,18 +125,11 @@ def plot(report: Report, path: Path) -> None:
         (kept, report.by_kept_classes, "classes that CRM keeps (P)"),
     ):
         axes.plot(list(growth), list(growth.values()), "o-", color=COLORS["auto"])
-        axes.set_ylim(bottom=0)
-        axes.set_xlabel(label)
-        axes.set_ylabel("seconds per photo")
+        axes.set(ylim=(0, None), xlabel=label, ylabel="seconds per photo")
     vocabulary.set_xscale("log")
     vocabulary.set_xticks(list(report.by_classes), list(map(str, report.by_classes)))
     vocabulary.minorticks_off()
     for axes in (stages, vocabulary, kept):
         axes.spines[["top", "right"]].set_visible(False)
-    setting = report.setting
-    figure.suptitle(
-        f"{setting.model}, {setting.side} x {setting.side}, T = {setting.classes}, "
-        f"P = {setting.kept_classes}, {report.machine['threads']} threads",
-        fontsize=11,
-    )
+    figure.suptitle(f"{report.setting.model}, {_conditions(report)}", fontsize=11)
     figure.savefig(path, dpi=150)
