@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import nn
+from collections import defaultdict
 
 from errseg.network.model import ERRSeg
 from errseg.network.towers import Part
@@ -17,13 +17,13 @@ def parameter_groups(model: ERRSeg, config: TrainConfig) -> list[dict]:
     The decoder and what the towers count with it (`Part`) at the full rate, the towers' other parts
     at the rates that the settings have for them. No weight decay on norms, biases and embeddings.
     """
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    rates, groups = _rates(config), defaultdict(list)
     for name, parameter in model.named_parameters():
-        factor = _rate_factor(model, name, config)
-        parameter.requires_grad_(factor > 0)
-        if factor > 0:
+        part = model.towers.part(name.removeprefix(TOWERS)) if name.startswith(TOWERS) else "head"
+        parameter.requires_grad_(rates[part] > 0)
+        if rates[part] > 0:
             decay = config.weight_decay if parameter.ndim > 1 else 0.0
-            groups.setdefault((factor, decay), []).append(parameter)
+            groups[rates[part], decay].append(parameter)
     return [
         {"params": parameters, "factor": factor, "weight_decay": decay}
         for (factor, decay), parameters in groups.items()
@@ -36,13 +36,8 @@ def towers_learn(model: ERRSeg, config: TrainConfig) -> bool:
     return any(_rates(config)[part] for part in parts - {"head"})
 
 
-def _rate_factor(model: ERRSeg, name: str, config: TrainConfig) -> float:
-    """Return a parameter's learning rate relative to the run's; 0 freezes it."""
-    part = model.towers.part(name.removeprefix(TOWERS)) if name.startswith(TOWERS) else "head"
-    return _rates(config)[part]
-
-
 def _rates(config: TrainConfig) -> dict[Part, float]:
+    """Return the learning rates of parts relative to the run's; 0 freezes a part."""
     return {
         "head": 1.0,
         "clip": config.clip_rate,

@@ -92,8 +92,8 @@ class TrainingRun:
         self.config, self.out, self.step, self.model = config, out, 0, model
         self.towers_learn = towers_learn(model, config)
         self.data = CropDataset(sets, config)
-        self.classes = TrainingVocabulary(self.model, self.data.space, config)
-        groups = parameter_groups(self.model, config)
+        self.classes = TrainingVocabulary(model, self.data.space, config)
+        groups = parameter_groups(model, config)
         self.trained = [p for group in groups for p in group["params"]]
         self.optimizer = torch.optim.AdamW(groups, lr=config.rate)
         self.average = [p.detach().clone() for p in self.trained] if config.average else None
@@ -104,18 +104,17 @@ class TrainingRun:
         self.out.mkdir(parents=True, exist_ok=True)
         settings = {"model": self.model.config.name, **dataclasses.asdict(config)}
         (self.out / SETTINGS).write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
-        rest = Subset(self.data, range(self.step * config.batch, config.steps * config.batch))
         loader = DataLoader(
-            rest,
+            Subset(self.data, range(self.step * config.batch, len(self.data))),
             config.batch,
             num_workers=workers,
             collate_fn=collate,
             generator=torch.Generator(),  # the global one is the network's, saved with it
         )
         progress = tqdm(loader, initial=self.step, total=config.steps, unit="step")
-        for images, samples in progress:
+        for batch in progress:
             started = time.perf_counter()
-            losses = self.take_step(images, samples)
+            losses = self.take_step(*batch)
             losses["seconds"] = time.perf_counter() - started
             progress.set_postfix({name: f"{value:.3f}" for name, value in losses.items()})
             with (self.out / LOG).open("a", encoding="utf-8") as log:
@@ -154,21 +153,19 @@ class TrainingRun:
             cost = torch.einsum("bchw,tc->bthw", aligned, text)
             logits = config.cost_scale * cost - config.cost_offset
             ranking = config.ranking_scale * cost
-            losses["cost"] = config.cost_loss * self._loss(
-                logits, ranking, samples, vocabulary, COST_STRIDE
-            )
+            loss = self._loss(logits, ranking, samples, [vocabulary] * len(samples), COST_STRIDE)
+            losses["cost"] = config.cost_loss * loss
         if config.anchor:
             label = torch.stack([_at_stride(s.label, COST_STRIDE) for s in samples])
-            unknown = label.to(device) < 0
             names = self.model.towers.imagenet_names
-            loss = anchor_loss(features.aligned16, features.dense32, names, unknown)
-            losses["anchor"] = config.anchor * loss
+            seen = features.aligned16, features.dense32
+            losses["anchor"] = config.anchor * anchor_loss(*seen, names, label.to(device) < 0)
         if self.step >= config.cost_steps:
             out = self.model.decode(
                 features, text, config.kept_classes, VOTES_PER_PIXEL, always=always.to(device)
             )
-            logits = out.kept_logits
-            losses["logits"] = self._loss(logits, logits, samples, vocabulary, STRIDE, out.kept)
+            kept = [[vocabulary[i] for i in places] for places in out.kept.tolist()]
+            losses["logits"] = self._loss(out.kept_logits, out.kept_logits, samples, kept, STRIDE)
         return losses
 
     def _loss(
@@ -176,47 +173,31 @@ class TrainingRun:
         logits: Tensor,
         ranking: Tensor,
         samples: list[Sample],
-        vocabulary: list[str],
+        asked: list[list[str]],
         stride: int,
-        kept: Tensor | None = None,
     ) -> Tensor:
-        """Binary cross-entropy per class (calibrates), plus one between classes (ranks)."""
-        config, logits = self.config, logits.float()
-        target, valid, weights = self._targets(samples, vocabulary, stride, kept)
+        """Binary cross-entropy per class asked (calibrates), plus one between classes (ranks)."""
+        config, rows = self.config, []
+        for sample, words in zip(samples, asked, strict=True):
+            label = _at_stride(sample.label, stride)
+            target = self.data.space.targets(label, words, sample, self.classes.unsafe(words))
+            rows.append((*target, pixel_weights(label, config.balance_power)))
+        target, valid, weights = (
+            torch.stack(parts).to(self.model.device) for parts in zip(*rows, strict=True)
+        )
         if config.ignored_is_negative:
             valid = torch.ones_like(valid)
-        loss = binary_loss(logits, target, valid, weights, config.positive_weight)
+        loss = binary_loss(logits.float(), target, valid, weights, config.positive_weight)
         if config.ranking:
             loss = loss + config.ranking * ranking_loss(ranking.float(), target, valid, weights)
         return loss
 
-    def _targets(
-        self, samples: list[Sample], vocabulary: list[str], stride: int, kept: Tensor | None = None
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Build targets and validity (B, T or P, h, w) and pixel weights (B, h, w) at a stride."""
-        every = self.classes.unsafe(vocabulary)
-        targets, valids, weights = [], [], []
-        for row, sample in enumerate(samples):
-            indices = list(range(len(vocabulary))) if kept is None else kept[row].tolist()
-            label = _at_stride(sample.label, stride)
-            target, valid = self.data.space.targets(
-                label,
-                [vocabulary[i] for i in indices],
-                sample,
-                unsafe=None if every is None else every[indices],
-            )
-            targets.append(target)
-            valids.append(valid)
-            weights.append(pixel_weights(label, self.config.balance_power))
-        device = self.model.device
-        return tuple(torch.stack(parts).to(device) for parts in (targets, valids, weights))
-
     def _set_rate(self) -> None:
         """Cosine schedule with a linear warm-up; again from its start when the decoder joins."""
         config = self.config
-        start, end = (0, config.cost_steps)
-        if self.step >= config.cost_steps:
-            start, end = (config.cost_steps, config.steps)
+        start, end = 0, config.cost_steps
+        if self.step >= end:
+            start, end = end, config.steps
         warm = min(1.0, (self.step - start + 1) / max(config.warm_up, 1))
         cosine = 0.5 * (1 + math.cos(math.pi * (self.step - start) / (end - start)))
         for group in self.optimizer.param_groups:
@@ -225,39 +206,33 @@ class TrainingRun:
     def averaged(self) -> ERRSeg:
         """Return a model with the moving average of the weights, in evaluation mode."""
         model = build_model(self._config_with_trained_words())
-        model.load_state_dict(self.model.state_dict())
+        means = dict(zip(map(id, self.trained), self.average or self.trained, strict=True))
+        averaged = {name: means.get(id(p), p) for name, p in self.model.named_parameters()}
+        model.load_state_dict({**self.model.state_dict(), **averaged})
         model.towers.take_metadata(self.model.towers.metadata())
-        if self.average is not None:
-            places = {id(p): name for name, p in self.model.named_parameters()}
-            named = dict(model.named_parameters())
-            with torch.no_grad():
-                for trained, mean in zip(self.trained, self.average, strict=True):
-                    named[places[id(trained)]].copy_(mean)
         return model
 
     def _config_with_trained_words(self) -> ModelConfig:
         """Note whose masks this run and those before it saw, and what was held out of them all."""
         config = self.model.config
-        words = self.classes.seen_words() | set(config.towers.trained_words)
-        held_out = {*config.held_out, *self.config.held_out}
-        unseen = sorted(name for name in held_out if not synonyms(name) & words)
+        words = self.classes.seen_words().union(config.towers.trained_words)
+        held_out = sorted({*config.held_out, *self.config.held_out})
+        unseen = tuple(name for name in held_out if not synonyms(name) & words)
         towers = config.towers.with_trained_words(sorted(words))
-        return dataclasses.replace(config, towers=towers, held_out=tuple(unseen))
+        return dataclasses.replace(config, towers=towers, held_out=unseen)
 
     def save(self) -> None:
         """Write the checkpoint, replacing the last one only when it is whole."""
         partial = self.out / (CHECKPOINT + ".partial")
-        torch.save(
-            {
-                "settings": dataclasses.asdict(self.config),
-                "step": self.step,
-                "trained": [p.detach() for p in self.trained],
-                "average": self.average,
-                "optimizer": self.optimizer.state_dict(),
-                "random": torch.get_rng_state(),
-            },
-            partial,
-        )
+        state = {
+            "settings": dataclasses.asdict(self.config),
+            "step": self.step,
+            "trained": [p.detach() for p in self.trained],
+            "average": self.average,
+            "optimizer": self.optimizer.state_dict(),
+            "random": torch.get_rng_state(),
+        }
+        torch.save(state, partial)
         partial.replace(self.out / CHECKPOINT)
 
     def resume(self) -> None:
@@ -270,9 +245,8 @@ class TrainingRun:
         if not path.exists():
             return
         state = torch.load(path, map_location="cpu", weights_only=True)
-        ours = dataclasses.asdict(self.config)
-        other = [k for k, v in ours.items() if state["settings"].get(k) != v]
-        if other:
+        ours = dataclasses.asdict(self.config).items()
+        if other := [k for k, v in ours if state["settings"].get(k) != v]:
             raise InputError(
                 f"{path} was written under other settings ({', '.join(other)}); "
                 "give those, or another folder."
