@@ -53,8 +53,7 @@ class LabelSpace:
     def lookup(self, sample_set: SegmentationSet) -> np.ndarray:
         """Return the label of each mask value of a set, (256,) int64."""
         table = np.full(MASK_IGNORE + 1, IGNORE, dtype=np.int64)
-        for value, name in sample_set.classes.items():
-            table[value] = self.index[name]
+        table[list(sample_set.classes)] = [self.index[name] for name in sample_set.class_names]
         if sample_set.has_background:
             table[0] = BACKGROUND
         return table
@@ -72,7 +71,7 @@ class LabelSpace:
             `BACKGROUND` and `IGNORE`, so that a label is a valid (negative) index.
         """
         rows = [_row(self.names, plain_name(name), listed) for name in classes]
-        return torch.stack(rows) if rows else torch.empty(0, len(self.names) + 2, dtype=torch.int8)
+        return torch.cat(rows or [torch.empty(0, dtype=torch.int8)]).view(-1, len(self.names) + 2)
 
     def targets(
         self, label: Tensor, classes: Sequence[str], sample: Sample, unsafe: Tensor | None = None
@@ -87,8 +86,8 @@ class LabelSpace:
             label: (S, S) int64, `sample.label` at any resolution.
             classes: P names, see `relations`.
             sample: The crop that the label is of.
-            unsafe: (P, N) bool, further pairs of class and label to leave undecided, for example
-                by the similarity of their text embeddings. Positive pairs stay positive.
+            unsafe: (P, N) bool, pairs of class and label to leave undecided where they would be
+                negative, for example by the similarity of their text embeddings.
 
         Returns:
             target (P, S, S) float32 in {0, 1} and valid (P, S, S) bool.
@@ -108,16 +107,14 @@ def _row(labels: tuple[str, ...], name: str, listed: frozenset[str]) -> Tensor:
     """Return what a set's labels, its background and its gaps mean for a name, (N + 2,) int8."""
     row, own = _across_sets(labels, name), synonyms(name)
     if listed & own:  # its annotators told the name apart from all others of their list
-        inside = torch.tensor([label in listed for label in labels])
-        same = torch.tensor([label in own for label in labels])
-        told = torch.where(same, Relation.POSITIVE, Relation.NEGATIVE)
-        row = torch.where(inside, told, row).to(torch.int8)
+        told = {n: Relation.POSITIVE if n in own else Relation.NEGATIVE for n in listed}
+        row = [told.get(label, said) for label, said in zip(labels, row, strict=True)]
     absent = listed & (own | broader_names(name))
     ends = (Relation.NEGATIVE if absent else Relation.UNKNOWN, Relation.UNKNOWN)
-    return torch.cat((row, torch.tensor(ends, dtype=torch.int8)))
+    return torch.tensor((*row, *ends), dtype=torch.int8)
 
 
 @cache
-def _across_sets(labels: tuple[str, ...], name: str) -> Tensor:
-    """Return what each label says about a name that its set doesn't list, (N,) int8."""
-    return torch.tensor([relation(label, name) for label in labels], dtype=torch.int8)
+def _across_sets(labels: tuple[str, ...], name: str) -> tuple[Relation, ...]:
+    """Return what each label says about a name that its set doesn't list."""
+    return tuple(relation(label, name) for label in labels)

@@ -34,7 +34,7 @@ def binary_loss(
 
     Args:
         logits: (B, P, h, w) float32.
-        target: the same shape, 0 or 1.
+        target: the same shape, 1 where the class is right; several can be (synonyms, wholes).
         valid: the same shape, bool; undecided classes take no part.
         weights: (B, h, w) of the pixels.
         positive_weight: weight of the right classes.
@@ -54,11 +54,7 @@ def ranking_loss(logits: Tensor, target: Tensor, valid: Tensor, weights: Tensor)
     Right classes don't compete: were it enough that any of them wins, a dog that is called an
     animal would never have to be told from a cat.
 
-    Args:
-        logits: (B, P, h, w).
-        target: the same shape, 1 where the class is right; several can be (synonyms, wholes).
-        valid: the same shape, bool; undecided classes take no part.
-        weights: (B, h, w) of the pixels.
+    The arguments are those of `binary_loss`.
 
     Returns:
         The weighted mean over the pixels that have both a right and a wrong class, of the mean
@@ -91,10 +87,8 @@ def anchor_loss(dense16: Tensor, dense32: Tensor, names: Tensor, unknown: Tensor
     """
     taught = dense32.detach()
     confident = torch.einsum("bchw,nc->bnhw", taught, names).amax(dim=1) > CONFIDENT
-    taught, confident = (
-        F.interpolate(maps, size=dense16.shape[-2:], mode="nearest")
-        for maps in (taught, confident[:, None].float())
-    )
-    counted = unknown & (confident[:, 0] > 0)
+    size = dense16.shape[-2:]
+    counted = unknown & (F.interpolate(confident[:, None].float(), size)[:, 0] > 0)
+    taught = F.interpolate(taught, size)  # nearest
     away = 1 - (dense16 * taught).sum(dim=1)
     return (away * counted).sum() / counted.sum().clamp(min=1)

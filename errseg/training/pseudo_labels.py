@@ -7,7 +7,6 @@ it is confident its labels teach on: a name then appears in many more photos tha
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -69,16 +68,11 @@ def write_pseudo_labels(
     for part in ("images", "masks"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     photos = 0
-    for sample_set in sets:
-        if sample_set.exhaustive:
-            continue
+    for sample_set in (s for s in sets if not s.exhaustive):
         allowed, own = _allowed(sample_set, classes), _own(sample_set, classes)
         stems = sample_set.training[:limit]
-        for stem, (photo, label) in zip(
-            tqdm(stems, sample_set.name, unit="photo", leave=False),
-            samples(sample_set, stems),
-            strict=True,
-        ):
+        bar = tqdm(stems, sample_set.name, unit="photo", leave=False)
+        for stem, (photo, label) in zip(stems, samples(sample_set, bar), strict=True):
             features = predictor.encode(photo, network_size(photo.shape[:2], model.config))
             cost = model.cost_maps(features, text).stride16
             mask = _label(config.ranking_scale * cost, label, allowed, own, confidence)
@@ -86,11 +80,11 @@ def write_pseudo_labels(
             Image.fromarray(mask).save(folder / "masks" / f"{name}.png")
             link = folder / "images" / f"{name}.jpg"
             link.unlink(missing_ok=True)
-            os.symlink(sample_set.image_path(stem).resolve(), link)
-            photos += 1
+            link.symlink_to(sample_set.image_path(stem).resolve())
+        photos += len(stems)
     # The first index is the background's, so the names start at 1, as `_label` writes them.
-    listed = {index: name for index, name in enumerate(classes, start=1)}
-    (folder / "classes.json").write_text(json.dumps(listed, indent=1), encoding="utf-8")
+    listed = json.dumps(dict(enumerate(classes, start=1)), indent=1)
+    (folder / "classes.json").write_text(listed, encoding="utf-8")
     (folder / "validation.txt").write_text("", encoding="utf-8")
     (folder / SET_FILE).write_text(json.dumps({"weight": WEIGHT}), encoding="utf-8")
     return photos
@@ -99,16 +93,11 @@ def write_pseudo_labels(
 def _label(
     logits: Tensor, label: np.ndarray, allowed: np.ndarray, own: np.ndarray, confidence: float
 ) -> np.ndarray:
-    """Label one photo: logits (1, T, h, w) and people's label (H, W), -1 where they gave none.
-
-    Returns:
-        (H, W) uint8, mask values.
-    """
+    """Turn logits (1, T, h, w) and people's label (H, W), -1 for none, into mask values uint8."""
     shares = F.interpolate(logits.softmax(dim=1), size=label.shape, mode="bilinear")[0]
-    best, place = shares.max(dim=0)
-    given = np.where(best.numpy() >= confidence, place.numpy() + 1, MASK_IGNORE)
+    best, place = (maps.numpy() for maps in shares.max(dim=0))
     # A pixel that people left to the background can't be what they looked for.
-    given[(given != MASK_IGNORE) & ~allowed[np.minimum(given - 1, len(allowed) - 1)]] = MASK_IGNORE
+    given = np.where((best >= confidence) & allowed[place], place + 1, MASK_IGNORE)
     return np.where(label >= 0, own[label], given).astype(np.uint8)
 
 
@@ -124,8 +113,10 @@ def _allowed(sample_set: SegmentationSet, classes: list[str]) -> np.ndarray:
 
 def _own(sample_set: SegmentationSet, classes: list[str]) -> np.ndarray:
     """Return the mask value of the synonym of each of the set's classes, ignored without one."""
-    own = []
-    for label in sample_set.class_names:
-        same = [value for value, name in enumerate(classes, start=1) if name in synonyms(label)]
-        own.append(same[0] if same else MASK_IGNORE)
-    return np.array(own)
+    named = list(enumerate(classes, start=1))
+    return np.array(
+        [
+            next((value for value, name in named if name in synonyms(label)), MASK_IGNORE)
+            for label in sample_set.class_names
+        ]
+    )

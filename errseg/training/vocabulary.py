@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -41,7 +43,7 @@ class TrainingVocabulary:
         self.bank: dict[str, Tensor] = {}
         self.expanded: dict[str, str] = {}  # word -> the word with its hypernyms
         if not model.towers.text_learns:
-            words = list(dict.fromkeys(word for known in self.prompts.values() for word in known))
+            words = list(dict.fromkeys(chain(*self.prompts.values())))
             if config.expanded:
                 pieces = model.towers.text.pieces
                 self.expanded = {word: with_hypernyms(word, pieces) for word in words}
@@ -66,31 +68,27 @@ class TrainingVocabulary:
             T words, each class under one of its names at random, and which of them each crop
             shows, (B, T) bool.
         """
-        present = [
-            [self.space.names[i] for i in sample.present(least_pixels=LEAST_PIXELS)]
-            for sample in samples
-        ]
-        vocabulary = list(dict.fromkeys(name for names in present for name in names))
-        if self.config.broader:
+        config = self.config
+        present = [[self.space.names[i] for i in s.present(LEAST_PIXELS)] for s in samples]
+        vocabulary = list(dict.fromkeys(chain(*present)))
+        if config.broader:
             broad = {b for name in vocabulary for b in self.broader[name]} - set(vocabulary)
-            vocabulary += rng.permutation(sorted(broad))[: self.config.broader].tolist()
+            vocabulary += rng.permutation(sorted(broad))[: config.broader].tolist()
             present = [[*names, *(b for n in names for b in self.broader[n])] for names in present]
-        if self.config.whole_lists:
-            listed = frozenset().union(*(sample.listed for sample in samples))
-            vocabulary = list(dict.fromkeys([*vocabulary, *sorted(listed)]))
+        if config.whole_lists:
+            listed = sorted(frozenset().union(*(sample.listed for sample in samples)))
+            vocabulary = list(dict.fromkeys([*vocabulary, *listed]))
         taken = set(vocabulary)
         rest = [name for name in self.names if name not in taken]
-        if self.config.vocabulary:
-            missing = max(self.config.vocabulary - len(vocabulary), 0)
-            from_imagenet = min(round(missing * self.config.imagenet_share), len(self.imagenet))
-            rest = [
-                *rng.permutation(rest)[: missing - from_imagenet].tolist(),
-                *rng.permutation(self.imagenet)[:from_imagenet].tolist(),
-            ]
+        if config.vocabulary:
+            missing = max(config.vocabulary - len(vocabulary), 0)
+            extra = min(round(missing * config.imagenet_share), len(self.imagenet))
+            rest = rng.permutation(rest)[: missing - extra].tolist()
+            rest += rng.permutation(self.imagenet)[:extra].tolist()
         vocabulary += rest
         shown = torch.tensor([[name in names for name in vocabulary] for names in present])
         # More classes than P can be present; those that don't fit are left to CRM's scores.
-        crowded = shown.sum(dim=1, keepdim=True) > self.config.kept_classes
+        crowded = shown.sum(dim=1, keepdim=True) > config.kept_classes
         words = [self.prompts[name][rng.integers(len(self.prompts[name]))] for name in vocabulary]
         return words, shown & ~crowded
 
