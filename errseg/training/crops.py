@@ -6,13 +6,15 @@ labels into what the crop teaches about any class names.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -87,7 +89,7 @@ class CropDataset(Dataset[Sample]):
         self.augmentation = augmentation or Augmentation()
         self.space = LabelSpace(self.sets)
         weights = np.array([s.weight if s.training else 0.0 for s in self.sets])
-        if not weights.sum() > 0:
+        if not weights.any():
             raise InputError("None of the chosen sets has training photos and a weight above 0.")
         self._probability = weights / weights.sum()
         hidden = with_synonyms(config.held_out)
@@ -97,10 +99,9 @@ class CropDataset(Dataset[Sample]):
                 f"No class is left to train on: all that the sets name ({named}) is held out."
             )
         self._listed = [frozenset(s.class_names) - hidden for s in self.sets]
-        self._lookup = [self.space.lookup(s) for s in self.sets]
-        hidden_labels = [self.space.index[name] for name in hidden & self.space.index.keys()]
-        for table in self._lookup:
-            table[np.isin(table, hidden_labels)] = IGNORE
+        ignored = [place for name, place in self.space.index.items() if name in hidden]
+        tables = [self.space.lookup(s) for s in self.sets]
+        self._lookup = [np.where(np.isin(table, ignored), IGNORE, table) for table in tables]
 
     def __len__(self) -> int:
         return self.config.steps * self.config.batch
@@ -111,11 +112,11 @@ class CropDataset(Dataset[Sample]):
         config = self.config
         rng = np.random.default_rng((config.seed, index))
         row = np.random.default_rng((config.seed, index // config.same_set, SET_STREAM))
-        set_index = int(row.choice(len(self.sets), p=self._probability))
+        set_index = row.choice(len(self.sets), p=self._probability)
         image, label = self._crop(rng, set_index)
         exhaustive = self.sets[set_index].exhaustive
         if exhaustive and self._paste_from and rng.random() < config.copy_paste:
-            image, label = self._paste(rng, image, label)
+            self._paste(rng, image, label)
         if rng.random() < self.augmentation.jitter:
             image = _jitter(rng, image, self.augmentation)
         return Sample(
@@ -131,29 +132,25 @@ class CropDataset(Dataset[Sample]):
     @cached_property
     def _showing(self) -> list[dict[int, list[str]]]:
         """Each set's labels, and the stems of the training photos that show enough of one."""
-        showing = []
-        for sample_set, table in zip(self.sets, self._lookup, strict=True):
-            stems: dict[int, list[str]] = {}
+        showing = [defaultdict(list) for _ in self.sets]
+        for sample_set, table, stems in zip(self.sets, self._lookup, showing, strict=True):
             for stem in sample_set.training:
                 values = np.asarray(open_mask(sample_set, stem))[::SEARCH_STEP, ::SEARCH_STEP]
                 counts = np.bincount(values.ravel(), minlength=len(table))
-                for value in np.flatnonzero(counts >= SHOWN_LEAST * values.size):
-                    if table[value] >= 0:
-                        stems.setdefault(int(table[value]), []).append(stem)
-            showing.append(stems)
+                for label in table[counts >= SHOWN_LEAST * values.size].tolist():
+                    if label >= 0:
+                        stems[label].append(stem)
         return showing
 
     def _draw_photo(self, rng: np.random.Generator, set_index: int) -> tuple[str, int | None]:
         """Return a photo's stem, and the label that it was drawn for if one was drawn first."""
-        training = self.sets[set_index].training
-        balance = self.config.balance
-        if balance and rng.random() < balance and self._showing[set_index]:
-            showing = self._showing[set_index]
+        stems, label, balance = self.sets[set_index].training, None, self.config.balance
+        if balance and rng.random() < balance and (showing := self._showing[set_index]):
             # The square root: between as often as it occurs and as often as any other.
             often = np.sqrt([len(stems) for stems in showing.values()])
             label = list(showing)[rng.choice(len(often), p=often / often.sum())]
-            return showing[label][rng.integers(len(showing[label]))], label
-        return training[rng.integers(len(training))], None
+            stems = showing[label]
+        return stems[rng.integers(len(stems))], label
 
     def _crop(self, rng: np.random.Generator, set_index: int) -> tuple[Image.Image, np.ndarray]:
         """Return one RGB crop and its label (S, S) int64."""
@@ -170,20 +167,17 @@ class CropDataset(Dataset[Sample]):
                 label = self._lookup[set_index][np.asarray(mask)[::SEARCH_STEP, ::SEARCH_STEP]]
                 if centre := _labelled_pixel(rng, label, wanted):
                     # Anywhere that keeps the pixel in the middle half of the crop.
-                    offset = rng.uniform(0.25, 0.75, size=2) * side
-                    x = float(np.clip(SEARCH_STEP * centre[0] - offset[0], 0, width - side))
-                    y = float(np.clip(SEARCH_STEP * centre[1] - offset[1], 0, height - side))
+                    corner = SEARCH_STEP * np.array(centre) - rng.uniform(0.25, 0.75, 2) * side
+                    x, y = corner.clip(0, (width - side, height - side)).tolist()
             box = (x, y, x + side, y + side)
-        image = _open_photo(sample_set, stem, mask.size, box, size)
+        image = _open_photo(sample_set.image_path(stem), mask.size, box, size)
         values = mask.resize((size, size), Image.Resampling.NEAREST, box=box)
         if sample_set.mirrors and rng.random() < vary.flip:
-            image, values = _flipped(image), _flipped(values)
+            image, values = ImageOps.mirror(image), ImageOps.mirror(values)
         return image, self._lookup[set_index][np.asarray(values)]
 
-    def _paste(
-        self, rng: np.random.Generator, image: Image.Image, label: np.ndarray
-    ) -> tuple[Image.Image, np.ndarray]:
-        """Paste one random object onto a crop; returns the crop as it is if none suits."""
+    def _paste(self, rng: np.random.Generator, image: Image.Image, label: np.ndarray) -> None:
+        """Paste one random object onto a crop and into its label; none if none suits."""
         vary, size = self.augmentation, self.config.crop
         set_index, stem = self._paste_from[rng.integers(len(self._paste_from))]
         source = self.sets[set_index]
@@ -192,25 +186,24 @@ class CropDataset(Dataset[Sample]):
         large = found[counts >= vary.pasted_least * labels.size].tolist()
         suits = [name for name in large if self.space.names[name] not in source.not_pasted]
         if not suits:
-            return image, label
+            return
         name = suits[rng.integers(len(suits))]
         cutout = Image.fromarray((labels == name).astype(np.uint8) * 255)
         box = cutout.getbbox()
         sides = np.array([box[2] - box[0], box[3] - box[1]])
         sides = sides * (rng.uniform(*vary.pasted_side) * size / sides.max())
         width, height = np.maximum(1, sides.round().astype(int)).tolist()
-        bilinear = Image.Resampling.BILINEAR
-        alpha = cutout.resize((width, height), bilinear, box=box)
         with open_image(source.image_path(stem)) as photo:
-            pasted = photo.convert("RGB").resize((width, height), bilinear, box=box)
+            pasted = photo.convert("RGB")
+        parts = [
+            x.resize((width, height), Image.Resampling.BILINEAR, box) for x in (pasted, cutout)
+        ]
         if source.mirrors and rng.random() < vary.flip:
-            pasted, alpha = _flipped(pasted), _flipped(alpha)
-        x = int(rng.integers(0, size - width + 1))
-        y = int(rng.integers(0, size - height + 1))
-        image, label = image.copy(), label.copy()
+            parts = map(ImageOps.mirror, parts)
+        pasted, alpha = parts
+        x, y = int(rng.integers(0, size - width + 1)), int(rng.integers(0, size - height + 1))
         image.paste(pasted, (x, y), alpha)
         label[y : y + height, x : x + width][np.asarray(alpha) >= 128] = name
-        return image, label
 
 
 def _labelled_pixel(
@@ -227,14 +220,9 @@ def _labelled_pixel(
 
 
 def _open_photo(
-    sample_set: SegmentationSet,
-    stem: str,
-    mask_size: tuple[int, int],
-    box: tuple[float, float, float, float],
-    size: int,
+    path: Path, mask_size: tuple[int, int], box: tuple[float, float, float, float], size: int
 ) -> Image.Image:
     """Return the part of a photo within `box` (in mask pixels) as a square RGB image."""
-    path = sample_set.image_path(stem)
     with open_image(path) as photo:
         if photo.size != mask_size:
             raise InputError(f"{path} is {photo.size}, but its mask is {mask_size}.")
@@ -249,15 +237,12 @@ def _open_photo(
         )
 
 
-def _flipped(image: Image.Image) -> Image.Image:
-    return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-
-
 def _jitter(rng: np.random.Generator, image: Image.Image, vary: Augmentation) -> Image.Image:
     """Vary brightness, contrast, saturation and hue, all in one affine map of the colours."""
-    brightness = 1 + rng.uniform(-vary.brightness, vary.brightness)
-    contrast = 1 + rng.uniform(-vary.contrast, vary.contrast)
-    saturation = 1 + rng.uniform(-vary.saturation, vary.saturation)
+    brightness, contrast, saturation = (
+        1 + rng.uniform(-width, width)
+        for width in (vary.brightness, vary.contrast, vary.saturation)
+    )
     turn = 2 * np.pi * rng.uniform(-vary.hue, vary.hue)
     cosine, sine = saturation * np.cos(turn), saturation * np.sin(turn)
     chroma = np.array([[1, 0, 0], [0, cosine, -sine], [0, sine, cosine]])
