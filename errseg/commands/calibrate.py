@@ -5,20 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from errseg.commands.options import (
-    add_data_option,
-    add_model_options,
-    add_sets_option,
-    positive,
-)
+from errseg.commands.options import add_shared, positive
 
 HELP = "make a model's scores mean something"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``calibrate``."""
-    add_data_option(parser)
-    add_sets_option(parser)
+    add_shared(parser, "--data", "--sets")
     parser.add_argument(
         "--photos",
         type=positive,
@@ -36,7 +30,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help="the calibrated .safetensors file"
     )
-    add_model_options(parser)
+    add_shared(parser, "--model", "--device")
 
 
 def run(args: argparse.Namespace) -> str:

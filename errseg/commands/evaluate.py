@@ -7,11 +7,8 @@ import json
 from pathlib import Path
 
 from errseg.commands.options import (
-    add_compile_option,
-    add_data_option,
-    add_model_options,
     add_question_options,
-    add_sets_option,
+    add_shared,
     asked_options,
     check_writable,
     kept_on_failure,
@@ -24,8 +21,7 @@ HELP = "measure a model on photos with masks"
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``evaluate``."""
-    add_data_option(parser)
-    add_sets_option(parser)
+    add_shared(parser, "--data", "--sets")
     parser.add_argument("--limit", type=positive, metavar="N", help="photos of each set")
     parser.add_argument(
         "--without-crm",
@@ -34,8 +30,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="measure without CRM too (yes)",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
-    add_model_options(parser)
-    add_compile_option(parser)
+    add_shared(parser, "--model", "--device", "--compile")
     names = ("kept_classes", "votes_per_pixel", "threshold", "input_size", "expand", "precision")
     add_question_options(parser, *names, precision=FLOAT32)
 

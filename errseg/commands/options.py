@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import inf
 from pathlib import Path
 
 from errseg.device import AUTOMATIC, check_precision
@@ -40,43 +41,10 @@ def kept_on_failure(text: str) -> Iterator[None]:
         raise
 
 
-def add_data_option(parser: argparse.ArgumentParser, several: bool = False) -> None:
-    """Add ``--data``: one folder of sets, or several."""
-    parser.add_argument(
-        "--data",
-        type=Path,
-        required=True,
-        nargs="+" if several else None,
-        metavar="DIR",
-        help="folder with one folder per set",
-    )
-
-
-def add_sets_option(parser: argparse.ArgumentParser) -> None:
-    """Add ``--sets``."""
-    parser.add_argument("--sets", type=names, metavar="A,B", help="only these sets")
-
-
-def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """Add ``--model`` and ``--device``."""
-    parser.add_argument(
-        "--model",
-        default=DEFAULT_MODEL,
-        metavar="NAME|PATH",
-        help=f"a model's name, a .safetensors file or a released .pth ({DEFAULT_MODEL})",
-    )
-    parser.add_argument(
-        "--device", default=AUTOMATIC, help=f"{AUTOMATIC}, cpu, cuda, ... ({AUTOMATIC})"
-    )
-
-
-def add_compile_option(parser: argparse.ArgumentParser) -> None:
-    """Add ``--compile``."""
-    parser.add_argument(
-        "--compile",
-        action="store_true",
-        help="let torch compile the network, on a CUDA GPU: for many photos (no)",
-    )
+def add_shared(parser: argparse.ArgumentParser, *options: str, **changes: object) -> None:
+    """Add options of `SHARED`, with changes to how they are read."""
+    for option in options:
+        parser.add_argument(option, **SHARED[option] | changes)
 
 
 def add_question_options(parser: argparse.ArgumentParser, *names: str, **defaults: str) -> None:
@@ -117,15 +85,13 @@ def option_kind(kind: type, zero: bool) -> dict:
         kind: the field's type.
         zero: whether a number may be 0: some preset turns something off with it.
     """
-    if kind is bool:
-        return {"action": argparse.BooleanOptionalAction}
-    if kind is int:
-        return {"type": count if zero else positive, "metavar": "N"}
-    if kind is float:
-        return {"type": amount, "metavar": "X"}
-    if kind is str:
-        return {"metavar": "FILE"}
-    return {"type": names, "metavar": "A,B"}
+    kinds = {
+        bool: {"action": argparse.BooleanOptionalAction},
+        int: {"type": count if zero else positive, "metavar": "N"},
+        float: {"type": amount, "metavar": "X"},
+        str: {"metavar": "FILE"},
+    }
+    return kinds.get(kind, {"type": names, "metavar": "A,B"})
 
 
 def shown(value: object) -> str:
@@ -139,25 +105,47 @@ def shown(value: object) -> str:
 
 def count(text: str) -> int:
     """Read a whole number from 0."""
-    if (number := int(text)) < 0:
-        raise argparse.ArgumentTypeError(f"must be 0 or more, not {number}")
-    return number
+    return _from(0, int(text))
 
 
 def positive(text: str) -> int:
     """Read a whole number from 1."""
-    if (number := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"must be 1 or more, not {number}")
-    return number
+    return _from(1, int(text))
 
 
 def amount(text: str) -> float:
     """Read a number from 0."""
-    if not 0 <= (number := float(text)) < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be 0 or more, not {text}")
+    return _from(0, float(text), text)
+
+
+def _from(least: int, number: float, text: str = "") -> float:
+    if not least <= number < inf:
+        raise argparse.ArgumentTypeError(f"must be {least} or more, not {text or number}")
     return number
 
 
 def names(text: str) -> tuple[str, ...]:
     """Read names parted by commas."""
     return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+SHARED: dict[str, dict] = {
+    "--data": {
+        "type": Path,
+        "required": True,
+        "metavar": "DIR",
+        "help": "folder with one folder per set",
+    },
+    "--sets": {"type": names, "metavar": "A,B", "help": "only these sets"},
+    "--model": {
+        "default": DEFAULT_MODEL,
+        "metavar": "NAME|PATH",
+        "help": f"a model's name, a .safetensors file or a released .pth ({DEFAULT_MODEL})",
+    },
+    "--device": {"default": AUTOMATIC, "help": f"{AUTOMATIC}, cpu, cuda, ... ({AUTOMATIC})"},
+    "--compile": {
+        "action": "store_true",
+        "help": "let torch compile the network, on a CUDA GPU: for many photos (no)",
+    },
+}
+"""Options that mean the same wherever they are."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from errseg.commands.options import add_data_option, add_sets_option, amount, names, positive
+from errseg.commands.options import add_shared, amount, names, positive
 from errseg.errors import InputError
 
 HELP = "let a model label what people left, to train further on it"
@@ -13,8 +13,7 @@ HELP = "let a model label what people left, to train further on it"
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    add_data_option(parser)
-    add_sets_option(parser)
+    add_shared(parser, "--data", "--sets")
     parser.add_argument(
         "--model", required=True, metavar="NAME|PATH", help="the teacher: a name or weights"
     )
@@ -50,13 +49,6 @@ def run(args: argparse.Namespace) -> str:
 
     looked_for = load_sets(args.data, args.names_of)
     classes = [name for sample_set in looked_for for name in sample_set.class_names]
-    photos = write_pseudo_labels(
-        load_model(args.model),
-        load_sets(args.data, args.sets),
-        classes,
-        args.out,
-        LITE,
-        args.sure,
-        args.limit,
-    )
+    model, sets = load_model(args.model), load_sets(args.data, args.sets)
+    photos = write_pseudo_labels(model, sets, classes, args.out, LITE, args.sure, args.limit)
     return f"Labelled {photos:,} photos in {args.out}."

@@ -5,12 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from errseg.commands.options import (
-    add_compile_option,
-    add_model_options,
-    add_question_options,
-    asked_options,
-)
+from errseg.commands.options import add_question_options, add_shared, asked_options
 from errseg.errors import InputError
 from errseg.words.vocabulary import MAX_CLASSES, Vocabulary, load_vocabulary, parse_classes
 
@@ -34,8 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "those of --classes come first",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for the results")
-    add_model_options(parser)
-    add_compile_option(parser)
+    add_shared(parser, "--model", "--device", "--compile")
     add_question_options(parser)
     parser.add_argument(
         "--opacity",

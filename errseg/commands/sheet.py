@@ -9,9 +9,8 @@ from pathlib import Path
 from PIL import Image
 
 from errseg.commands.options import (
-    add_model_options,
     add_question_options,
-    add_sets_option,
+    add_shared,
     asked_options,
     positive,
 )
@@ -35,13 +34,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", type=Path, metavar="DIR", help="show validation photos of these sets instead"
     )
-    add_sets_option(parser)
+    add_shared(parser, "--sets")
     parser.add_argument(
         "--limit", type=positive, default=6, metavar="N", help="photos of each set (6)"
     )
     parser.add_argument("--columns", type=positive, default=2, metavar="N", help="pairs a row (2)")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="PNG or JPEG")
-    add_model_options(parser)
+    add_shared(parser, "--model", "--device")
     add_question_options(parser, "kept_classes", "votes_per_pixel", "threshold", "input_size")
 
 

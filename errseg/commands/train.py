@@ -7,7 +7,7 @@ import dataclasses
 import typing
 from pathlib import Path
 
-from errseg.commands.options import DEFAULT_MODEL, add_data_option, count, option_kind, shown
+from errseg.commands.options import DEFAULT_MODEL, add_shared, count, option_kind, shown
 
 HELP = "train a model on photos with masks"
 
@@ -16,7 +16,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options: one for each setting of `TrainConfig`."""
     from errseg.training.config import LITE, PUBLISHED, TrainConfig
 
-    add_data_option(parser, several=True)
+    add_shared(parser, "--data", nargs="+")
     parser.add_argument(
         "--out",
         type=Path,
