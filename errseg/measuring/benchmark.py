@@ -12,11 +12,10 @@ import multiprocessing
 import re
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import torch
 from torch.nn import functional as F
@@ -32,8 +31,6 @@ from errseg.measuring import as_drawn
 from errseg.network.model import SMALLEST_SIDE, ERRSeg, build_model
 from errseg.words.vocabulary import fill_templates, load_vocabulary
 
-Kind, Taken = TypeVar("Kind"), TypeVar("Taken")
-
 KINDS = ("as_drawn", "float32", "auto")
 """As drawn, ours in float32, ours in the fastest precision."""
 PHOTO_STAGES = ("encode", "crm", "escf", "gud", "render")
@@ -43,8 +40,7 @@ PROMPTS = 64
 """Prompts of the text stage, spread over the 847 of ade847."""
 VOCABULARIES = (20, 150, 847, 5000)
 KEPT = (8, 16, 24, 32, 48, 64)
-MEMORY_FILE = Path("/proc/self/status")
-RESET_FILE = Path("/proc/self/clear_refs")
+MEMORY_FILE, RESET_FILE = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 RESET_PEAK = "5"
 """Linux: this written to `RESET_FILE` sets the process's peak memory back to what it holds."""
 
@@ -103,7 +99,7 @@ def measure(setting: Setting, progress: Callable[[str], None] = lambda line: Non
 
     Args:
         setting: what to measure.
-        progress: is called with a line at the start of every part.
+        progress: takes a line at the start of every part.
 
     Raises:
         InputError: there is no such model, or a size is out of range.
@@ -123,7 +119,7 @@ def measure(setting: Setting, progress: Callable[[str], None] = lambda line: Non
     bench = Bench(setting, {"as_drawn": model, "float32": model, "auto": fast})
     multiply_adds = bench.multiply_adds()
     progress("Seconds by stage ...")
-    runs = bench.in_turn(KINDS, lambda kind: bench.run(kind, time.perf_counter))
+    runs = bench.in_turn(KINDS, bench.run)
     seconds = {
         stage: {kind: statistics.median(run[stage] for run in runs[kind]) for kind in KINDS}
         for stage in STAGES
@@ -135,13 +131,11 @@ def measure(setting: Setting, progress: Callable[[str], None] = lambda line: Non
     knob["as_drawn"] = sum(seconds[stage]["as_drawn"] for stage in PHOTO_STAGES)
     progress("Growth with T and P ...")
     base = sum(seconds[stage]["auto"] for stage in ("encode", "render"))
+    threads, version = torch.get_num_threads(), torch.__version__
+    machine = {"threads": threads, "auto": fast.precision, "torch": version}
     return Report(
         setting=setting,
-        machine={
-            "threads": torch.get_num_threads(),
-            "auto": fast.precision,
-            "torch": torch.__version__,
-        },
+        machine=machine,
         seconds=seconds,
         multiply_adds=multiply_adds,
         memory=memory,
@@ -166,38 +160,41 @@ class Bench:
         step = len(names) // PROMPTS
         self.prompts = [fill_templates(n, config.templates)[0] for n in names[::step][:PROMPTS]]
 
-    def in_turn(
-        self, kinds: Sequence[Kind], take: Callable[[Kind], Taken]
-    ) -> dict[Kind, tuple[Taken, ...]]:
+    def in_turn(self, kinds: Sequence, take: Callable) -> dict[Hashable, tuple]:
         """Measure kinds in turn, each as often as runs are asked for after one to warm up."""
         turns = [[take(kind) for kind in kinds] for _ in range(1 + self.setting.runs)]
         return dict(zip(kinds, zip(*turns[1:], strict=True), strict=True))
 
-    def run(self, kind: str, read: Callable[[], float]) -> dict[str, float]:
+    def run(self, kind: str, read: Callable[[], float] = time.perf_counter) -> dict[str, float]:
         """Run every stage; return by how much ``read`` grew in each."""
         model, kept = self.models[kind], self.setting.kept_classes
-        text, marks = self.text[: self.setting.classes], Marks(read)
+        text, stages, readings = self.text[: self.setting.classes], {}, [read()]
+
+        def mark(stage: str) -> None:
+            readings.append(read())
+            stages[stage] = readings[-1] - readings[-2]
+
         if kind == "as_drawn":
             as_drawn.encode_text(model, self.prompts)
-            marks("text")
+            mark("text")
             encoded = as_drawn.encode_image(model, self.pixels)
-            marks("encode")
-            out = as_drawn.decode(model, *encoded, text, kept, mark=marks)
+            mark("encode")
+            out = as_drawn.decode(model, *encoded, text, kept, mark=mark)
             as_drawn.label(out.logits, self.size)
         else:
             model.encode_text(self.prompts)
-            marks("text")
+            mark("text")
             features = model.encode_image(self.pixels)
-            marks("encode")
+            mark("encode")
             with (
-                model.cost_embedding.register_forward_pre_hook(lambda *_: marks("crm")),
-                model.escf.register_forward_hook(lambda *_: marks("escf")),
-                model.decoder.register_forward_hook(lambda *_: marks("gud")),
+                model.cost_embedding.register_forward_pre_hook(lambda *_: mark("crm")),
+                model.escf.register_forward_hook(lambda *_: mark("escf")),
+                model.decoder.register_forward_hook(lambda *_: mark("gud")),
             ):
                 out = model.decode(features, text, kept)
             label_pixels(out.kept_logits[0], out.kept[0], self.size)
-        marks("render")
-        return marks.stages
+        mark("render")
+        return stages
 
     def turn_knobs(self, kind: str) -> float:
         """Decode a photo again with another P, and with another K; return the mean seconds.
@@ -243,19 +240,6 @@ class Bench:
         return {pair[key]: base + statistics.median(taken[pair]) for pair in pairs}
 
 
-class Marks:
-    """By how much a reading, such as the time, grew in each stage."""
-
-    def __init__(self, read: Callable[[], float]):
-        self.stages: dict[str, float] = {}
-        self._read, self._last = read, read()
-
-    def __call__(self, stage: str) -> None:
-        """End a stage."""
-        now = self._read()
-        self.stages[stage], self._last = now - self._last, now
-
-
 def _peak_in_another_process(setting: Setting, kind: str, dtype: torch.dtype) -> int | None:
     """Measure memory where nothing else was allocated before; None where that isn't known."""
     if not RESET_FILE.exists():
@@ -271,7 +255,7 @@ def _peak_beyond_weights(setting: Setting, kind: str, dtype: torch.dtype) -> int
     bench.prompts = bench.prompts[:1]
     RESET_FILE.write_text(RESET_PEAK)
     before = _memory("VmRSS")
-    bench.run(kind, time.perf_counter)
+    bench.run(kind)
     return _memory("VmHWM") - before
 
 

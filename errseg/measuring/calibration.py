@@ -130,7 +130,7 @@ def winning_scores(logits: Tensor, calibration: Calibration) -> Tensor:
 
 
 def advise_threshold(
-    observations: Sequence[Observations],
+    observations: Iterable[Observations],
     fitted: Calibration,
     false_rejection: float = FALSE_REJECTION,
 ) -> float:
@@ -141,24 +141,22 @@ def advise_threshold(
         fitted: from `fit`.
         false_rejection: the share of rightly labelled pixels that may become "none of these".
     """
-    right = [ScoreCounts() for _ in observations]
-    for counts, one in zip(right, observations, strict=True):
-        counts.add(winning_scores(one.logits, fitted)[one.right > 0].numpy())
+    right = []
+    for one in observations:
+        right.append(ScoreCounts())
+        right[-1].add(winning_scores(one.logits, fitted)[one.right > 0].numpy())
     candidates = np.linspace(0, 1, 101)
     means = np.array([np.nanmean([c.share_below(t) for c in right]) for t in candidates])
     return round(float(candidates[means <= false_rejection][-1]), 2)
 
 
 def calibrate(model: ERRSeg, sets: Iterable[SegmentationSet], photos: int) -> ERRSeg:
-    """Fit a model's scores and threshold, and put them in its config.
+    """Fit a model's scores and threshold, put them in its config, and return it.
 
     Args:
         model: from `load_model`; it is changed. An earlier calibration is forgotten.
         sets: from `load_sets`; those of a single class have nothing to say.
         photos: of each set.
-
-    Returns:
-        the model.
     """
     model.config = dataclasses.replace(model.config, calibration=Calibration())
     rng = np.random.default_rng(SEED)
@@ -172,19 +170,17 @@ def calibrate(model: ERRSeg, sets: Iterable[SegmentationSet], photos: int) -> ER
 
 
 def weigh_cost(model: ERRSeg, weight: float) -> ERRSeg:
-    """Count the raw cost maps more or less in the logits than training did.
+    """Count a model's raw cost maps more or less in the logits than training did, and return it.
 
     On its own photos the decoder learnt to trust itself more than it deserves on others.
 
     Args:
-        model: one with a cost shortcut (errseg-lite); it is changed.
-        weight: what the shortcut's trained scale is multiplied by, finite and above 0.
-
-    Returns:
-        the model.
+        model: it is changed.
+        weight: what the cost shortcut's trained scale is multiplied by.
 
     Raises:
-        InputError: the model has no cost shortcut, or the weight is not finite and above 0.
+        InputError: the model has no cost shortcut (errseg-lite has), or the weight is not finite
+            and above 0.
     """
     if not 0 < weight < math.inf:
         raise InputError(f"The cost maps' weight must be a number above 0, not {weight}.")

@@ -9,7 +9,6 @@ from dataclasses import replace
 
 import torch
 
-from errseg.config import ModelConfig
 from errseg.errors import InputError
 from errseg.network.model import ERRSeg
 
@@ -29,7 +28,12 @@ def average_weights(start: ERRSeg, tuned: ERRSeg, share: float) -> ERRSeg:
     Raises:
         InputError: the two models aren't built alike.
     """
-    if _built(start.config) != _built(tuned.config):
+    # What training saw or was kept from shapes no network.
+    first, second = (
+        replace(m.config, towers=m.config.towers.with_trained_words(()), held_out=())
+        for m in (start, tuned)
+    )
+    if first != second:
         raise InputError(
             f"Only weights of models built alike can be averaged; {start.config.name} and "
             f"{tuned.config.name} differ in their configuration."
@@ -39,8 +43,3 @@ def average_weights(start: ERRSeg, tuned: ERRSeg, share: float) -> ERRSeg:
         if tensor.is_floating_point():  # the others count steps
             tensor.lerp_(before[name], 1 - share)
     return tuned
-
-
-def _built(config: ModelConfig) -> ModelConfig:
-    """Leave out of a configuration what training saw or was kept from: neither shapes a network."""
-    return replace(config, towers=config.towers.with_trained_words(()), held_out=())

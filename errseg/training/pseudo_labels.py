@@ -43,17 +43,15 @@ def write_pseudo_labels(
     """Label training photos of sets that don't label every pixel, as one more set in ``out``.
 
     A pixel gets the name that wins the softmax over all names of the stride-16 cost maps, where it
-    gets at least ``confidence`` of it; elsewhere the pixel is ignored. What people labelled stands:
-    their label gives the pixel its synonym among the names, or none, and a name that they marked
-    absent isn't given.
+    is confident; elsewhere the pixel is ignored. What people labelled stands: their label gives the
+    pixel its synonym among the names, or none, and a name that they marked absent isn't given.
 
     Args:
-        model: the teacher.
+        model: the teacher; names that its training never saw are not labelled.
         sets: from `load_sets`; those that label every pixel are passed over.
         names: of the stuff and things to look for.
         out: the set's folder is written here, its photos as links.
-        config: gives the scale of the softmax, and names held out, which are never labelled, nor
-            are those that the teacher's training never saw.
+        config: gives the scale of the softmax, and names held out, which are not labelled either.
         confidence: share of the softmax from which on a label is taken, in [0, 1].
         limit: photos of each set.
 
@@ -103,11 +101,9 @@ def _label(
 
 def _allowed(sample_set: SegmentationSet, classes: list[str]) -> np.ndarray:
     """Say which names the set's photos may get where people gave none, (T,) bool."""
-    if not sample_set.has_background:
-        return np.ones(len(classes), dtype=bool)
-    looked_for = with_synonyms(sample_set.class_names)
+    looked_for = with_synonyms(sample_set.class_names if sample_set.has_background else ())
     return np.array(
-        [not ({name, *synonyms(name), *broader_names(name)} & looked_for) for name in classes]
+        [looked_for.isdisjoint({name} | synonyms(name) | broader_names(name)) for name in classes]
     )
 
 

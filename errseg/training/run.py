@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
 from errseg.checkpoints.weights import load_for_training, save_model
-from errseg.config import STRIDES, VOTES_PER_PIXEL, ModelConfig
+from errseg.config import STRIDES, VOTES_PER_PIXEL
 from errseg.datasets.folders import SegmentationSet, load_sets
 from errseg.errors import InputError
 from errseg.network.model import ERRSeg, build_model
@@ -55,11 +55,12 @@ def train(
         workers: processes that read photos.
 
     Raises:
-        InputError: there is no such model, it has no use for a setting, no class is left to train
-            on, the data is not as described, or the checkpoint is of other settings.
+        InputError: there is no such model, the weights to start from are another's, it has no use
+            for a setting, no class is left to train on, the data is not as described, or the
+            checkpoint is of other settings.
     """
     sets = [sample_set for folder in data for sample_set in load_sets(folder)]
-    run = TrainingRun(starting_model(model_name, config), sets, out, config)
+    run = TrainingRun(_starting_model(model_name, config), sets, out, config)
     run.resume()
     run.fit(workers)
     averaged = run.averaged()
@@ -67,13 +68,7 @@ def train(
     return averaged
 
 
-def starting_model(name: str, config: TrainConfig) -> ERRSeg:
-    """Build the model that training starts from.
-
-    Raises:
-        InputError: no variant has this name, the weights to start from are not its own, or it has
-            no use for a setting.
-    """
+def _starting_model(name: str, config: TrainConfig) -> ERRSeg:
     torch.manual_seed(config.seed)
     model = load_for_training(config.start) if config.start else build_model(name)
     if model.config.name != name:
@@ -147,13 +142,12 @@ class TrainingRun:
         vocabulary, always = self.classes.draw(samples, rng)
         text = self.classes.embed(self.model, vocabulary, rng)
         features = self.model.encode_image(images.to(device), self.towers_learn)
-        losses = {}
+        losses, every = {}, [vocabulary] * len(samples)
         if config.cost_loss:
             aligned = features.aligned16 if self.towers_learn else features.dense16
             cost = torch.einsum("bchw,tc->bthw", aligned, text)
             logits = config.cost_scale * cost - config.cost_offset
-            ranking = config.ranking_scale * cost
-            loss = self._loss(logits, ranking, samples, [vocabulary] * len(samples), COST_STRIDE)
+            loss = self._loss(logits, config.ranking_scale * cost, samples, every, COST_STRIDE)
             losses["cost"] = config.cost_loss * loss
         if config.anchor:
             label = torch.stack([_at_stride(s.label, COST_STRIDE) for s in samples])
@@ -204,22 +198,21 @@ class TrainingRun:
             group["lr"] = config.rate * group["factor"] * warm * cosine
 
     def averaged(self) -> ERRSeg:
-        """Return a model with the moving average of the weights, in evaluation mode."""
-        model = build_model(self._config_with_trained_words())
-        means = dict(zip(map(id, self.trained), self.average or self.trained, strict=True))
-        averaged = {name: means.get(id(p), p) for name, p in self.model.named_parameters()}
-        model.load_state_dict({**self.model.state_dict(), **averaged})
-        model.towers.take_metadata(self.model.towers.metadata())
-        return model
+        """Return a model with the moving average of the weights, in evaluation mode.
 
-    def _config_with_trained_words(self) -> ModelConfig:
-        """Note whose masks this run and those before it saw, and what was held out of them all."""
+        It knows whose masks this run and those before it saw, and what was held out of them all.
+        """
         config = self.model.config
         words = self.classes.seen_words().union(config.towers.trained_words)
         held_out = sorted({*config.held_out, *self.config.held_out})
         unseen = tuple(name for name in held_out if not synonyms(name) & words)
         towers = config.towers.with_trained_words(sorted(words))
-        return dataclasses.replace(config, towers=towers, held_out=unseen)
+        model = build_model(dataclasses.replace(config, towers=towers, held_out=unseen))
+        means = dict(zip(map(id, self.trained), self.average or self.trained, strict=True))
+        averaged = {name: means.get(id(p), p) for name, p in self.model.named_parameters()}
+        model.load_state_dict({**self.model.state_dict(), **averaged})
+        model.towers.take_metadata(self.model.towers.metadata())
+        return model
 
     def save(self) -> None:
         """Write the checkpoint, replacing the last one only when it is whole."""
