@@ -1,7 +1,5 @@
 """The command line: ``python -m errseg COMMAND``."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys
@@ -11,10 +9,8 @@ from typing import NoReturn
 from errseg.commands import COMMANDS
 from errseg.errors import InputError
 
-REFUSED = 2
-"""Exit code when something a person gave can't be used; argparse's own."""
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
+REFUSED = 2  # exit code when something a person gave can't be used; argparse's own
+INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -10,25 +10,20 @@ from typing import ClassVar
 
 from errseg.errors import InputError
 
-ARXIV = "2501.17642"
-"""The paper's number on arxiv.org."""
+ARXIV = "2501.17642"  # the paper's number on arxiv.org
 PAPER = f"https://arxiv.org/abs/{ARXIV}"
 _ROOT = Path(__file__).resolve().parent.parent
 EMBEDDED = {"errseg-lite": _ROOT / "assets/errseg-lite/model.safetensors"}
 """Variants whose weights ship with the code."""
-EXAMPLES = _ROOT / "examples/examples.json"
-"""The list of example photos, with words that fit them."""
+EXAMPLES = _ROOT / "examples/examples.json"  # the list of example photos, with words that fit them
 _TRUNK_NAME = re.compile(r"[a-z0-9_]+")  # timm reads names with a colon as places to download from
 
 STRIDES = (4, 8, 16, 32)
 """Pixels of the photo between the cells of the network's grids: its logits have the first, CRM and
 ESCF work on the third, and inputs are multiples of the last."""
-KEPT_CLASSES = 32
-"""Default P, classes that CRM keeps (paper, Table XIII: ADE20K-150 and training)."""
-VOTES_PER_PIXEL = 3
-"""Default K, classes that vote at one pixel (paper, Table VII)."""
-BETA = 0.1
-"""Default CRM score coefficient: rank r (from 0) votes with weight ``beta ** r``."""
+KEPT_CLASSES = 32  # default P, classes that CRM keeps (paper, Table XIII: ADE20K-150 and training)
+VOTES_PER_PIXEL = 3  # default K, classes that vote at one pixel (paper, Table VII)
+BETA = 0.1  # default CRM score coefficient: rank r (from 0) votes with weight ``beta ** r``
 SMALLEST_INPUT, LARGEST_INPUT = 128, 1024
 """Pixels of a side of the network's input that make sense for the models."""
 

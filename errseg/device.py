@@ -12,8 +12,7 @@ from errseg.errors import InputError
 if TYPE_CHECKING:  # slow to import, and a command's options name the devices
     import torch
 
-AUTOMATIC = "auto"
-"""The fastest device there is, and the fastest precision of it."""
+AUTOMATIC = "auto"  # the fastest device there is, and the fastest precision of it
 FLOAT32 = "float32"
 PRECISIONS = (AUTOMATIC, FLOAT32, "bfloat16", "float16")
 NATIVE_BFLOAT16 = ("avx512_bf16", "amx_bf16")
@@ -24,8 +23,7 @@ TRIAL_SIDE = 512
 the network's own, and still done in a millisecond or two."""
 TRIALS = 5
 """Products in each precision, in turn. The fastest counts: a busy machine then changes little."""
-NEEDED_GAIN = 1.25
-"""How many times as fast as float32 bfloat16 must be to be worth its rounding."""
+NEEDED_GAIN = 1.25  # how many times as fast as float32 bfloat16 must be to be worth its rounding
 _TRIAL = threading.Lock()
 
 

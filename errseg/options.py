@@ -8,8 +8,7 @@ from errseg.config import BETA, KEPT_CLASSES, LARGEST_INPUT, SMALLEST_INPUT, VOT
 from errseg.device import AUTOMATIC
 from errseg.words.vocabulary import MAX_CLASSES
 
-MOST_VOTES = 10
-"""Largest K on the page: each vote weighs a tenth of the one before it."""
+MOST_VOTES = 10  # largest K on the page: each vote weighs a tenth of the one before it
 
 
 @dataclass(frozen=True)

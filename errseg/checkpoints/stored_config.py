@@ -17,10 +17,8 @@ from errseg.config import (
 )
 from errseg.errors import InputError
 
-CONFIG_KEY = "config"
-"""The configuration's place in a safetensors file's metadata."""
-OWN_ENDING = ".safetensors"
-"""Ending of the files that `save_model` writes."""
+CONFIG_KEY = "config"  # the configuration's place in a safetensors file's metadata
+OWN_ENDING = ".safetensors"  # ending of the files that `save_model` writes
 EARLIER_TOWERS = {"reliance": "conse_weight", "looks": "views"}
 EARLIER_CALIBRATION = ("score_scale", "score_bias", "score_competition", "threshold")
 """Fields that earlier files, the embedded one among them, have elsewhere or under other names."""

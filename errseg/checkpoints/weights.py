@@ -36,8 +36,7 @@ from errseg.network.published import check_tensors
 
 SCALE_SUFFIX = ".row_scale"
 INT8_LIMIT = 127
-TOWERS = "towers."
-"""Before the towers' names for their parameters, which know how they are stored."""
+TOWERS = "towers."  # before the towers' names for their parameters, which know how they are stored
 VARIANT_TENSOR = "sem_seg_head.clip_model.text_projection"
 """The released checkpoints' variants are told apart by this tensor's shape."""
 

@@ -5,8 +5,6 @@ which returns what there is to print). What is slow to import is imported where 
 that help and mistakes are answered at once.
 """
 
-from __future__ import annotations
-
 from errseg.commands import (
     average,
     benchmark,

@@ -1,7 +1,5 @@
 """``average``: average fine-tuned weights with those they were tuned from."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

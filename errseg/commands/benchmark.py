@@ -1,7 +1,5 @@
 """The command ``benchmark``: how fast a model is."""
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 import json
@@ -12,8 +10,7 @@ from errseg.commands.options import check_writable, kept_on_failure, positive
 from errseg.config import KEPT_CLASSES
 
 HELP = "measure how fast a model is beside the network as drawn"
-BENCHMARKED = "errseg-base"
-"""The model of the paper's tables; the benchmark needs no weights."""
+BENCHMARKED = "errseg-base"  # the model of the paper's tables; the benchmark needs no weights
 STANDARD_OUTPUT = "-"
 
 

@@ -1,7 +1,5 @@
 """The command ``calibrate``: scores that are how often they are right."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The command ``evaluate``: how good a model is on photos with masks."""
 
-from __future__ import annotations
-
 import argparse
 import json
 from pathlib import Path

@@ -1,7 +1,5 @@
 """``python -m errseg models``: list the models."""
 
-from __future__ import annotations
-
 import argparse
 
 from errseg.config import list_models

@@ -1,7 +1,5 @@
 """``pseudo-label``: let a model label what people left, to train further on it."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

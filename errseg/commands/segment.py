@@ -1,7 +1,5 @@
 """``python -m errseg segment``: a photo and words in, pictures and JSON out."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """``python -m errseg sheet``: photos beside their masks, on one page."""
 
-from __future__ import annotations
-
 import argparse
 import json
 from pathlib import Path
@@ -18,8 +16,7 @@ from errseg.config import EXAMPLES
 from errseg.errors import InputError
 
 HELP = "draw photos beside their masks"
-QUALITY = 88
-"""Of a JPEG: no visible loss."""
+QUALITY = 88  # of a JPEG: no visible loss
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -1,7 +1,5 @@
 """``train``: train a model on photos with masks."""
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 import typing

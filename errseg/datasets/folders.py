@@ -11,8 +11,6 @@ One folder per set::
 ``set.json`` holds any of `SegmentationSet`'s exhaustive, weight, paste and not_pasted.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,14 +24,12 @@ from PIL import Image
 from errseg.errors import InputError
 from errseg.words.relations import plain_name
 
-IGNORE = -1
-"""Label of a pixel that says nothing."""
+IGNORE = -1  # label of a pixel that says nothing
 
 BACKGROUND = -2
 """Label of a pixel that holds none of the names its set lists, and may hold any other."""
 
-MASK_IGNORE = 255
-"""Mask value of a pixel that says nothing."""
+MASK_IGNORE = 255  # mask value of a pixel that says nothing
 
 BACKGROUND_NAME = "background"
 SET_FILE = "set.json"

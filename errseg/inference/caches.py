@@ -18,16 +18,13 @@ from pathlib import Path
 from cachetools import LRUCache
 from platformdirs import user_cache_path
 
-VARIABLE = "ERRSEG_CACHE"
-"""Environment variable: another folder for the cache, or "off"."""
+VARIABLE = "ERRSEG_CACHE"  # environment variable: another folder for the cache, or "off"
 OFF = "off"
 FILE = "text.sqlite"
 DISK_LIMIT = 128 * 2**20
 """Bytes of values that are kept on disk: some 50,000 prompts of errseg-base."""
-PATIENCE = 2.0
-"""Seconds to wait for another process that writes; after that the cache is skipped."""
-CHECKSUM = 8
-"""Bytes of the checksum that stands before each value."""
+PATIENCE = 2.0  # seconds to wait for another process that writes; after that the cache is skipped
+CHECKSUM = 8  # bytes of the checksum that stands before each value
 TABLE = "CREATE TABLE IF NOT EXISTS texts (key BLOB PRIMARY KEY, value BLOB, used REAL)"
 DROP_OLDEST = """
 DELETE FROM texts WHERE key IN (

@@ -13,8 +13,7 @@ from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, WebPIm
 from errseg.config import LARGEST_INPUT, SMALLEST_INPUT, STRIDES, ModelConfig
 from errseg.errors import InputError
 
-SMALLEST_PHOTO = 16
-"""Pixels of a side below which there is nothing to segment."""
+SMALLEST_PHOTO = 16  # pixels of a side below which there is nothing to segment
 LARGEST_PHOTO = 64_000_000
 """Pixels: a 64-megapixel photo takes 192 MB as RGB; a crafted file of a few KB can claim more."""
 FORMATS = (

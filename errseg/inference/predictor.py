@@ -39,8 +39,7 @@ Words = str | Sequence[str] | Vocabulary
 IMAGE_CACHE = 256 * 2**20
 """Bytes of encoded photos that are kept, with the tokens of classes that each may remember: 4 of
 errseg-base, 24 of errseg-lite, and one of any model at the largest input."""
-RESULT_CACHE = 32 * 2**20
-"""Bytes of decoded photos that are kept: some 9 of errseg-base."""
+RESULT_CACHE = 32 * 2**20  # bytes of decoded photos that are kept: some 9 of errseg-base
 
 
 @dataclass(frozen=True, kw_only=True)

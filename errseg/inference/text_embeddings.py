@@ -11,8 +11,7 @@ from errseg.words.vocabulary import ClassPrompt, Vocabulary, fill_templates
 
 TEXT_CACHE = 32 * 2**20
 """Bytes of text embeddings that are kept: some 10,000 prompts of errseg-large."""
-EXPANSIONS_SAID = 5
-"""Expanded words that are named one by one in a result's notices."""
+EXPANSIONS_SAID = 5  # expanded words that are named one by one in a result's notices
 
 
 class VocabularyEmbedder:

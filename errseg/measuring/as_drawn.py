@@ -8,8 +8,6 @@ between calls. errseg-lite's image tower is no part of the paper and is shared, 
 is left out.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

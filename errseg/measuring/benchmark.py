@@ -5,8 +5,6 @@ float32), ours in float32 and ours in the fastest precision take turns in one ru
 medians. Where the fastest precision is float32 the last two are the same network, measured twice.
 """
 
-from __future__ import annotations
-
 import copy
 import multiprocessing
 import re
@@ -31,13 +29,11 @@ from errseg.measuring import as_drawn
 from errseg.network.model import SMALLEST_SIDE, ERRSeg, build_model
 from errseg.words.vocabulary import fill_templates, load_vocabulary
 
-KINDS = ("as_drawn", "float32", "auto")
-"""As drawn, ours in float32, ours in the fastest precision."""
+KINDS = ("as_drawn", "float32", "auto")  # as drawn, ours in float32, ours in the fastest precision
 PHOTO_STAGES = ("encode", "crm", "escf", "gud", "render")
 """Of a photo with cached text; the cost embedding counts as ESCF's."""
 STAGES = ("text", *PHOTO_STAGES)
-PROMPTS = 64
-"""Prompts of the text stage, spread over the 847 of ade847."""
+PROMPTS = 64  # prompts of the text stage, spread over the 847 of ade847
 VOCABULARIES = (20, 150, 847, 5000)
 KEPT = (8, 16, 24, 32, 48, 64)
 MEMORY_FILE, RESET_FILE = Path("/proc/self/status"), Path("/proc/self/clear_refs")

@@ -1,7 +1,5 @@
 """The benchmark's figures as text and as a picture."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from errseg.errors import InputError

@@ -6,8 +6,6 @@ probability that the winning class is right is taken to be the sigmoid of its ca
 (Platt 1999, with one number more). All classes get the same numbers, so the winners stay the same.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections.abc import Iterable, Sequence
@@ -33,15 +31,13 @@ EVERY = 2
 """Of the validation photos every second one is fitted on, the others are left to measure with."""
 FALSE_REJECTION = 0.08
 """Share of rightly labelled pixels that the threshold may reject, the mean over the sets."""
-PIXELS_PER_PHOTO = 400
-"""Neighbouring pixels say the same; these are drawn at random."""
+PIXELS_PER_PHOTO = 400  # neighbouring pixels say the same; these are drawn at random
 LEAST_SCALE = 0.05
 SEED = 0  # of the pixels and the classes that are drawn
 LEFT_OUT_WEIGHT = 0.1
 """Weight of the pixels whose class is not in the vocabulary, beside those whose class is. Without
 them the fit is a softmax that can't reject a vocabulary's only word; with more, scores are low."""
-NO_CLASS = -1e4
-"""Logit of a padded place while fitting: minus infinity has no gradient."""
+NO_CLASS = -1e4  # logit of a padded place while fitting: minus infinity has no gradient
 
 
 @dataclass(frozen=True)

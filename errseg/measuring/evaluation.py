@@ -1,7 +1,5 @@
 """Measuring a model on sets of photos with masks: every figure of a model card."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import math

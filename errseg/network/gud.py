@@ -7,8 +7,7 @@ from torch.nn import functional as F
 from errseg.config import HeadConfig
 from errseg.network.layers import SplitConv2d, class_groups, resize
 
-NORM_CHANNELS = 8
-"""Channels of one group in GUD's group normalisation (published configuration)."""
+NORM_CHANNELS = 8  # channels of one group in GUD's group normalisation (published configuration)
 
 
 class UpsamplingStage(nn.Module):

@@ -32,8 +32,7 @@ TUNED_STAGES = tuple(
 """EfficientNet's stages at strides 16 and 32: few pixels, so fine-tuning them costs little. The
 classifier stays ImageNet's."""
 VIEW_WEIGHTS = "view_weights."
-TOKENIZER_KEY = "tokenizer"
-"""The tokenizer's place in a weights file's metadata."""
+TOKENIZER_KEY = "tokenizer"  # the tokenizer's place in a weights file's metadata
 UNKNOWN_TOKEN, CONTINUED = "[UNK]", "##"  # as BERT's tokenizer writes them
 
 

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from errseg.config import ClipConfig, LiteConfig
 
-PROMPTS_AT_ONCE = 64
-"""Prompts per pass of a text tower, which bounds its memory."""
+PROMPTS_AT_ONCE = 64  # prompts per pass of a text tower, which bounds its memory
 
 Part = Literal["head", "clip", "trunk", "residual", "frozen"]
 """What a parameter is to training, which has a learning rate for each: newly made and trained like

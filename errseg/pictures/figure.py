@@ -19,17 +19,14 @@ if TYPE_CHECKING:  # torch takes seconds to import, and nothing here computes wi
 
     from errseg.inference.predictor import Result
 
-WIDTH, HEIGHT = 10.0, 7.4
-"""Inches: a page's width with margins."""
+WIDTH, HEIGHT = 10.0, 7.4  # inches: a page's width with margins
 DOTS_PER_INCH = 300
 MOST_BARS = 16
 """Classes in the ranking and in the legend; the files beside the figure have all of them."""
 HASH_LETTERS = 12
 HEAT = "viridis"
-HEAT_OPACITY = 0.75
-"""Of the colours over the grey photo."""
-ENDS = ("low", "high")
-"""Words at the ends of the colour scale."""
+HEAT_OPACITY = 0.75  # of the colours over the grey photo
+ENDS = ("low", "high")  # words at the ends of the colour scale
 
 
 @dataclass(frozen=True)

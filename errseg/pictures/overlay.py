@@ -15,8 +15,7 @@ DEFAULT_OPACITY = 0.55
 """Of the class colours over the photo: colours tell apart, and the photo still shows through."""
 NONE_INDEX = 255
 """The palette mask's index for pixels without a class, as in the benchmarks' label images."""
-NONE_NAME = "none of these"
-"""How pixels without a class are called in a legend."""
+NONE_NAME = "none of these"  # how pixels without a class are called in a legend
 NONE_COLOR = (112, 112, 112)  # no class has a grey
 _NONE_TONES = np.linspace(20, 160, 256)  # greys for 0..255: darker, but shadows keep their detail
 

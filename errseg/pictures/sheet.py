@@ -12,8 +12,7 @@ from errseg.pictures.export import legend, result_colors
 from errseg.pictures.overlay import resize_labels
 from errseg.words.vocabulary import Vocabulary
 
-TILE = (360, 270)
-"""Largest width and height of one picture on the sheet, in pixels."""
+TILE = (360, 270)  # largest width and height of one picture on the sheet, in pixels
 GAP = 8
 PAPER = "white"
 

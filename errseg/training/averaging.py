@@ -3,8 +3,6 @@
 Fine-tuning forgets what its photos don't show; between the two lie models that keep most of both.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import torch

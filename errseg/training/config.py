@@ -1,7 +1,5 @@
 """Settings of training: the published ones, and errseg-lite's."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from errseg.config import LiteConfig, ModelConfig
@@ -51,8 +49,7 @@ class TrainConfig:
     save_every: int = 500  # steps
 
 
-PUBLISHED = TrainConfig()
-"""The paper's training of errseg-base and errseg-large."""
+PUBLISHED = TrainConfig()  # the paper's training of errseg-base and errseg-large
 
 LITE = TrainConfig(
     steps=2000,

@@ -4,8 +4,6 @@ Sets label different names, and few label every pixel, so what a pixel teaches a
 of three: the name is right there, wrong there, or unknown (`errseg.words.relations`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache

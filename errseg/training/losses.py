@@ -1,7 +1,5 @@
 """Training's losses over the pixels whose label decides a class."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F

@@ -1,7 +1,5 @@
 """Which parameters a training run changes, and at what rate."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 
 from errseg.network.model import ERRSeg

@@ -4,8 +4,6 @@ Few photos name every pixel. A model that learnt from them labels the rest of th
 it is confident its labels teach on: a name then appears in many more photos than people drew it in.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -26,8 +24,7 @@ from errseg.words.relations import broader_names, synonyms, with_synonyms
 from errseg.words.vocabulary import parse_classes
 
 FOLDER = "pseudo_labels"
-WEIGHT = 5.0
-"""How often training draws the set, relative to others, as errseg-lite's did."""
+WEIGHT = 5.0  # how often training draws the set, relative to others, as errseg-lite's did
 
 
 @torch.inference_mode()

@@ -6,8 +6,6 @@ picks, the hardest of the rest, fill up. The loss is a binary cross-entropy per 
 pixels whose label decides the class (`errseg.words.relations`).
 """
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import math
@@ -38,8 +36,7 @@ CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
 SETTINGS = "settings.json"
 WEIGHTS = "model.safetensors"
-STRIDE, _, COST_STRIDE, _ = STRIDES
-"""Of the logits, and of the cost maps; so of their targets."""
+STRIDE, _, COST_STRIDE, _ = STRIDES  # of the logits, and of the cost maps; so of their targets
 
 
 def train(

@@ -1,7 +1,5 @@
 """Which words a training step asks about, and their text embeddings."""
 
-from __future__ import annotations
-
 from itertools import chain
 
 import numpy as np

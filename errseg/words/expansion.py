@@ -11,10 +11,8 @@ from errseg.words.wordnet import hypernyms, listed_part
 
 Pieces = Callable[[str], float]
 
-KNOWN_PIECES = 1
-"""Pieces of a word up to which the tower knows it."""
-READABLE_PIECES = 2
-"""Pieces of a word up to which it helps as a hypernym."""
+KNOWN_PIECES = 1  # pieces of a word up to which the tower knows it
+READABLE_PIECES = 2  # pieces of a word up to which it helps as a hypernym
 
 
 def expand_name(name: str, pieces: Pieces, trained_words: Collection[str] = ()) -> str:

@@ -16,8 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-EXTRACT = Path(__file__).resolve().parents[2] / "assets/wordnet/nouns.txt.xz"
-"""The shipped extract."""
+EXTRACT = Path(__file__).resolve().parents[2] / "assets/wordnet/nouns.txt.xz"  # the shipped extract
 
 LEMMA_SEPARATOR, FIELD_SEPARATOR, OTHER_SENSE = "|", "\t", "~"
 
