@@ -12,15 +12,7 @@ _HOMES = {
     "save_model": "errseg.checkpoints.weights",
 }
 
-__all__ = [
-    "InputError",
-    "Predictor",
-    "Result",
-    "build_model",
-    "list_models",
-    "load_model",
-    "save_model",
-]
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str):

@@ -1,7 +1,5 @@
 """Starting the page: its looks, and the limits of a public server."""
 
-from __future__ import annotations
-
 import importlib.util
 import os
 import socket
@@ -14,10 +12,8 @@ from errseg.errors import InputError
 
 LARGEST_UPLOAD = "20mb"
 LAST_PORT = 65535
-LOCAL_HOST = "127.0.0.1"
-"""Gradio's default: this machine only."""
-LONGEST_QUEUE = 16
-"""Visitors who wait; the next one is told to come back later."""
+LOCAL_HOST = "127.0.0.1"  # Gradio's default: this machine only
+LONGEST_QUEUE = 16  # visitors who wait; the next one is told to come back later
 
 
 def theme() -> gr.themes.Base:
@@ -50,18 +46,15 @@ def serve_demo(
     block: bool = True,
     mcp: bool = False,
 ) -> str:
-    """Serve the page until it is stopped.
+    """Serve a page from `create_demo` until it is stopped, and return its local address.
 
     Args:
-        demo: from `create_demo`.
-        host: address to listen on; Gradio's default, this machine only, if None.
-        port: Gradio's default, the first free one from 7860, if None.
+        demo: the page.
+        host: Gradio's default, this machine only, if None.
+        port: the first free one from 7860 if None.
         public_link: make one through Gradio's servers.
         block: False to come back while the page is served by threads.
         mcp: also offer the endpoints as tools of the Model Context Protocol.
-
-    Returns:
-        The page's local address.
 
     Raises:
         InputError: the page can't be served at this address, or what MCP needs isn't installed.

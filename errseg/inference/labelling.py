@@ -13,9 +13,9 @@ def label_pixels(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Label every pixel of a photo with its best class.
 
-    The scores are resized (bilinear) to the photo, then compared, as the published evaluation
-    does. Classes that can't win anywhere are left out first, which changes nothing: a resized
-    score lies between the least and the greatest of the grid's cells around it.
+    The scores are resized (bilinear) to the photo, then compared, as the published evaluation does.
+    Classes that can't win anywhere are left out first, which changes nothing: a resized score lies
+    between the least and the greatest of the grid's cells around it.
 
     Args:
         logits: of the kept classes, (P, h, w).

@@ -55,11 +55,9 @@ def observe(
 ) -> Observations:
     """Segment validation photos with the whole vocabulary, and with one class left out.
 
-    Args:
-        model: uncalibrated, or its logits come out calibrated.
-        sample_set: every second of its validation photos is taken.
-        photos: how many at most.
-        rng: draws pixels and the classes that are left out.
+    The model is uncalibrated, or its logits come out calibrated. Every second of the set's
+    validation photos is taken, ``photos`` at most; the generator draws pixels and the classes left
+    out.
     """
     predictor = Predictor(model)
     text, _ = predictor.embed(parse_classes(sample_set.class_names))
@@ -147,12 +145,10 @@ def advise_threshold(
 
 
 def calibrate(model: ERRSeg, sets: Iterable[SegmentationSet], photos: int) -> ERRSeg:
-    """Fit a model's scores and threshold, put them in its config, and return it.
+    """Fit a model's scores and threshold on photos of each set, and put them in its config.
 
-    Args:
-        model: from `load_model`; it is changed. An earlier calibration is forgotten.
-        sets: from `load_sets`; those of a single class have nothing to say.
-        photos: of each set.
+    The model is changed and returned; an earlier calibration is forgotten. Sets of a single class
+    have nothing to say.
     """
     model.config = dataclasses.replace(model.config, calibration=Calibration())
     rng = np.random.default_rng(SEED)
@@ -168,11 +164,8 @@ def calibrate(model: ERRSeg, sets: Iterable[SegmentationSet], photos: int) -> ER
 def weigh_cost(model: ERRSeg, weight: float) -> ERRSeg:
     """Count a model's raw cost maps more or less in the logits than training did, and return it.
 
-    On its own photos the decoder learnt to trust itself more than it deserves on others.
-
-    Args:
-        model: it is changed.
-        weight: what the cost shortcut's trained scale is multiplied by.
+    On its own photos the decoder learnt to trust itself more than it deserves on others. The weight
+    multiplies the cost shortcut's trained scale, in place.
 
     Raises:
         InputError: the model has no cost shortcut (errseg-lite has), or the weight is not finite

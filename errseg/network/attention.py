@@ -25,17 +25,11 @@ class Attention:
     classes_mean: Tensor  # (layers, heads, P, P): the mean of the same over all cells
 
     def share_on(self, present: Tensor) -> float:
-        """Measure the share of class attention that goes to some of the classes.
+        """Measure the share of class attention that goes to the classes present, (P,) bool.
 
-        The left side of the paper's Proposition 1, which says that the share on the classes
-        really present can only grow when redundant ones are removed: the mean over layers,
-        heads, cells and the present classes' rows.
-
-        Args:
-            present: (P,) bool.
-
-        Returns:
-            A share in [0, 1]; NaN if no class is present.
+        The left side of the paper's Proposition 1, which says that the share on the classes really
+        present can only grow when redundant ones are removed: the mean over layers, heads, cells
+        and the present classes' rows, in [0, 1]; NaN if no class is present.
         """
         rows = self.classes_mean[:, :, present]
         return rows[..., present].sum(dim=-1).mean().item()

@@ -20,13 +20,9 @@ def labelled_overlay(
 ) -> Image.Image:
     """Draw the overlay as a picture to keep: names on the segments and a legend below.
 
-    Args:
-        image: (H, W, 3) uint8, RGB.
-        labels: (H, W) integers, -1 or the index of one of the legend's entries.
-        legend: what `summarize` returned for these labels.
-        opacity: as for `lay_colors`.
-        legend_below: false where the legend stands elsewhere: the picture is H x W then, with
-            names on the segments only, and otherwise at least so large.
+    Where the legend stands elsewhere (``legend_below`` is false) the picture is H x W, with names
+    on the segments only; otherwise it is at least so large. Photo, labels and opacity are those of
+    `lay_colors`, the legend is what `summarize` returned for them.
     """
     colors = [NONE_COLOR] * (1 + max((entry.index for entry in legend), default=-1))
     for entry in legend:

@@ -121,13 +121,10 @@ def as_dict(result: Result, colors: tuple[Color, ...], masks: bool = False) -> d
 def write_result(
     result: Result, photo: np.ndarray, folder: Path, opacity: float = DEFAULT_OPACITY
 ) -> list[Path]:
-    """Write `OVERLAY_FILE`, `MASK_FILE` and `RESULT_FILE`, replacing those of an earlier result.
+    """Write `OVERLAY_FILE`, `MASK_FILE` and `RESULT_FILE` and return their paths.
 
-    Args:
-        result: from `Predictor`.
-        photo: what was segmented, (H, W, 3) uint8 RGB.
-        folder: made if it isn't there; the three files' paths are returned.
-        opacity: of the class colours, in [0, 1].
+    They replace those of an earlier result. The photo is what was segmented, (H, W, 3) uint8; the
+    opacity is that of the class colours; the folder is made if it isn't there.
 
     Raises:
         OSError: the folder can't be made or written to.

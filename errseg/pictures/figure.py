@@ -46,13 +46,13 @@ def write_figure(
     heats: list[Heat],
     pixel: tuple[int, int],
 ) -> None:
-    """Draw a result.
+    """Draw a result of the photo (H, W, 3) as a PNG.
 
     Args:
-        file: the PNG to write.
-        photo: (H, W, 3) uint8, what was segmented.
+        file: where to.
+        photo: uint8, what was segmented.
         result: from `Predictor`.
-        colors: T colours, from `result_colors`.
+        colors: of its T classes.
         heats: one to three maps that are laid over the photo, on one shared colour scale.
         pixel: (x, y) of the attention's query, marked on the photo and on the maps.
     """

@@ -34,18 +34,11 @@ class LegendEntry:
 def lay_colors(
     image: np.ndarray, labels: np.ndarray, colors: Sequence[Color], opacity: float = DEFAULT_OPACITY
 ) -> np.ndarray:
-    """Lay the class colours over the photo, with a thin light line between classes.
+    """Lay class colours over a photo (H, W, 3) uint8, with a thin light line between classes.
 
-    Pixels without a class stay uncoloured: the photo in grey, and darker.
-
-    Args:
-        image: (H, W, 3) uint8, RGB.
-        labels: (H, W) integers, -1 or an index into `colors`.
-        colors: one per class.
-        opacity: of the colours, 0 (the photo; the lines stay) to 1 (the colours).
-
-    Returns:
-        (H, W, 3) uint8, RGB; the inputs stay as they are.
+    Labels (H, W) are -1 or an index into the colours. Pixels without a class stay uncoloured: the
+    photo in grey, and darker. The opacity is 0 (the photo; the lines stay) to 1 (the colours); the
+    inputs stay as they are.
 
     Raises:
         ValueError: shapes, indices or the opacity don't fit.
@@ -84,13 +77,8 @@ def summarize(
 ) -> list[LegendEntry]:
     """List the classes that are present, largest first; equal areas by index.
 
-    Pixels without a class count for the areas of the others but have no entry.
-
-    Args:
-        labels: (H, W) integers, -1 or an index into `names`.
-        scores: (H, W), the winning class's score, 0..1.
-        names: the T names.
-        colors: the T colours.
+    Pixels without a class (-1) count for the areas of the others but have no entry. Labels and the
+    winning scores are (H, W), names and colours T.
 
     Raises:
         ValueError: shapes or indices don't fit.

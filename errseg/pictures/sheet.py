@@ -23,13 +23,9 @@ def contact_sheet(
     columns: int = 2,
     **settings,
 ) -> Image.Image:
-    """Segment photos and lay them out, each beside its masks.
+    """Segment photos (H, W, 3) with the words for each, and lay them out beside their masks.
 
-    Args:
-        predictor: segments them.
-        photos: each (H, W, 3) uint8 with the words for it.
-        columns: how many pairs of photo and masks stand side by side.
-        settings: further arguments of the predictor's call.
+    ``columns`` pairs of photo and masks stand side by side; the settings are the predictor's.
 
     Raises:
         InputError: a photo, its words or a setting can't be used.

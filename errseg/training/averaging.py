@@ -15,13 +15,8 @@ from errseg.network.model import ERRSeg
 def average_weights(start: ERRSeg, tuned: ERRSeg, share: float) -> ERRSeg:
     """Move a fine-tuned model back towards the one that its training started from.
 
-    Args:
-        start: the model that training started from.
-        tuned: what came of it; changed in place.
-        share: of the fine-tuned weights in the average, 0 to 1.
-
     Returns:
-        ``tuned``, each of whose parameters and buffers is (1 - share) start + share tuned.
+        ``tuned``, changed in place: each parameter and buffer is (1 - share) start + share tuned.
 
     Raises:
         InputError: the two models aren't built alike.

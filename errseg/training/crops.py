@@ -74,11 +74,8 @@ class CropDataset(Dataset[Sample]):
     ) -> None:
         """Prepare the tables; reads no photo.
 
-        Args:
-            sets: What to draw from, each as often as its weight says.
-            config: The run's settings. Pixels labelled with a name held out, or a synonym, are
-                ignored, and its absence isn't told.
-            augmentation: How crops are varied.
+        Sets are drawn as often as their weights say. Pixels labelled with a name held out, or a
+        synonym, are ignored, and its absence isn't told.
 
         Raises:
             InputError: No set has training photos and a weight above 0, or no name is left.

@@ -1,7 +1,5 @@
 """Work that is done once, in a thread of its own, for all who wait for it."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future

@@ -1,7 +1,5 @@
 """Several photos, one vocabulary: a ZIP with a folder per photo."""
 
-from __future__ import annotations
-
 import dataclasses
 import logging
 import re
@@ -28,7 +26,7 @@ def run_batch(
     folder: Path,
     progress: Callable[[Sequence], Iterator] = iter,
 ) -> tuple[Path | None, list[tuple[str, str]]]:
-    """Segment photos one after the other; a photo that can't be read doesn't stop the others.
+    """Segment photos one after the other; one that can't be read doesn't stop the others.
 
     Args:
         service: the model.

@@ -1,7 +1,5 @@
 """The example photos: files with words that fit them."""
 
-from __future__ import annotations
-
 import base64
 import io
 import json
@@ -14,8 +12,7 @@ from errseg.config import EXAMPLES
 from errseg.demo.backend.request import Request, check_request
 from errseg.words.vocabulary import parse_classes, suggested_kept_classes
 
-THUMBNAIL = (176, 128)
-"""Width and height in pixels: twice what is shown, for dense screens."""
+THUMBNAIL = (176, 128)  # width and height in pixels: twice what is shown, for dense screens
 
 
 @dataclass(frozen=True)

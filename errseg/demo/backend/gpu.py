@@ -1,11 +1,8 @@
 """Hugging Face's ZeroGPU: a GPU that is lent for one call."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
-SECONDS = 60
-"""Longest loan; a pass takes a second or two, an attention pass without CRM some more."""
+SECONDS = 60  # longest loan; a pass takes a second or two, an attention pass without CRM some more
 
 
 def on_gpu(function: Callable) -> Callable:

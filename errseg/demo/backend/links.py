@@ -1,7 +1,5 @@
 """Taking a result away: files, a command that reproduces it, a link that restores the view."""
 
-from __future__ import annotations
-
 import json
 import shlex
 from collections.abc import Mapping

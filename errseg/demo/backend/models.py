@@ -21,16 +21,11 @@ if TYPE_CHECKING:  # torch takes seconds to import; the page paints before it is
 
 
 class Models:
-    """Models by name and precision.
+    """Models by name and precision, the first of them loaded in the background.
 
-    The first one is loaded in the background. Released ones are found on the Hub when somebody asks
-    for them. Of all others than the first, in name or in precision, the last one asked for is kept.
-
-    Args:
-        model: a name of `list_models` or a path, see `load_model`.
-        device: see `find_device`.
-        precision: what the first model computes in, and the others unless a request says otherwise.
-        compile: see `load_model`.
+    Released ones are found on the Hub when somebody asks for them. Of all others than the first, in
+    name or in precision, the last one asked for is kept. The arguments are those of `load_model`;
+    what the first model computes in the others do too, unless a request says otherwise.
 
     Raises:
         InputError: there is no such model, file or precision, or ZeroGPU is to compile.

@@ -41,8 +41,7 @@ SECONDS_TO_KEEP = 3600
 MOST_WITHOUT_CRM = 171
 """Classes up to which ESCF's attention without CRM is shown: COCO-Stuff's. Time and memory of CFM's
 maps grow with the square of the classes."""
-SHORT_ENOUGH = 30
-"""Characters of a name that no text tower cuts: not even if each were a token."""
+SHORT_ENOUGH = 30  # characters of a name that no text tower cuts: not even if each were a token
 
 
 @dataclass(frozen=True)
@@ -125,16 +124,12 @@ class Service:
     def attention(
         self, request: Request, pixel: tuple[int, int], without_crm: bool = False
     ) -> AttentionAnswer:
-        """Ask for the attention from one pixel of the (shrunk) photo, see `Predictor.attention`.
+        """Ask for the attention from a pixel (x, y) of the (shrunk) photo, see `Predictor`.
 
-        Args:
-            request: see `answer`.
-            pixel: (x, y) of the query.
-            without_crm: also ask what it would be with P = T.
+        ``without_crm`` also asks what it would be with P = T.
 
         Raises:
-            InputError: as `answer`, the pixel lies outside, or there are too many classes for a
-                pass without CRM.
+            InputError: as `answer`, the pixel lies outside, or there are too many classes for that.
         """
         size = len(request.vocabulary)
         if without_crm and size > MOST_WITHOUT_CRM:

@@ -1,7 +1,5 @@
 """One knob over several values: what P or K changes on a photo (the paper's Table XIII, live)."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -27,8 +27,7 @@ if TYPE_CHECKING:  # torch takes seconds to import
 
 LONGEST_SHOWN = 1280
 """Pixels of a side of what the browser shows; files and endpoints have every pixel."""
-NO_CLASS = 0xFFFF
-"""Pixels without a class in the label picture."""
+NO_CLASS = 0xFFFF  # pixels without a class in the label picture
 MOST_MAP_VALUES = 2_000_000
 """Values of all probability maps together; more are sent at half their resolution."""
 JPEG_QUALITY = 88

@@ -1,7 +1,5 @@
 """Help with the words: ready-made vocabularies, background words, and what to look at again."""
 
-from __future__ import annotations
-
 from errseg.errors import InputError
 from errseg.words.relations import plain_name, synonyms
 from errseg.words.vocabulary import (
@@ -12,8 +10,7 @@ from errseg.words.vocabulary import (
     suggested_kept_classes,
 )
 
-MOST_PAIRS = 3
-"""Pairs of near-synonyms that are named."""
+MOST_PAIRS = 3  # pairs of near-synonyms that are named
 
 
 def append(text: str | None, vocabulary: Vocabulary) -> str:

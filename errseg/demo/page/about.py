@@ -1,7 +1,5 @@
 """What this is, in ten lines."""
 
-from __future__ import annotations
-
 import gradio as gr
 
 from errseg.config import ARXIV, PAPER

@@ -1,7 +1,5 @@
 """Several photos at once."""
 
-from __future__ import annotations
-
 import tempfile
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Two settings on one photo, under a slider."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import gradio as gr
@@ -19,8 +17,7 @@ from errseg.pictures.overlay import resize_labels, summarize
 from errseg.words.vocabulary import MAX_CLASSES, parse_classes
 
 FINAL, RAW = "masks", "raw cost maps"
-AS_ABOVE = ""
-"""A side's model that is the question's."""
+AS_ABOVE = ""  # A side's model that is the question's
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,5 @@
 """Controls as the page uses them."""
 
-from __future__ import annotations
-
 import inspect
 
 import gradio as gr
@@ -9,8 +7,7 @@ import gradio as gr
 from errseg.options import knobs
 from errseg.words.vocabulary import MAX_CLASSES, parse_classes, suggested_kept_classes
 
-MOST_KEPT = 100
-"""End of sliders, of P's that is; the paper's best lies between 16 and 48."""
+MOST_KEPT = 100  # end of sliders, of P's that is; the paper's best lies between 16 and 48
 SLIDERS = {
     "kept_classes": ("P", "classes kept", 1),
     "votes_per_pixel": ("K", "votes per pixel", 1),

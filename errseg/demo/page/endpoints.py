@@ -1,7 +1,5 @@
 """The named endpoints for programs; the page's own events are private."""
 
-from __future__ import annotations
-
 import functools
 import inspect
 
@@ -17,8 +15,7 @@ from errseg.options import Options
 from errseg.pictures.export import as_dict
 
 DECIMALS = 5
-SWEPT = "1, 2, 4, 8, 16, 32"
-"""Values of a sweep that names none."""
+SWEPT = "1, 2, 4, 8, 16, 32"  # values of a sweep that names none
 
 
 def add_endpoints(service: Service) -> None:

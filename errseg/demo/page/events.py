@@ -1,7 +1,5 @@
 """What all the page's events share: checked inputs, and sentences for what can't be done."""
 
-from __future__ import annotations
-
 import functools
 import inspect
 import logging

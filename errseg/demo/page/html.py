@@ -1,7 +1,5 @@
 """The page's own pieces of HTML. Whatever a visitor typed is escaped here, and only here."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from html import escape
 
@@ -33,15 +31,6 @@ def example_strip(shown: Sequence[Example]) -> str:
         for index, example in enumerate(shown)
     )
     return f'<div class="errseg-examples" role="group" aria-label="Example photos">{buttons}</div>'
-
-
-EXAMPLES_SCRIPT = """
-element.addEventListener('click', (event) => {
-  const button = event.target.closest('button[data-index]');
-  if (button) trigger('click', {index: Number(button.dataset.index)});
-});
-"""
-"""Tells which example was clicked."""
 
 
 def notes(answer: Answer, device: str, drawing: float) -> str:

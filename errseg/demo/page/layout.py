@@ -1,7 +1,5 @@
 """The page: what stands where. What happens when is in the modules of its parts."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import gradio as gr

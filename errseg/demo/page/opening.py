@@ -5,8 +5,6 @@ writes it to ``examples/opening.json``; run it after the weights have changed. A
 other weights or of another question is not shown; the page computes it then.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path

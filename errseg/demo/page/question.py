@@ -1,7 +1,5 @@
 """The question: photo, words and knobs, shared by all tabs."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,6 +13,7 @@ from errseg.demo.backend.service import SECONDS_TO_KEEP, Service
 from errseg.demo.page import html
 from errseg.demo.page.controls import SLIDERS, alternative, kept_bound, slider
 from errseg.demo.page.events import AT_ONCE, answered, served, uploaded
+from errseg.demo.page.panels import script
 from errseg.device import AUTOMATIC, FLOAT32
 from errseg.errors import InputError
 from errseg.words.vocabulary import (
@@ -24,8 +23,7 @@ from errseg.words.vocabulary import (
     suggested_kept_classes,
 )
 
-PHOTO_LATER = "later"
-"""Photo of a question that is asked of many."""
+PHOTO_LATER = "later"  # photo of a question that is asked of many
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ def build_question(page: gr.Blocks, examples: tuple[Example, ...], service: Serv
             )
             strip = gr.HTML(
                 html.example_strip(examples),
-                js_on_load=html.EXAMPLES_SCRIPT,
+                js_on_load=script("examples.js"),
                 elem_id="errseg-examples",
             )
         with gr.Column(scale=5, min_width=300):

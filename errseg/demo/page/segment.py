@@ -1,7 +1,5 @@
 """The main view: masks, CRM and attention side by side."""
 
-from __future__ import annotations
-
 import dataclasses
 import time
 from collections.abc import Iterator
@@ -25,8 +23,7 @@ from errseg.errors import InputError
 from errseg.options import knobs as option_knobs
 from errseg.words.vocabulary import suggested_kept_classes
 
-SEGMENT = "segment"
-"""The main tab's id."""
+SEGMENT = "segment"  # the main tab's id
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,5 @@
 """The fold below the main view from which a result is taken away."""
 
-from __future__ import annotations
-
 import re
 import tempfile
 from pathlib import Path
@@ -13,16 +11,9 @@ from errseg.demo.backend.links import command as shell_command
 from errseg.demo.backend.links import query_string, write_files
 from errseg.demo.backend.service import Service, query_pixel
 from errseg.demo.page.events import COMPUTES, answered, served
+from errseg.demo.page.panels import script
 from errseg.demo.page.question import Question
 from errseg.demo.page.segment import SegmentTab
-
-NAME_FIELDS = """
-() => setTimeout(() => {
-  for (const [id, name] of [["errseg-link", "Link"], ["errseg-command", "Command"]])
-    document.querySelector(`#${id} textarea, #${id} input`)?.setAttribute("aria-label", name);
-})
-"""
-"""Gradio's label of a text with a copy button is the button's, which comes first."""
 
 
 def add_sharing(
@@ -71,7 +62,7 @@ def add_sharing(
             question.message: "",
         }
 
-    fold.expand(None, js=NAME_FIELDS, api_visibility="private")
+    fold.expand(None, js=script("name_fields.js"), api_visibility="private")
     outputs = [files, link, command, question.message]
     make.click(make_files, tab.shown, outputs, **COMPUTES)
 

@@ -1,7 +1,5 @@
 """A strip of results over P or K."""
 
-from __future__ import annotations
-
 import gradio as gr
 
 from errseg.demo.backend.service import Service
