@@ -11,6 +11,8 @@ One folder per set::
 ``set.json`` holds any of `SegmentationSet`'s exhaustive, weight, paste and not_pasted.
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,45 +26,28 @@ from PIL import Image
 from errseg.errors import InputError
 from errseg.words.relations import plain_name
 
-IGNORE = -1  # label of a pixel that says nothing
-
+IGNORE, MASK_IGNORE = -1, 255
+"""Label and mask value of a pixel that says nothing."""
 BACKGROUND = -2
 """Label of a pixel that holds none of the names its set lists, and may hold any other."""
-
-MASK_IGNORE = 255  # mask value of a pixel that says nothing
-
 BACKGROUND_NAME = "background"
 SET_FILE = "set.json"
 
 
 @dataclass(frozen=True)
 class SegmentationSet:
-    """One folder of photos and masks.
+    """One folder of photos and masks."""
 
-    Attributes:
-        name: The folder's name.
-        folder: Where it is.
-        classes: Mask index -> plain English name, in index order, without the background.
-        has_background: Whether index 0 means "none of the classes".
-        training: Stems of the training photos, sorted.
-        validation: Stems of the validation photos, sorted.
-        exhaustive: Whether every pixel has one of the classes (or is ignored).
-        weight: How often training draws a crop of the set, relative to the other sets.
-        paste: Whether training may paste the set's things, cut out whole, onto other photos.
-        not_pasted: Class names that it may not, for example because their masks leave out what
-            stands on them.
-    """
-
-    name: str
+    name: str  # the folder's
     folder: Path
-    classes: dict[int, str]
-    has_background: bool
-    training: tuple[str, ...]
-    validation: tuple[str, ...]
-    exhaustive: bool = False
-    weight: float = 1.0
-    paste: bool = False
-    not_pasted: tuple[str, ...] = ()
+    classes: dict[int, str]  # mask index -> plain English name, in index order, no background
+    has_background: bool  # whether index 0 means "none of the classes"
+    training: tuple[str, ...]  # stems of photos, sorted
+    validation: tuple[str, ...]  # the same
+    exhaustive: bool = False  # whether every pixel has one of the classes (or is ignored)
+    weight: float = 1.0  # how often training draws a crop of it, relative to the other sets
+    paste: bool = False  # whether training may paste its things, cut out whole, onto other photos
+    not_pasted: tuple[str, ...] = ()  # names that it may not: masks without what stands on them
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -86,7 +71,9 @@ class SegmentationSet:
 def load_sets(root: Path | str, names: Iterable[str] | None = None) -> list[SegmentationSet]:
     """Read the lists and classes of the sets below a folder; the photos stay on disk.
 
-    Those named, in this order; all, sorted by name, if none is.
+    Args:
+        root: Folder with one folder per set.
+        names: The sets to take, in this order; all, sorted by name, if None.
 
     Raises:
         InputError: A folder or file is missing or isn't as described at the top of this file.
@@ -216,7 +203,11 @@ def open_mask(sample_set: SegmentationSet, stem: str) -> Image.Image:
 def samples(
     sample_set: SegmentationSet, stems: Iterable[str]
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Read photos of a set whole, those with some stems, in their order.
+    """Read photos of a set whole.
+
+    Args:
+        sample_set: From `load_sets`.
+        stems: Of the photos, in the order to read them.
 
     Yields:
         image (H, W, 3) uint8 RGB, and label (H, W) int64: places in `sample_set.class_names`, -1

@@ -119,9 +119,8 @@ def _evaluate_set(
     predictor: Predictor, sample_set: SegmentationSet, protocol: Protocol
 ) -> SetScores:
     model, names, kept = predictor.model, sample_set.class_names, protocol.kept_classes
-    threshold = protocol.threshold
-    if threshold is None:
-        threshold = model.config.calibration.threshold
+    own, asked = model.config.calibration.threshold, protocol.threshold
+    threshold = own if asked is None else asked
     text, _ = predictor.embed(parse_classes(names), protocol.expand)
     crm, everything, raw = (_Output(len(names)) for _ in range(3))
     rng = np.random.default_rng(SEED)

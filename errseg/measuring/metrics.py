@@ -1,13 +1,15 @@
 """Measures of a segmentation: intersection over union, accuracy, reliability, rejection."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np
 import torch
 from torch import Tensor
 
-SCORE_BINS = 10_000  # scores are compared with a threshold to this precision
-
+SCORE_BINS = 10_000
+"""Scores are compared with a threshold to this precision."""
 RELIABILITY_BINS = 15
 """Equal-width bins, as in Guo et al., "On Calibration of Modern Neural Networks" (2017)."""
 
@@ -24,9 +26,11 @@ class ConfusionMatrix:
         self.counts = np.zeros((num_classes, num_classes + 1), dtype=np.int64)
 
     def update(self, predicted: np.ndarray, label: np.ndarray) -> None:
-        """Add one photo's predicted and true classes, (H, W) int.
+        """Add one photo.
 
-        A prediction of -1 is none, and counts as a miss; pixels whose label is -1 don't count.
+        Args:
+            predicted: (H, W) int; class of each pixel, -1 for none, which counts as a miss.
+            label: (H, W) int; true class of each pixel, -1 for pixels that don't count.
 
         Raises:
             ValueError: The shapes differ or a class is outside -1 ... T - 1.
@@ -128,7 +132,12 @@ def _bins(scores: np.ndarray, count: int) -> np.ndarray:
 def leave_one_out(
     text: Tensor, label: np.ndarray, rng: np.random.Generator
 ) -> tuple[int, Tensor] | None:
-    """Draw a class that a photo's label (H, W) shows, and take it out of the vocabulary (T, C).
+    """Draw a class that a photo shows, and take it out of the vocabulary.
+
+    Args:
+        text: Embeddings of the vocabulary, (T, C).
+        label: (H, W) int; class of each pixel, -1 for pixels that don't count.
+        rng: Draws the class.
 
     Returns:
         The class and the embeddings of the others (T - 1, C), in their order; None if the photo

@@ -4,6 +4,8 @@
 labels into what the crop teaches about any class names.
 """
 
+from __future__ import annotations
+
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -62,8 +64,17 @@ class CropDataset(Dataset[Sample]):
     by starting at the index where it stopped. Crops are drawn with replacement, as many as the
     run takes.
 
+    Args:
+        sets: What to draw from, each as often as its weight says.
+        config: The run's settings. Pixels labelled with a name held out, or a synonym, are
+            ignored, and its absence isn't told.
+        augmentation: How crops are varied.
+
     Attributes:
         space: The label space of the sets' names.
+
+    Raises:
+        InputError: No set has training photos and a weight above 0, or no name is left.
     """
 
     def __init__(
@@ -72,14 +83,6 @@ class CropDataset(Dataset[Sample]):
         config: TrainConfig,
         augmentation: Augmentation | None = None,
     ) -> None:
-        """Prepare the tables; reads no photo.
-
-        Sets are drawn as often as their weights say. Pixels labelled with a name held out, or a
-        synonym, are ignored, and its absence isn't told.
-
-        Raises:
-            InputError: No set has training photos and a weight above 0, or no name is left.
-        """
         self.sets, self.config = tuple(sets), config
         self.augmentation = augmentation or Augmentation()
         self.space = LabelSpace(self.sets)
@@ -209,9 +212,8 @@ def _labelled_pixel(
     if not present.size:
         return None
     chosen = present[rng.integers(present.size)] if wanted is None else wanted
-    places = np.flatnonzero(label == chosen)
-    row, column = divmod(int(places[rng.integers(places.size)]), label.shape[1])
-    return column, row
+    places = np.argwhere(label == chosen)
+    return tuple(places[rng.integers(len(places))][::-1])
 
 
 def _open_photo(

@@ -18,17 +18,11 @@ from errseg.words.relations import Relation, broader_names, plain_name, relation
 
 @dataclass
 class Sample:
-    """One training crop.
+    """One training crop."""
 
-    Attributes:
-        image: (3, S, S) uint8 RGB.
-        label: (S, S) int64 indices into `LabelSpace.names`, or `IGNORE`, or `BACKGROUND`.
-        listed: The names whose absence `BACKGROUND` means: those of the crop's set.
-    """
-
-    image: Tensor
-    label: Tensor
-    listed: frozenset[str]
+    image: Tensor  # (3, S, S) uint8 RGB
+    label: Tensor  # (S, S) int64 indices into `LabelSpace.names`, or `IGNORE`, or `BACKGROUND`
+    listed: frozenset[str]  # names whose absence `BACKGROUND` means: those of the crop's set
 
     def present(self, least_pixels: int = 1) -> Tensor:
         """Return the indices of the names labelled in the crop, ascending, (n,) int64."""

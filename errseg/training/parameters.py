@@ -3,7 +3,6 @@
 from collections import defaultdict
 
 from errseg.network.model import ERRSeg
-from errseg.network.towers import Part
 from errseg.training.config import TrainConfig
 
 TOWERS = "towers."
@@ -15,7 +14,14 @@ def parameter_groups(model: ERRSeg, config: TrainConfig) -> list[dict]:
     The decoder and what the towers count with it (`Part`) at the full rate, the towers' other parts
     at the rates that the settings have for them. No weight decay on norms, biases and embeddings.
     """
-    rates, groups = _rates(config), defaultdict(list)
+    groups = defaultdict(list)
+    rates = {
+        "head": 1.0,
+        "clip": config.clip_rate,
+        "trunk": config.trunk_rate,
+        "residual": config.residual_rate,
+        "frozen": 0.0,
+    }
     for name, parameter in model.named_parameters():
         part = model.towers.part(name.removeprefix(TOWERS)) if name.startswith(TOWERS) else "head"
         parameter.requires_grad_(rates[part] > 0)
@@ -28,18 +34,7 @@ def parameter_groups(model: ERRSeg, config: TrainConfig) -> list[dict]:
     ]
 
 
-def towers_learn(model: ERRSeg, config: TrainConfig) -> bool:
-    """Say whether the towers themselves train, and not only what stands behind them."""
-    parts = {model.towers.part(name) for name, _ in model.towers.named_parameters()}
-    return any(_rates(config)[part] for part in parts - {"head"})
-
-
-def _rates(config: TrainConfig) -> dict[Part, float]:
-    """Return the learning rates of parts relative to the run's; 0 freezes a part."""
-    return {
-        "head": 1.0,
-        "clip": config.clip_rate,
-        "trunk": config.trunk_rate,
-        "residual": config.residual_rate,
-        "frozen": 0.0,
-    }
+def towers_learn(model: ERRSeg) -> bool:
+    """Say whether `parameter_groups` chose the towers themselves, not only what stands behind."""
+    towers = model.towers
+    return any(p.requires_grad and towers.part(n) != "head" for n, p in towers.named_parameters())

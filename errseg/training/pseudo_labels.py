@@ -106,10 +106,8 @@ def _allowed(sample_set: SegmentationSet, classes: list[str]) -> np.ndarray:
 
 def _own(sample_set: SegmentationSet, classes: list[str]) -> np.ndarray:
     """Return the mask value of the synonym of each of the set's classes, ignored without one."""
-    named = list(enumerate(classes, start=1))
-    return np.array(
-        [
-            next((value for value, name in named if name in synonyms(label)), MASK_IGNORE)
-            for label in sample_set.class_names
-        ]
-    )
+    values = [
+        [value for value, name in enumerate(classes, start=1) if name in synonyms(label)]
+        for label in sample_set.class_names
+    ]
+    return np.array([same[0] if same else MASK_IGNORE for same in values])

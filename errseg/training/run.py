@@ -82,10 +82,10 @@ class TrainingRun:
     def __init__(self, model: ERRSeg, sets: list[SegmentationSet], out: Path, config: TrainConfig):
         torch.manual_seed(config.seed)
         self.config, self.out, self.step, self.model = config, out, 0, model
-        self.towers_learn = towers_learn(model, config)
         self.data = CropDataset(sets, config)
         self.classes = TrainingVocabulary(model, self.data.space, config)
         groups = parameter_groups(model, config)
+        self.towers_learn = towers_learn(model)
         self.trained = [p for group in groups for p in group["params"]]
         self.optimizer = torch.optim.AdamW(groups, lr=config.rate)
         self.average = [p.detach().clone() for p in self.trained] if config.average else None
