@@ -16,11 +16,7 @@ DEFAULT_MODEL = "errseg-lite"
 
 
 def check_writable(path: Path) -> None:
-    """Refuse a place for a file before the work that is to be written there.
-
-    Raises:
-        InputError: its folder isn't there, or can't be written to, or it is a folder itself.
-    """
+    """Refuse a place for a file with an `InputError` before the work that is to go there."""
     if path.is_dir():
         raise InputError(f"{path} is a folder; give a file.")
     if not path.parent.is_dir():
@@ -77,12 +73,7 @@ def asked_options(args: argparse.Namespace) -> Options:
 
 
 def option_kind(kind: type, zero: bool) -> dict:
-    """Say to argparse how an option for a dataclass field of this type is read.
-
-    Args:
-        kind: the field's type.
-        zero: whether a number may be 0: some preset turns something off with it.
-    """
+    """Say to argparse how a field of this type is read; ``zero`` if some preset turns it off."""
     kinds = {
         bool: {"action": argparse.BooleanOptionalAction},
         int: {"type": count if zero else positive, "metavar": "N"},

@@ -175,11 +175,7 @@ def _read_description(path: Path, class_names: Sequence[str]) -> dict[str, objec
 
 @contextmanager
 def open_image(path: Path) -> Iterator[Image.Image]:
-    """Open an image file for a `with` block that decodes it.
-
-    Raises:
-        InputError: It can't be read or decoded.
-    """
+    """Open an image file for a `with` block that decodes it; `InputError` if that fails."""
     try:
         with Image.open(path) as image:
             yield image
@@ -188,11 +184,7 @@ def open_image(path: Path) -> Iterator[Image.Image]:
 
 
 def open_mask(sample_set: SegmentationSet, stem: str) -> Image.Image:
-    """Read a mask as stored, one 8-bit class index a pixel.
-
-    Raises:
-        InputError: It can't be read or isn't such a map.
-    """
+    """Read a mask as stored, one 8-bit class index a pixel; `InputError` if it is none."""
     path = sample_set.mask_path(stem)
     with open_image(path) as mask:
         if mask.mode not in ("L", "P"):

@@ -81,11 +81,7 @@ def kind_labels(report: Report) -> dict[str, str]:
 
 
 def check_plot(path: Path) -> None:
-    """Refuse a picture that can't be drawn before minutes of measuring.
-
-    Raises:
-        InputError: there is no such kind of picture.
-    """
+    """Refuse a kind of picture that isn't known with an `InputError`, before long measuring."""
     from matplotlib.backend_bases import FigureCanvasBase
 
     kinds = FigureCanvasBase.get_supported_filetypes()
@@ -94,12 +90,7 @@ def check_plot(path: Path) -> None:
 
 
 def plot(report: Report, path: Path) -> None:
-    """Draw the seconds of a photo by stage, and how they grow with T and P.
-
-    Args:
-        report: from `measure`.
-        path: of the picture; its suffix says which kind.
-    """
+    """Draw a photo's seconds by stage, and how they grow with T and P; the suffix is the kind."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 3.6), layout="constrained")

@@ -15,14 +15,10 @@ RELIABILITY_BINS = 15
 
 
 class ConfusionMatrix:
-    """Counts of pixels by true and predicted class, added up over photos.
-
-    Attributes:
-        counts: (T, T + 1) int64; row = true class, column = predicted class, the last column
-            counts the pixels that were given to no class.
-    """
+    """Counts of pixels by true and predicted class, added up over photos."""
 
     def __init__(self, num_classes: int) -> None:
+        # (T, T + 1): true class, predicted class; the last column is of pixels given to no class
         self.counts = np.zeros((num_classes, num_classes + 1), dtype=np.int64)
 
     def update(self, predicted: np.ndarray, label: np.ndarray) -> None:
@@ -58,11 +54,7 @@ class ConfusionMatrix:
         return np.divide(hits, union, out=np.full_like(hits, np.nan), where=labelled > 0)
 
     def miou(self, among: np.ndarray | slice = np.s_[:]) -> float:
-        """Return the mean IoU over the classes that occur in the labels; NaN if none does.
-
-        Args:
-            among: (T,) bool, the classes that count; all by default.
-        """
+        """Return the mean IoU of classes (T,) bool, those that are labelled; NaN if none is."""
         values = self.iou()[among]
         occurring = values[~np.isnan(values)]
         return float(occurring.mean()) if occurring.size else math.nan

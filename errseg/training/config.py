@@ -84,11 +84,7 @@ CLIP_ONLY = ("clip_rate",)
 
 
 def check_settings(config: TrainConfig, model: ModelConfig) -> None:
-    """Refuse settings that a model's towers have no use for, instead of ignoring them.
-
-    Raises:
-        InputError: one that is only errseg-lite's, or only the other models', isn't as published.
-    """
+    """Refuse settings that a model's towers have no use for with an `InputError`."""
     foreign = CLIP_ONLY if isinstance(model.towers, LiteConfig) else LITE_ONLY
     given = [name for name in foreign if getattr(config, name) != getattr(PUBLISHED, name)]
     if given:

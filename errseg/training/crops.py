@@ -48,11 +48,7 @@ class Augmentation:
 
 
 def collate(samples: Sequence[Sample]) -> tuple[Tensor, list[Sample]]:
-    """Join samples to a batch for a `DataLoader`.
-
-    Returns:
-        images (B, 3, S, S) uint8, and the samples, whose images are views of the batch.
-    """
+    """Join samples to images (B, 3, S, S) uint8, and themselves with images that are views."""
     images = torch.stack([sample.image for sample in samples])
     return images, [replace(s, image=image) for s, image in zip(samples, images, strict=True)]
 
@@ -70,9 +66,6 @@ class CropDataset(Dataset[Sample]):
             ignored, and its absence isn't told.
         augmentation: How crops are varied.
 
-    Attributes:
-        space: The label space of the sets' names.
-
     Raises:
         InputError: No set has training photos and a weight above 0, or no name is left.
     """
@@ -85,7 +78,7 @@ class CropDataset(Dataset[Sample]):
     ) -> None:
         self.sets, self.config = tuple(sets), config
         self.augmentation = augmentation or Augmentation()
-        self.space = LabelSpace(self.sets)
+        self.space = LabelSpace(self.sets)  # of the sets' names
         weights = np.array([s.weight if s.training else 0.0 for s in self.sets])
         if not weights.any():
             raise InputError("None of the chosen sets has training photos and a weight above 0.")

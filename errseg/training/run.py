@@ -226,11 +226,7 @@ class TrainingRun:
         partial.replace(self.out / CHECKPOINT)
 
     def resume(self) -> None:
-        """Go on from the checkpoint in the run's folder, if there is one.
-
-        Raises:
-            InputError: it was written under other settings.
-        """
+        """Go on from the folder's checkpoint, if any; other settings are an `InputError`."""
         path = self.out / CHECKPOINT
         if not path.exists():
             return

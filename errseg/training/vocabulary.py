@@ -39,6 +39,7 @@ class TrainingVocabulary:
         self.prompts |= {name: (name,) for name in self.imagenet}
         # A frozen text tower embeds every prompt once; a trained one embeds them at each step.
         self.bank: dict[str, Tensor] = {}
+        self._similar: dict[str, Tensor] = {}  # ImageNet name -> (N,) bool
         self.expanded: dict[str, str] = {}  # word -> the word with its hypernyms
         if not model.towers.text_learns:
             words = list(dict.fromkeys(chain(*self.prompts.values())))
@@ -98,14 +99,12 @@ class TrainingVocabulary:
         for word in words:
             expand = self.config.expanded and rng.random() < self.config.expanded
             templates = self.bank[self.expanded[word] if expand else word]
-            choice = rng.integers(len(templates) + 1)
-            rows.append(templates[choice] if choice < len(templates) else templates.mean(dim=0))
+            ways = [*templates, templates.mean(dim=0)]
+            rows.append(ways[rng.integers(len(ways))])
         return F.normalize(torch.stack(rows), dim=-1)
 
-    def unsafe(self, classes: list[str]) -> Tensor | None:
+    def unsafe(self, classes: list[str]) -> Tensor:
         """Say which labels are too similar in meaning to deny an ImageNet name, (P, N) bool."""
-        if not self.bank:
-            return None
         none = torch.zeros(len(self.space.names), dtype=torch.bool)
         return torch.stack([self._similar.get(name, none) for name in classes])
 
