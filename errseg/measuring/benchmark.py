@@ -123,8 +123,7 @@ def measure(setting: Setting, progress: Callable[[str], None] = lambda line: Non
     progress("A new P or K ...")
     turned = bench.in_turn(KINDS[1:], bench.turn_knobs)
     knob = {kind: statistics.median(taken) for kind, taken in turned.items()}
-    # As drawn everything runs again.
-    knob["as_drawn"] = sum(seconds[stage]["as_drawn"] for stage in PHOTO_STAGES)
+    knob["as_drawn"] = sum(seconds[stage]["as_drawn"] for stage in PHOTO_STAGES)  # all runs again
     progress("Growth with T and P ...")
     base = sum(seconds[stage]["auto"] for stage in ("encode", "render"))
     threads, version = torch.get_num_threads(), torch.__version__

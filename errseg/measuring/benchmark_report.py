@@ -90,7 +90,7 @@ def check_plot(path: Path) -> None:
 
 
 def plot(report: Report, path: Path) -> None:
-    """Draw a photo's seconds by stage, and how they grow with T and P; the suffix is the kind."""
+    """Draw a photo's seconds by stage, and how they grow with T and P; the path says as what."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 3.6), layout="constrained")

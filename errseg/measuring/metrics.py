@@ -54,7 +54,7 @@ class ConfusionMatrix:
         return np.divide(hits, union, out=np.full_like(hits, np.nan), where=labelled > 0)
 
     def miou(self, among: np.ndarray | slice = np.s_[:]) -> float:
-        """Return the mean IoU of classes (T,) bool, those that are labelled; NaN if none is."""
+        """Return the mean IoU over the classes among (T,) bool that are labelled; NaN if none."""
         values = self.iou()[among]
         occurring = values[~np.isnan(values)]
         return float(occurring.mean()) if occurring.size else math.nan

@@ -31,14 +31,10 @@ class Sample:
 
 
 class LabelSpace:
-    """The class names of several sets as one list, and what their labels say about any name.
-
-    Attributes:
-        names: Every class name of the sets, sorted; equal names of different sets are one.
-        index: Name -> place in `names`.
-    """
+    """The class names of several sets as one list, and what their labels say about any name."""
 
     def __init__(self, sets: Sequence[SegmentationSet]) -> None:
+        # Sorted; equal names of different sets are one. The index has each one's place.
         self.names: tuple[str, ...] = tuple(sorted({n for s in sets for n in s.class_names}))
         self.index: dict[str, int] = {name: i for i, name in enumerate(self.names)}
 
