@@ -8,16 +8,16 @@ GRADIO_SERVER_PORT for the address.
 import argparse
 import os
 
-from errseg.commands.options import add_compile_option, add_model_options, add_question_options
+from errseg.commands.options import add_question_options, add_shared
 from errseg.errors import InputError
 
 
 def main() -> None:
     """Read the options and serve the page until it is stopped."""
     parser = argparse.ArgumentParser(description="The ERR-Seg demo, in the browser.")
-    add_model_options(parser)
+    add_shared(parser, "--model", "--device")
     add_question_options(parser, "precision")
-    add_compile_option(parser)
+    add_shared(parser, "--compile")
     parser.add_argument("--host", metavar="ADDRESS", help="address to listen on (127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to listen on (the first free from 7860)")
     parser.add_argument("--share", action="store_true", help="make a public link")
