@@ -11,8 +11,6 @@ One folder per set::
 ``set.json`` holds any of `SegmentationSet`'s exhaustive, weight, paste and not_pasted.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,8 +24,7 @@ from PIL import Image
 from errseg.errors import InputError
 from errseg.words.relations import plain_name
 
-IGNORE, MASK_IGNORE = -1, 255
-"""Label and mask value of a pixel that says nothing."""
+IGNORE, MASK_IGNORE = -1, 255  # label and mask value of a pixel that says nothing
 BACKGROUND = -2
 """Label of a pixel that holds none of the names its set lists, and may hold any other."""
 BACKGROUND_NAME = "background"

@@ -1,15 +1,12 @@
 """Measures of a segmentation: intersection over union, accuracy, reliability, rejection."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
 import torch
 from torch import Tensor
 
-SCORE_BINS = 10_000
-"""Scores are compared with a threshold to this precision."""
+SCORE_BINS = 10_000  # scores are compared with a threshold to this precision
 RELIABILITY_BINS = 15
 """Equal-width bins, as in Guo et al., "On Calibration of Modern Neural Networks" (2017)."""
 

@@ -4,8 +4,6 @@
 labels into what the crop teaches about any class names.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
