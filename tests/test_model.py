@@ -1,6 +1,7 @@
 """The whole network: what callers may rely on, whatever the weights."""
 
 import dataclasses
+import functools
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from torch.nn import functional as F
 from errseg import InputError, build_model
 from errseg.config import MODELS
 from errseg.inference.token_memory import TokenMemory
+from errseg.network.crm import select_classes
 from errseg.network.hsm import CostMaps
 from errseg.network.model import DROPPED_LOGIT
 
@@ -157,8 +159,9 @@ def test_always_kept_classes(clip_model, text, make_pixels):
     worst = clip_model.decode(features, text).crm_scores[0].argmin()
     always = torch.zeros(1, len(PROMPTS), dtype=torch.bool)
     always[0, worst] = True
+    select = functools.partial(select_classes, always=always)
     assert worst not in clip_model.decode(features, text, kept_classes=2).kept
-    assert worst in clip_model.decode(features, text, kept_classes=2, always=always).kept
+    assert worst in clip_model.decode(features, text, kept_classes=2, select=select).kept
 
 
 def tensors_of(value) -> list[Tensor]:

@@ -42,7 +42,7 @@ from errseg.network.guidance import GuidanceProjection, ImageGuidance
 from errseg.network.hsm import CostEmbedding, CostMaps, cost_maps
 from errseg.network.layers import resize
 from errseg.network.lite import LiteTowers
-from errseg.network.published import load_published
+from errseg.network.published import load_published, published_name
 from errseg.network.scores import calibrate_logits
 from errseg.network.towers import EncodedImage
 
@@ -197,7 +197,7 @@ class ERRSeg(nn.Module):
         kept_classes: int = KEPT_CLASSES,
         votes_per_pixel: int = VOTES_PER_PIXEL,
         beta: float = BETA,
-        always: Tensor | None = None,
+        select: Callable[[Tensor, int], Tensor] = select_classes,
         tokens_of: Callable[[ImageFeatures, Tensor], Tensor] | None = None,
     ) -> Segmentation:
         """Segment encoded photos under a vocabulary.
@@ -208,7 +208,8 @@ class ERRSeg(nn.Module):
             kept_classes: P.
             votes_per_pixel: K.
             beta: CRM's score coefficient, in [0, 1].
-            always: (B, T) bool, classes kept whatever their score (training).
+            select: chooses the kept classes (B, P) from CRM's scores (B, T) and P; training keeps
+                those present.
             tokens_of: what takes the place of `class_tokens`, such as a memory of it.
 
         Raises:
@@ -221,7 +222,7 @@ class ERRSeg(nn.Module):
         votes = count_votes(ranking, len(text))
         scores = score_votes(votes, beta)
         count = kept_classes if self.config.head.crm else len(text)
-        kept = select_classes(scores, count, always)
+        kept = select(scores, count)
         kept_text = text[kept]  # (B, P, C)
 
         # What each class does alone: HSM's cost maps, their embedding, the first SFM.
@@ -254,6 +255,10 @@ class ERRSeg(nn.Module):
         guidance = F.gelu(self.text_guidance(text.to(self.dtype)))
         # Hiding whole classes' guidance keeps the decoder from learning names by heart.
         return F.dropout1d(guidance, self.config.head.text_guidance_dropout, self.training)
+
+    def released_parameters(self) -> dict[str, nn.Parameter]:
+        """Map the released checkpoints' names to our parameters."""
+        return {published_name(name): parameter for name, parameter in self.named_parameters()}
 
     def load_published(self, state_dict: dict[str, Tensor]) -> ERRSeg:
         """Load tensors under the released checkpoints' names (``sem_seg_head....``), strictly.

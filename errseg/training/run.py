@@ -7,6 +7,7 @@ pixels whose label decides the class (`errseg.words.relations`).
 """
 
 import dataclasses
+import functools
 import json
 import math
 import time
@@ -23,6 +24,7 @@ from errseg.checkpoints.weights import load_for_training, save_model
 from errseg.config import STRIDES, VOTES_PER_PIXEL
 from errseg.datasets.folders import SegmentationSet, load_sets
 from errseg.errors import InputError
+from errseg.network.crm import select_classes
 from errseg.network.model import ERRSeg, build_model
 from errseg.training.config import TrainConfig, check_settings
 from errseg.training.crops import CropDataset, collate
@@ -152,8 +154,9 @@ class TrainingRun:
             seen = features.aligned16, features.dense32
             losses["anchor"] = config.anchor * anchor_loss(*seen, names, label.to(device) < 0)
         if self.step >= config.cost_steps:
+            select = functools.partial(select_classes, always=always.to(device))
             out = self.model.decode(
-                features, text, config.kept_classes, VOTES_PER_PIXEL, always=always.to(device)
+                features, text, config.kept_classes, VOTES_PER_PIXEL, select=select
             )
             kept = [[vocabulary[i] for i in places] for places in out.kept.tolist()]
             losses["logits"] = self._loss(out.kept_logits, out.kept_logits, samples, kept, STRIDE)
