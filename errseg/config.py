@@ -1,12 +1,10 @@
 """Configurations: a frozen dataclass per part of the network, a preset per variant. No torch."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from errseg.errors import InputError
 
@@ -57,11 +55,11 @@ class ClipConfig:
         """Refuse a trunk that isn't a plain name."""
         _check_trunk(self.trunk)
 
-    def with_settings_of(self, preset: ClipConfig) -> ClipConfig:
+    def with_settings_of(self, preset: Self) -> Self:
         """Return these towers: all of CLIP's settings shape its weights."""
         return self
 
-    def with_trained_words(self, words: Iterable[str]) -> ClipConfig:
+    def with_trained_words(self, words: Iterable[str]) -> Self:
         """Return these towers: no word is read in another way once it was trained."""
         return self
 
@@ -96,14 +94,14 @@ class LiteConfig:
         """Refuse a trunk that isn't a plain name."""
         _check_trunk(self.trunk)
 
-    def with_settings_of(self, preset: LiteConfig) -> LiteConfig:
+    def with_settings_of(self, preset: Self) -> Self:
         """Return these towers with a preset's views, weight of ConSE and share of hypernyms."""
         # One weight a view was trained: another number of them can't be asked of it.
         views = preset.views if len(preset.views) == len(self.views) else self.views
         share = preset.hypernyms_share
         return replace(self, conse_weight=preset.conse_weight, views=views, hypernyms_share=share)
 
-    def with_trained_words(self, words: Iterable[str]) -> LiteConfig:
+    def with_trained_words(self, words: Iterable[str]) -> Self:
         """Return these towers with other words whose masks training saw."""
         return replace(self, trained_words=tuple(words))
 

@@ -1,8 +1,7 @@
 """The options of a question, and what every door to the network knows of each. No torch."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, fields, replace
+from typing import Self
 
 from errseg.config import BETA, KEPT_CLASSES, LARGEST_INPUT, SMALLEST_INPUT, VOTES_PER_PIXEL
 from errseg.device import AUTOMATIC
@@ -94,7 +93,7 @@ class Options:
         "fastest here",
     )
 
-    def changed(self, **changes: object) -> Options:
+    def changed(self, **changes: object) -> Self:
         """Return the same options with some changes.
 
         Raises:
@@ -108,7 +107,7 @@ class Options:
         return replace(self, **changes)
 
     @property
-    def of_network(self) -> Options:
+    def of_network(self) -> Self:
         """What the network's answer depends on: all but the threshold, which labels pixels."""
         return replace(self, threshold=None)
 

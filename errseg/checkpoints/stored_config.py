@@ -36,14 +36,10 @@ def check_weights_ending(path: Path) -> None:
 
 
 def config_from_metadata(metadata: dict[str, str] | None, path: Path) -> ModelConfig:
-    """Read a configuration from a weights file's metadata.
-
-    Args:
-        metadata: as safetensors returns it.
-        path: the file's; `HELD_OUT_FILE` beside it counts if the configuration lacks the field.
+    """Read a configuration from a weights file's metadata, as safetensors returns it.
 
     Raises:
-        InputError: there is none, or it was written for another version.
+        InputError: there is none, or it was written for another version; it names the file.
     """
     if CONFIG_KEY not in (metadata or {}):
         raise InputError(
@@ -66,12 +62,10 @@ def config_from_metadata(metadata: dict[str, str] | None, path: Path) -> ModelCo
 
 
 def advised_threshold(model: str | Path) -> float:
-    """Read the threshold in [0, 1] that a model advises, without its tensors and without torch.
+    """Read the threshold that a model's name or file advises, without torch.
 
-    It is 0, which refuses no pixel, where none is advised, as by the released checkpoints.
-
-    Args:
-        model: a name of `list_models`, or a weights file.
+    It is a score in [0, 1]; 0, which refuses no pixel, where none is advised, as by the released
+    checkpoints.
 
     Raises:
         InputError: there is no such model, or a file of ours is not what it should be.

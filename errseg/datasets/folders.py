@@ -68,9 +68,7 @@ class SegmentationSet:
 def load_sets(root: Path | str, names: Iterable[str] | None = None) -> list[SegmentationSet]:
     """Read the lists and classes of the sets below a folder; the photos stay on disk.
 
-    Args:
-        root: Folder with one folder per set.
-        names: The sets to take, in this order; all, sorted by name, if None.
+    Those named, in this order; all, sorted by name, if none is.
 
     Raises:
         InputError: A folder or file is missing or isn't as described at the top of this file.
@@ -192,11 +190,7 @@ def open_mask(sample_set: SegmentationSet, stem: str) -> Image.Image:
 def samples(
     sample_set: SegmentationSet, stems: Iterable[str]
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Read photos of a set whole.
-
-    Args:
-        sample_set: From `load_sets`.
-        stems: Of the photos, in the order to read them.
+    """Read photos of a set whole, those with some stems, in their order.
 
     Yields:
         image (H, W, 3) uint8 RGB, and label (H, W) int64: places in `sample_set.class_names`, -1

@@ -7,8 +7,6 @@ decoder, changing P, K or beta runs CRM and the decoder, changing the threshold 
 network, and one predictor can be shared by any number of threads and users.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import time
@@ -77,6 +75,33 @@ class CostView:
 
     stride16: np.ndarray  # (n, h16, w16) float32 cosines
     stride32: np.ndarray  # (n, h32, w32)
+
+
+class _Clock:
+    """Seconds between laps."""
+
+    def __init__(self):
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.laps[name], self._last = now - self._last, now
+
+
+@dataclass(frozen=True)
+class _Question:
+    """A question that was read, and what the towers made of it."""
+
+    photo: np.ndarray  # (H, W, 3) uint8
+    vocabulary: Vocabulary
+    settings: Settings
+    text: Tensor  # (T, C)
+    notices: list[str]  # on the words
+    features: ImageFeatures
+    memory: TokenMemory  # of the photo's classes
+    key: Hashable  # of what the network says
+    clock: _Clock
 
 
 class Predictor:
@@ -262,30 +287,3 @@ class Predictor:
             )
             self._results.put(question.key, out, out.bytes)
         return out
-
-
-class _Clock:
-    """Seconds between laps."""
-
-    def __init__(self):
-        self.laps: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def lap(self, name: str) -> None:
-        now = time.perf_counter()
-        self.laps[name], self._last = now - self._last, now
-
-
-@dataclass(frozen=True)
-class _Question:
-    """A question that was read, and what the towers made of it."""
-
-    photo: np.ndarray  # (H, W, 3) uint8
-    vocabulary: Vocabulary
-    settings: Settings
-    text: Tensor  # (T, C)
-    notices: list[str]  # on the words
-    features: ImageFeatures
-    memory: TokenMemory  # of the photo's classes
-    key: Hashable  # of what the network says
-    clock: _Clock

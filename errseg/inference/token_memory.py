@@ -1,8 +1,7 @@
 """Tokens of the classes that a photo was decoded with before."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -31,7 +30,7 @@ class TokenMemory:
         self._tokens = BoundedCache(limit)
 
     @classmethod
-    def of_photo(cls, model: ERRSeg, features: ImageFeatures) -> TokenMemory:
+    def of_photo(cls, model: ERRSeg, features: ImageFeatures) -> Self:
         """Make a photo's memory, which holds `KNOWN_CLASSES` classes at most."""
         cells = features.dense16.shape[-2:].numel()
         width, itemsize = model.config.head.width, model.dtype.itemsize

@@ -19,11 +19,9 @@ class ConfusionMatrix:
         self.counts = np.zeros((num_classes, num_classes + 1), dtype=np.int64)
 
     def update(self, predicted: np.ndarray, label: np.ndarray) -> None:
-        """Add one photo.
+        """Add one photo's predicted and true classes, (H, W) int.
 
-        Args:
-            predicted: (H, W) int; class of each pixel, -1 for none, which counts as a miss.
-            label: (H, W) int; true class of each pixel, -1 for pixels that don't count.
+        A prediction of -1 is none, and counts as a miss; pixels whose label is -1 don't count.
 
         Raises:
             ValueError: The shapes differ or a class is outside -1 ... T - 1.
@@ -69,12 +67,9 @@ class CalibrationError:
         self._pixels = 0
 
     def update(self, scores: np.ndarray, predicted: np.ndarray, label: np.ndarray) -> None:
-        """Add one photo; pixels without a label or without a prediction are left out.
+        """Add one photo's winning scores in 0 ... 1 with its classes, see `ConfusionMatrix.update`.
 
-        Args:
-            scores: (H, W) float in 0 ... 1; the winning class's score.
-            predicted: (H, W) int; see `ConfusionMatrix.update`.
-            label: (H, W) int; see there.
+        Pixels without a label or without a prediction are left out.
 
         Raises:
             ValueError: A score is outside 0 ... 1.
@@ -121,12 +116,7 @@ def _bins(scores: np.ndarray, count: int) -> np.ndarray:
 def leave_one_out(
     text: Tensor, label: np.ndarray, rng: np.random.Generator
 ) -> tuple[int, Tensor] | None:
-    """Draw a class that a photo shows, and take it out of the vocabulary.
-
-    Args:
-        text: Embeddings of the vocabulary, (T, C).
-        label: (H, W) int; class of each pixel, -1 for pixels that don't count.
-        rng: Draws the class.
+    """Draw a class that a photo's label (H, W) shows, and take it out of the vocabulary (T, C).
 
     Returns:
         The class and the embeddings of the others (T - 1, C), in their order; None if the photo

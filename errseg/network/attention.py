@@ -42,14 +42,14 @@ def attend_from(
     cell: tuple[int, int],
     tokens_of: Callable[[ImageFeatures, Tensor], Tensor] | None = None,
 ) -> Attention:
-    """Read what ESCF attends to from one cell of a photo's stride-16 grid.
+    """Read what ESCF attends to from one cell (row, column) of a photo's stride-16 grid.
 
     Args:
         model: whose ESCF it is.
         features: of one photo, from `ERRSeg.encode_image`.
         text: L2-normalised text embeddings of the classes that ESCF sees (1, P, C): those that
             CRM keeps, or all of them to see what CRM changes.
-        cell: row and column of the query.
+        cell: of the query.
         tokens_of: see `ERRSeg.decode`.
 
     Returns:

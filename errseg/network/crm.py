@@ -19,13 +19,8 @@ LAST_CLASS = 2**31 - 1
 def rank_vocabulary(dense: Tensor, text: Tensor, votes_per_pixel: int) -> Tensor:
     """Find each pixel's top K classes in a vocabulary of any size, in bounded memory.
 
-    Args:
-        dense: stride-16 pixel embeddings (B, C, h, w).
-        text: text embeddings (T, C).
-        votes_per_pixel: K, at least 1.
-
-    Returns:
-        (B, min(K, T), h, w) int64 class indices, best first.
+    Stride-16 pixel embeddings (B, C, h, w) and text embeddings (T, C) give (B, min(K, T), h, w)
+    int64 class indices, best first, ties to the lower one.
 
     Raises:
         InputError: K is smaller than 1.
@@ -66,13 +61,10 @@ def score_votes(votes: Tensor, beta: float) -> Tensor:
 
 
 def select_classes(scores: Tensor, kept_classes: int, always: Tensor | None = None) -> Tensor:
-    """Keep the P classes with the best scores, ties to the lower index.
+    """Keep the P classes with the best scores (B, T), ties to the lower index.
 
-    Args:
-        scores: (B, T).
-        kept_classes: P, at least 1; at most T are kept.
-        always: (B, T) bool, classes that come first whatever their score (in training those
-            present in the ground truth).
+    Those that are ``always`` kept, (B, T) bool, come first whatever their score (in training the
+    classes present in the ground truth).
 
     Returns:
         (B, min(P, T)) ascending class indices.

@@ -219,15 +219,9 @@ class ESCF(nn.ModuleList):
     def forward(
         self, tokens: Tensor, image_guidance: Tensor | None, text_guidance: Tensor | None
     ) -> Tensor:
-        """Apply all that follows the first SFM.
+        """Apply all that follows the first SFM, from `alone` to the decoder: (B, P, h, w, C).
 
-        Args:
-            tokens: from `alone`, (B, P, h, w, C).
-            image_guidance: (B, h, w, C).
-            text_guidance: (B, P, C).
-
-        Returns:
-            (B, P, h, w, C), for the decoder.
+        Image guidance is (B, h, w, C), text guidance (B, P, C).
         """
         first, *others = self
         tokens = first.cfm(tokens, text_guidance)

@@ -5,13 +5,11 @@ embedding is the convex combination of the 1000 class names' text embeddings und
 classifier's softmax at that pixel (ConSE, Norouzi et al. 2014), plus a trained residual.
 """
 
-from __future__ import annotations
-
 import functools
 import math
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from safetensors import safe_open
@@ -112,7 +110,7 @@ class View(NamedTuple):
     conse: Tensor  # the ConSE embedding, (B, C, h / 2, w / 2), of length 0 to 1
     weights: Tensor  # of every view, as this one judges them: logits (B, views, h, w)
 
-    def flipped(self) -> View:
+    def flipped(self) -> Self:
         """Turn it the other way round, left to right."""
         return View(*(part.flip(-1) for part in self))
 

@@ -60,8 +60,7 @@ def _load_text_tower(towers: Towers) -> None:
         "words.weight": source[embeddings + "word_embeddings.weight"],
         "positions.weight": source[embeddings + "position_embeddings.weight"][:length]
         + source[embeddings + "token_type_embeddings.weight"][0],
-        "norm.weight": source[embeddings + "LayerNorm.weight"],
-        "norm.bias": source[embeddings + "LayerNorm.bias"],
+        **{f"norm.{kind}": source[f"{embeddings}LayerNorm.{kind}"] for kind in ("weight", "bias")},
     }
     for layer in range(towers.config.text_layers):
         theirs, ours = f"encoder.layer.{layer}.", f"encoder.layers.{layer}."

@@ -14,10 +14,9 @@ guidance       image or text features that steer ESCF and GUD
 =============  =====================================================================
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -138,7 +137,7 @@ class ERRSeg(nn.Module):
         """The name of `dtype`, such as "float32"."""
         return str(self.dtype).removeprefix("torch.")
 
-    def cast(self, dtype: torch.dtype) -> ERRSeg:
+    def cast(self, dtype: torch.dtype) -> Self:
         """Compute in another precision from now on; the weights are converted once, in place.
 
         What small differences decide stays float32: the embeddings, the cost maps with their
@@ -260,7 +259,7 @@ class ERRSeg(nn.Module):
         """Map the released checkpoints' names to our parameters."""
         return {published_name(name): parameter for name, parameter in self.named_parameters()}
 
-    def load_published(self, state_dict: dict[str, Tensor]) -> ERRSeg:
+    def load_published(self, state_dict: dict[str, Tensor]) -> Self:
         """Load tensors under the released checkpoints' names (``sem_seg_head....``), strictly.
 
         Raises:

@@ -13,15 +13,10 @@ from errseg.config import Calibration
 
 
 def calibrate_logits(logits: Tensor, calibration: Calibration) -> Tensor:
-    """Calibrate logits; which class wins a pixel stays as it was.
+    """Calibrate logits (B, P, ...); which class wins a pixel stays as it was.
 
-    Args:
-        logits: (B, P, ...), classes in the second dimension.
-        calibration: its scale is above 0, its bias is added to the scaled logits, where the logit
-            of "none of these" is 0, and its competition is in [0, 1].
-
-    Returns:
-        the same shape; the sigmoid of the winner is how often it is right, see `calibration`.
+    The scale is above 0, the bias is added to the scaled logits, where the logit of "none of these"
+    is 0, and the competition is in [0, 1]. The sigmoid of the winner is then how often it is right.
     """
     logits = calibration.scale * logits + calibration.bias
     if not calibration.competition:

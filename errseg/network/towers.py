@@ -66,10 +66,7 @@ class Towers(nn.Module, ABC):
 
     @abstractmethod
     def load_public_weights(self, tag: str) -> None:
-        """Take the public weights that training starts from.
-
-        Args:
-            tag: of CLIP's weights, as open_clip has it (`ModelConfig.clip_weights`).
+        """Take the public weights that training starts from; CLIP's by open_clip's tag.
 
         Raises:
             InputError: they can't be had here.

@@ -46,13 +46,13 @@ def write_figure(
     heats: list[Heat],
     pixel: tuple[int, int],
 ) -> None:
-    """Draw a result of the photo (H, W, 3) as a PNG.
+    """Draw a result of the photo (H, W, 3) uint8, with its T classes' colours, as a PNG.
 
     Args:
         file: where to.
-        photo: uint8, what was segmented.
+        photo: what was segmented.
         result: from `Predictor`.
-        colors: of its T classes.
+        colors: from `result_colors`.
         heats: one to three maps that are laid over the photo, on one shared colour scale.
         pixel: (x, y) of the attention's query, marked on the photo and on the maps.
     """

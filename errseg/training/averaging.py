@@ -13,10 +13,7 @@ from errseg.network.model import ERRSeg
 
 @torch.no_grad()
 def average_weights(start: ERRSeg, tuned: ERRSeg, share: float) -> ERRSeg:
-    """Move a fine-tuned model back towards the one that its training started from.
-
-    Returns:
-        ``tuned``, changed in place: each parameter and buffer is (1 - share) start + share tuned.
+    """Move a tuned model, in place, back towards its start: (1 - share) start + share tuned.
 
     Raises:
         InputError: the two models aren't built alike.

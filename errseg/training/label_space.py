@@ -66,16 +66,15 @@ class LabelSpace:
     ) -> tuple[Tensor, Tensor]:
         """Turn a label map into binary targets for the classes asked about.
 
-        A class is right where the label is it, a synonym, a kind or a part of it. It's wrong
-        where the label is a name it's told apart from, and on background if the sample's set
-        lists it, a synonym of it or what it's a kind of. Elsewhere the target isn't valid.
+        A class is right where the label is it, a synonym, a kind or a part of it. It's wrong where
+        the label is a name it's told apart from, and on background if the sample's set lists it, a
+        synonym of it or what it's a kind of. Elsewhere the target isn't valid.
 
         Args:
-            label: (S, S) int64, `sample.label` at any resolution.
+            label: (S, S) int64, the sample's at any resolution.
             classes: P names, see `relations`.
             sample: The crop that the label is of.
-            unsafe: (P, N) bool, pairs of class and label to leave undecided where they would be
-                negative, for example by the similarity of their text embeddings.
+            unsafe: (P, N) bool, negative pairs of class and label to leave undecided.
 
         Returns:
             target (P, S, S) float32 in {0, 1} and valid (P, S, S) bool.

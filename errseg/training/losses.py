@@ -10,15 +10,10 @@ be confident."""
 
 
 def pixel_weights(label: Tensor, power: float) -> Tensor:
-    """Weigh a crop's pixels so that small classes count.
+    """Weigh a crop's pixels so that small classes count: (h, w), 1 on average.
 
-    Args:
-        label: (h, w) int64, one value per class, `BACKGROUND` and `IGNORE` included.
-        power: of a value's inverse frequency; 0 weighs every pixel alike, 1 gives every value of
-            the label the same sum.
-
-    Returns:
-        (h, w) float32, 1 on average.
+    The power is of a value's inverse frequency: 0 weighs every pixel alike, 1 gives every value of
+    the label, `BACKGROUND` and `IGNORE` included, the same sum.
     """
     _, places, counts = label.unique(return_inverse=True, return_counts=True)
     weights = counts.float().pow(-power)[places]
@@ -30,15 +25,9 @@ def binary_loss(
 ) -> Tensor:
     """Binary cross-entropy of every class a pixel's label decides.
 
-    Args:
-        logits: (B, P, h, w) float32.
-        target: the same shape, 1 where the class is right; several can be (synonyms, wholes).
-        valid: the same shape, bool; undecided classes take no part.
-        weights: (B, h, w) of the pixels.
-        positive_weight: weight of the right classes.
-
-    Returns:
-        The weighted mean over what is valid; 0 if nothing is.
+    Logits, targets (1 where the class is right; several can be: synonyms, wholes) and what is valid
+    (bool; undecided classes take no part) are (B, P, h, w), the pixels' weights (B, h, w); right
+    classes have a weight of their own. The weighted mean over what is valid; 0 if nothing is.
     """
     positive = torch.tensor(positive_weight, device=logits.device)
     loss = F.binary_cross_entropy_with_logits(logits, target, reduction="none", pos_weight=positive)
@@ -73,12 +62,8 @@ def anchor_loss(dense16: Tensor, dense32: Tensor, names: Tensor, unknown: Tensor
     """Hold lite's pixel embeddings at ConSE's where no label speaks and ImageNet is confident.
 
     Else the residual, which only ever sees labelled things, calls a zebra what it has seen most.
-
-    Args:
-        dense16: pixel embeddings (B, C, h, w), L2-normalised.
-        dense32: ConSE's own (B, C, h / 2, w / 2), L2-normalised.
-        names: ImageNet's name embeddings (1000, C), L2-normalised.
-        unknown: (B, h, w) bool, pixels without a label.
+    The embeddings of pixels (B, C, h, w), ConSE's own (B, C, h / 2, w / 2) and ImageNet's names
+    (1000, C) are L2-normalised; ``unknown`` (B, h, w) are the pixels without a label.
 
     Returns:
         The mean of 1 - cosine over those pixels; 0 if there are none.

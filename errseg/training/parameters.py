@@ -3,9 +3,15 @@
 from collections import defaultdict
 
 from errseg.network.model import ERRSeg
+from errseg.network.towers import Part
 from errseg.training.config import TrainConfig
 
 TOWERS = "towers."
+
+
+def part_of(model: ERRSeg, name: str) -> Part:
+    """Say what a parameter is to training; all that isn't the towers' is of the head."""
+    return model.towers.part(name.removeprefix(TOWERS)) if name.startswith(TOWERS) else "head"
 
 
 def parameter_groups(model: ERRSeg, config: TrainConfig) -> list[dict]:
@@ -23,7 +29,7 @@ def parameter_groups(model: ERRSeg, config: TrainConfig) -> list[dict]:
         "frozen": 0.0,
     }
     for name, parameter in model.named_parameters():
-        part = model.towers.part(name.removeprefix(TOWERS)) if name.startswith(TOWERS) else "head"
+        part = part_of(model, name)
         parameter.requires_grad_(rates[part] > 0)
         if rates[part] > 0:
             decay = config.weight_decay if parameter.ndim > 1 else 0.0

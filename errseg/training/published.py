@@ -1,7 +1,5 @@
 """The published training of errseg-base and errseg-large, exactly: its loss, and what it trains."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Sequence
 
@@ -10,45 +8,33 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from errseg.network.model import DROPPED_LOGIT, ERRSeg
+from errseg.network.published import published_name
 from errseg.network.towers import Part
+from errseg.training.parameters import part_of
 from errseg.words.vocabulary import fill_templates
 
-IGNORED = 255
-"""Label of a pixel without a class; its targets are all zero."""
-KEPT_CLASSES = 32
-"""P in training (published configuration)."""
+IGNORED = 255  # label of a pixel without a class; its targets are all zero
+KEPT_CLASSES = 32  # P in training (published configuration)
 RATE_FACTORS: dict[Part, float] = {"head": 1.0, "clip": 0.01, "frozen": 0.0}
 """A parameter's learning rate relative to the run's (published configuration)."""
-WEIGHT_DECAY = 1e-4
-"""Of all that trains but the parameters of norms and embeddings (published configuration)."""
+WEIGHT_DECAY = 1e-4  # of all that trains but norms and embeddings (published configuration)
 UNDECAYED = (nn.LayerNorm, nn.GroupNorm, nn.Embedding)
-TOWERS = "towers."
 
 
 def trained_parameters(model: ERRSeg) -> dict[str, tuple[float, float]]:
-    """Say what trains under the published recipe, and how.
-
-    Args:
-        model: errseg-base or errseg-large, or another with CLIP's towers.
+    """Say what of a model with CLIP's towers trains under the published recipe; the rest is frozen.
 
     Returns:
-        released tensor name -> (learning rate relative to the run's, weight decay); everything
-        else is frozen. `ERRSeg.released_parameters` has the parameters under the same names.
+        released tensor name, as in `ERRSeg.released_parameters` -> (learning rate relative to the
+        run's, weight decay).
     """
-    undecayed = {
-        id(parameter)
-        for module in model.modules()
-        if isinstance(module, UNDECAYED)
-        for parameter in module.parameters(recurse=False)
-    }
-    ours = {id(parameter): name for name, parameter in model.named_parameters()}
+    modules = [module for module in model.modules() if isinstance(module, UNDECAYED)]
+    undecayed = {parameter for module in modules for parameter in module.parameters(recurse=False)}
     trained = {}
-    for released, parameter in model.released_parameters().items():
-        name = ours[id(parameter)]
-        part = model.towers.part(name.removeprefix(TOWERS)) if name.startswith(TOWERS) else "head"
-        if factor := RATE_FACTORS[part]:
-            decay = 0.0 if id(parameter) in undecayed else WEIGHT_DECAY
-            trained[released] = (factor, decay)
+    for name, parameter in model.named_parameters():
+        if factor := RATE_FACTORS[part_of(model, name)]:
+            decay = 0.0 if parameter in undecayed else WEIGHT_DECAY
+            trained[published_name(name)] = (factor, decay)
     return trained
 
 
@@ -63,17 +49,14 @@ def published_loss(
 
     A binary cross-entropy per class between the labels and the logits resized (bilinear) to them,
     the mean over all T channels: dropped ones stand at -100. The classes present are kept whatever
-    CRM says, see `keep_as_published`.
+    CRM says, see `keep_as_published`. In `train()` the model has drop path, in `eval()` none.
 
     Args:
-        model: in `train()` with drop path, in `eval()` without.
+        model: errseg-base or errseg-large.
         images: uint8 RGB (B, 3, H, W).
         labels: int64 (B, H, W), indices of ``classes``, 255 where there is none.
         classes: T names; of synonyms parted by commas the first is prompted.
         kept_classes: P.
-
-    Returns:
-        a scalar.
     """
     labels, classes = labels.to(model.device), [name.split(",")[0].strip() for name in classes]
     template = model.config.towers.templates[:1]
@@ -92,18 +75,11 @@ def published_loss(
 
 
 def keep_as_published(scores: Tensor, kept_classes: int, present: Tensor) -> Tensor:
-    """Keep the classes present, and fill up from CRM's choice as the published code does.
+    """Keep the classes present (B, T), and fill up from CRM's choice as the published code does.
 
-    CRM's P best are ordered by class index, those present are taken out and put first, and the
-    list is cut at P: so the highest indices fall out, not the lowest scores.
-
-    Args:
-        scores: CRM's, (B, T).
-        kept_classes: P.
-        present: (B, T) bool.
-
-    Returns:
-        (B, min(P, T)) ascending class indices.
+    CRM's P best by their scores (B, T) are ordered by class index, those present are taken out and
+    put first, and the list is cut at P: so the highest indices fall out, not the lowest scores.
+    Returns ascending class indices (B, min(P, T)).
     """
     best = torch.zeros_like(present)
     count = min(kept_classes, scores.shape[1])

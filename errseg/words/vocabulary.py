@@ -5,8 +5,6 @@ more synonyms, which are prompted; the text embeddings of a class's synonyms are
 normalised again.
 """
 
-from __future__ import annotations
-
 import functools
 import json
 import re
@@ -14,6 +12,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from errseg.errors import InputError
 
@@ -78,7 +77,7 @@ class Vocabulary:
         """
         return ", ".join(" | ".join(prompt.synonyms) for prompt in self.classes)
 
-    def extend(self, other: Vocabulary) -> Vocabulary:
+    def extend(self, other: Self) -> Self:
         """Add the classes of another vocabulary that this one has no word for, in their order.
 
         All words of a class count, prompted or not; upper and lower case are the same. A word that

@@ -109,8 +109,8 @@ def hypernyms(
         nearest: how many of the closest synsets to name, besides the broadest one.
 
     Returns:
-        the nearest hypernyms and the broadest, none twice and none that is in the name itself;
-        empty if the noun isn't found: ("rodent", "animal") for a capybara.
+        none twice and none that is in the name itself; empty if the noun isn't found:
+        ("rodent", "animal") for a capybara.
     """
     listed = nouns().first_sense
     own = {next((f for f in _forms(w) if f in listed), w) for w in name.lower().split()}

@@ -28,12 +28,8 @@ def run_batch(
 ) -> tuple[Path | None, list[tuple[str, str]]]:
     """Segment photos one after the other; one that can't be read doesn't stop the others.
 
-    Args:
-        service: the model.
-        photos: paths.
-        request: words and settings; its photo doesn't count.
-        folder: for the ZIP and what goes into it.
-        progress: wraps the photos, to tell how far it is.
+    The request's own photo doesn't count; the folder is for the ZIP and what goes into it;
+    ``progress`` wraps the photos, to tell how far it is.
 
     Returns:
         the ZIP, or None if no photo could be segmented; and what became of each photo.

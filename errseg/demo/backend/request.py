@@ -1,11 +1,10 @@
 """A question as the page and its endpoints ask it: checked, whatever the browser sent."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 from errseg.device import check_precision
 from errseg.errors import InputError
@@ -22,7 +21,7 @@ class Request:
     options: Options = field(default_factory=Options)
     model: str = ""  # a name of `Models.names`; the first one if empty
 
-    def changed(self, **options: object) -> Request:
+    def changed(self, **options: object) -> Self:
         """Return the same question with other options."""
         return replace(self, options=self.options.changed(**options))
 
@@ -30,13 +29,7 @@ class Request:
 def check_request(
     photo: str | Path | None, classes: object, model: object = "", **options: object
 ) -> Request:
-    """Check what a visitor gave, whatever it is: a browser's word counts for nothing.
-
-    Args:
-        photo: a path.
-        classes: see `parse_classes`.
-        model: its name.
-        options: fields of `Options`.
+    """Check a photo's path, words, a model's name and options: a browser's word counts for nothing.
 
     Raises:
         InputError: something can't be used.

@@ -35,13 +35,9 @@ class Side:
         return [self.classes, *self.knobs.values(), self.show, self.model]
 
     def request(self, request: Request, values: dict, advised: float | None) -> Request:
-        """Ask the question with this side's settings.
+        """Ask the question with this side's settings, the values of `inputs`.
 
-        Args:
-            request: the question.
-            values: of `inputs`.
-            advised: the threshold that the question's model advises; where it was left alone,
-                another model has its own.
+        Where the threshold was left as the question's model advises, another model has its own.
 
         Raises:
             InputError: one of them can't be used.

@@ -46,11 +46,9 @@ class Question:
         return [self.photo, self.classes, self.model, *self.knobs.values()]
 
     def request(self, values: dict) -> Request:
-        """Check what a visitor filled in.
+        """Check what a visitor filled in: values of `inputs`, as Gradio gives them for a set.
 
-        Args:
-            values: of `inputs`, as Gradio gives them for a set of components. Without the photo
-                the request's photo comes later.
+        Without the photo the request's photo comes later.
 
         Raises:
             InputError: something can't be used.
