@@ -113,8 +113,11 @@ def test_attention_is_the_network_s_own(client):
     predictor = errseg.Predictor(errseg.load_model("errseg-lite", precision=precision))
     expected = predictor.attention(CHINA, words, pixel, kept_classes=3)
     assert answer["kept"] == predictor.segment(CHINA, words, kept_classes=3).kept[0].tolist()
-    np.testing.assert_allclose(answer["spatial"], expected.spatial.numpy(), atol=1e-4)
-    np.testing.assert_allclose(answer["class"], expected.classes.numpy(), atol=1e-4)
+    # In bfloat16 a class's tokens depend in their last bits on those computed beside them, and the
+    # app may remember them from another question.
+    atol = 1e-4 if precision == "float32" else 0.02
+    np.testing.assert_allclose(answer["spatial"], expected.spatial.numpy(), atol=atol)
+    np.testing.assert_allclose(answer["class"], expected.classes.numpy(), atol=atol)
     spatial = np.array(answer["spatial"])
     np.testing.assert_allclose(spatial.sum(axis=(-2, -1)), 1, atol=0.01)  # five decimals are sent
     assert answer["size"] == [427, 640]
