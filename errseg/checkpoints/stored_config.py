@@ -38,6 +38,8 @@ def check_weights_ending(path: Path) -> None:
 def config_from_metadata(metadata: dict[str, str] | None, path: Path) -> ModelConfig:
     """Read a configuration from a weights file's metadata, as safetensors returns it.
 
+    `HELD_OUT_FILE` beside the file counts if the configuration lacks the field.
+
     Raises:
         InputError: there is none, or it was written for another version; it names the file.
     """

@@ -74,14 +74,7 @@ class CropDataset(Dataset[Sample]):
         config: TrainConfig,
         augmentation: Augmentation | None = None,
     ) -> None:
-        """Prepare the tables; reads no photo.
-
-        Sets are drawn as often as their weights say. Pixels labelled with a name held out, or a
-        synonym, are ignored, and its absence isn't told.
-
-        Raises:
-            InputError: No set has training photos and a weight above 0, or no name is left.
-        """
+        self.sets, self.config = tuple(sets), config
         self.augmentation = augmentation or Augmentation()
         self.space = LabelSpace(self.sets)  # of the sets' names
         weights = np.array([s.weight if s.training else 0.0 for s in self.sets])
