@@ -216,6 +216,13 @@ def test_a_decoder_that_trains_alone_changes_only_how_the_towers_weigh_their_vie
     assert any(not torch.equal(run.model.decoder.state_dict()[n], t) for n, t in decoder.items())
 
 
+def test_a_decoder_that_trains_alone_can_have_every_loss(make_run):
+    run = make_run(cost_steps=0, residual_rate=0.0, anchor=0.1)
+    batch = [run.data[i] for i in range(2)]
+    losses = run.take_step(torch.stack([sample.image for sample in batch]), batch)
+    assert set(losses) == {"cost", "anchor", "logits"}
+
+
 def test_a_decoder_that_trains_alone_sees_what_it_sees_at_inference(make_run, monkeypatch):
     run = make_run(cost_steps=0, cost_loss=0.0, residual_rate=0.0)
     torch.nn.init.normal_(run.model.towers.residual.weight)

@@ -141,9 +141,9 @@ class TrainingRun:
         vocabulary, always = self.classes.draw(samples, rng)
         text = self.classes.embed(self.model, vocabulary, rng)
         features = self.model.encode_image(images.to(device), self.towers_learn)
+        aligned = features.aligned16 if self.towers_learn else features.dense16
         losses, every = {}, [vocabulary] * len(samples)
         if config.cost_loss:
-            aligned = features.aligned16 if self.towers_learn else features.dense16
             cost = torch.einsum("bchw,tc->bthw", aligned, text)
             logits = config.cost_scale * cost - config.cost_offset
             loss = self._loss(logits, config.ranking_scale * cost, samples, every, COST_STRIDE)
@@ -151,7 +151,7 @@ class TrainingRun:
         if config.anchor:
             label = torch.stack([_at_stride(s.label, COST_STRIDE) for s in samples])
             names = self.model.towers.imagenet_names
-            seen = features.aligned16, features.dense32
+            seen = aligned, features.dense32
             losses["anchor"] = config.anchor * anchor_loss(*seen, names, label.to(device) < 0)
         if self.step >= config.cost_steps:
             select = functools.partial(select_classes, always=always.to(device))
