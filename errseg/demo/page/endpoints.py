@@ -5,7 +5,7 @@ import inspect
 
 import gradio as gr
 
-from errseg.demo.backend.request import check_request
+from errseg.demo.backend.request import Request, check_request
 from errseg.demo.backend.service import AttentionAnswer, Service
 from errseg.demo.backend.sweep import P, check_values, run_sweep
 from errseg.demo.backend.sweep import as_dict as step_as_dict
@@ -39,13 +39,7 @@ def add_endpoints(service: Service) -> None:
             result: classes (index, name, color, area, mean_score, kept, crm_score, crm_rank,
                 votes), none_area, mask, settings, notices and timings in seconds.
         """
-        request = check_request(
-            uploaded(image),
-            classes,
-            kept_classes=kept_classes,
-            votes_per_pixel=votes_per_pixel,
-            threshold=threshold,
-        )
+        request = _request(image, classes, kept_classes, votes_per_pixel, threshold)
         answer = service.answer(request)
         return answer.overlay, answer.mask, as_dict(answer.result, answer.colors)
 
@@ -68,9 +62,7 @@ def add_endpoints(service: Service) -> None:
                 mean class attention on the present classes (Proposition 1), and
                 share_without_crm, or null.
         """
-        request = check_request(
-            uploaded(image), classes, kept_classes=kept_classes, votes_per_pixel=votes_per_pixel
-        )
+        request = _request(image, classes, kept_classes, votes_per_pixel)
         pixel = (_whole("x", x), _whole("y", y))
         return _attention_as_dict(service.attention(request, pixel, without_crm is True))
 
@@ -92,13 +84,7 @@ def add_endpoints(service: Service) -> None:
             steps: value, kept, changed (share of the pixels that differ from the value before),
                 seconds and areas by class, for each value in ascending order.
         """
-        request = check_request(
-            uploaded(image),
-            classes,
-            kept_classes=kept_classes,
-            votes_per_pixel=votes_per_pixel,
-            threshold=threshold,
-        )
+        request = _request(image, classes, kept_classes, votes_per_pixel, threshold)
         knob, numbers = check_values(over, values, len(request.vocabulary))
         steps = list(run_sweep(service, request, knob, numbers))
         pictures = [(step.answer.overlay, f"{knob} = {step.value}") for step in steps]
@@ -121,6 +107,12 @@ def add_endpoints(service: Service) -> None:
             **AS_SENT,
             **ONE_AT_A_TIME,
         )
+
+
+def _request(image, classes, kept_classes, votes_per_pixel, threshold=None) -> Request:
+    """Check a program's question."""
+    options = {"kept_classes": kept_classes, "votes_per_pixel": votes_per_pixel}
+    return check_request(uploaded(image), classes, **options, threshold=threshold)
 
 
 def _input(name: str, service: Service) -> gr.components.Component:
