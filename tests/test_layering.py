@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "errors": "",
     "config": "errors",
     "device": "errors",
+    "distributed": "errors device",
     "words": "errors",
     "options": "errors config device words",
     "network": "errors config device",
@@ -23,9 +24,9 @@ MAY_IMPORT = {
     "checkpoints": f"{BASE} network",
     "inference": f"{BASE} options network",
     "pictures": f"{BASE} network datasets checkpoints inference",
-    "training": f"{BASE} network datasets checkpoints inference",
-    "measuring": f"{BASE} options network datasets checkpoints inference",
-    "commands": f"{BASE} options network datasets checkpoints inference pictures "
+    "training": f"{BASE} distributed network datasets checkpoints inference",
+    "measuring": f"{BASE} distributed options network datasets checkpoints inference",
+    "commands": f"{BASE} distributed options network datasets checkpoints inference pictures "
     "training measuring",
     "demo.backend": f"{BASE} options network checkpoints inference pictures",
     "demo.page": f"{BASE} options network checkpoints inference pictures demo.backend",
