@@ -9,7 +9,8 @@ from photo_sets import COLOURS, write_sets
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from errseg.datasets.folders import BACKGROUND, load_sets
+from errseg.datasets.folders import load_sets
+from errseg.datasets.sets import BACKGROUND
 from errseg.errors import InputError
 from errseg.training.config import TrainConfig
 from errseg.training.crops import Augmentation, CropDataset, collate

@@ -8,7 +8,8 @@ from photo_sets import write_sets
 from PIL import Image
 
 from errseg.config import EMBEDDED
-from errseg.datasets.folders import load_sets, open_mask, samples
+from errseg.datasets.folders import load_sets
+from errseg.datasets.sets import open_mask, samples
 from errseg.errors import InputError
 
 
@@ -128,7 +129,7 @@ def test_a_mask_of_another_size_is_named(root):
 
 def test_a_colour_mask_is_refused(root):
     Image.new("RGB", (96, 64)).save(root / "things" / "masks" / "p0.png")
-    with pytest.raises(InputError, match="8-bit index map"):
+    with pytest.raises(InputError, match="index map of 8 or 16 bits"):
         open_mask(*load_sets(root, ["things"]), "p0")
 
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 from photo_sets import write_sets
 
-from errseg.datasets.folders import BACKGROUND, IGNORE, load_sets
+from errseg.datasets.folders import load_sets
+from errseg.datasets.sets import BACKGROUND, IGNORE
 from errseg.training.label_space import LabelSpace, Sample
 from errseg.words.relations import Relation
 

@@ -19,12 +19,13 @@ MAY_IMPORT = {
     "distributed": "errors device",
     "words": "errors",
     "options": "errors config device words",
+    "upright": "",
     "network": "errors config device",
-    "datasets": BASE,
+    "datasets": f"{BASE} upright",
     "checkpoints": f"{BASE} network",
-    "inference": f"{BASE} options network",
+    "inference": f"{BASE} options upright network",
     "pictures": f"{BASE} network datasets checkpoints inference",
-    "training": f"{BASE} distributed network datasets checkpoints inference",
+    "training": f"{BASE} distributed upright network datasets checkpoints inference",
     "measuring": f"{BASE} distributed options network datasets checkpoints inference",
     "commands": f"{BASE} distributed options network datasets checkpoints inference pictures "
     "training measuring",
@@ -35,7 +36,7 @@ MAY_IMPORT = {
     "__main__": "errors commands",
     "": "",  # the package's face: what it offers is imported at its first use
 }
-WITHOUT_TORCH = ("errors", "config", "words", "datasets")
+WITHOUT_TORCH = ("errors", "config", "words", "upright", "datasets")
 WITH_GRADIO = ("demo.page", "demo.serve")
 GRADIO = ("gradio", "gradio_client")
 # What a module may do when it is imported: define and name things.

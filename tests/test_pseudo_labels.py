@@ -10,7 +10,8 @@ from PIL import Image
 
 from errseg.__main__ import main
 from errseg.checkpoints.weights import save_model
-from errseg.datasets.folders import load_sets, open_mask
+from errseg.datasets.folders import load_sets
+from errseg.datasets.sets import open_mask
 from errseg.inference.photo import network_size
 from errseg.inference.predictor import Predictor
 from errseg.training.config import LITE

@@ -52,7 +52,8 @@ def run(args: argparse.Namespace) -> str:
     entries = read_list(args.list) if args.data is None else []
 
     from errseg.checkpoints.weights import load_model
-    from errseg.datasets.folders import load_sets, samples
+    from errseg.datasets.folders import load_sets
+    from errseg.datasets.sets import samples
     from errseg.device import find_device
     from errseg.inference.photo import load_image
     from errseg.inference.predictor import Predictor

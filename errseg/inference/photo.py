@@ -12,6 +12,7 @@ from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, WebPIm
 
 from errseg.config import LARGEST_INPUT, SMALLEST_INPUT, STRIDES, ModelConfig
 from errseg.errors import InputError
+from errseg.upright import upright_rgb
 
 SMALLEST_PHOTO = 16  # pixels of a side below which there is nothing to segment
 LARGEST_PHOTO = 64_000_000
@@ -109,16 +110,7 @@ def resize_photo(photo: np.ndarray, size: tuple[int, int], config: ModelConfig) 
 
 def _upright_rgb(image: Image.Image) -> np.ndarray:
     _check_size(*image.size)
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        grey = np.asarray(image)  # of 16 bits, or small already
-        wide = np.issubdtype(grey.dtype, np.integer) and grey.max(initial=0) > 255
-        values = grey.astype(np.float64) / (257 if wide else 1)
-        image = Image.fromarray(values.clip(0, 255).round().astype(np.uint8))
-    elif image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image.convert("RGBA"))
-    return np.array(image.convert("RGB"))
+    return np.array(upright_rgb(image))
 
 
 def _check_size(width: int, height: int) -> None:

@@ -18,14 +18,13 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from errseg.config import KEPT_CLASSES, Calibration
-from errseg.datasets.folders import SegmentationSet, samples
+from errseg.datasets.sets import SegmentationSet, samples, with_photos
 from errseg.errors import InputError
 from errseg.inference.photo import network_size
 from errseg.inference.predictor import Predictor
 from errseg.measuring.metrics import ScoreCounts, leave_one_out
 from errseg.network.model import ERRSeg, Segmentation
 from errseg.network.scores import calibrate_logits
-from errseg.words.vocabulary import parse_classes
 
 EVERY = 2
 """Of the validation photos every second one is fitted on, the others are left to measure with."""
@@ -60,7 +59,7 @@ def observe(
     out.
     """
     predictor = Predictor(model)
-    text, _ = predictor.embed(parse_classes(sample_set.class_names))
+    text, _ = predictor.embed(sample_set.vocabulary())
     none = torch.zeros(0, KEPT_CLASSES)
     logits, right, left_out = [none], [none[:, 0]], [none]
     stems = sample_set.validation[::EVERY][:photos]
@@ -144,17 +143,21 @@ def advise_threshold(
     return round(float(candidates[means <= false_rejection][-1]), 2)
 
 
-def calibrate(model: ERRSeg, sets: Iterable[SegmentationSet], photos: int) -> ERRSeg:
+def calibrate(model: ERRSeg, sets: Sequence[SegmentationSet], photos: int) -> ERRSeg:
     """Fit a model's scores and threshold on photos of each set, and put them in its config.
 
     The model is changed and returned; an earlier calibration is forgotten. Sets of a single class
     have nothing to say.
+
+    Raises:
+        InputError: no set has validation photos and two classes, or a file isn't as its set says.
     """
     model.config = dataclasses.replace(model.config, calibration=Calibration())
     rng = np.random.default_rng(SEED)
-    observations = [
-        observe(model, s, photos, rng) for s in sets if s.validation and len(s.class_names) > 1
-    ]
+    several = [s for s in with_photos(sets, "validation") if len(s.class_names) > 1]
+    if not several:
+        raise InputError("Each of the chosen sets has one class, which has no rival to lose to.")
+    observations = [observe(model, s, photos, rng) for s in several]
     fitted = fit(observations)
     fitted = dataclasses.replace(fitted, threshold=advise_threshold(observations, fitted))
     model.config = dataclasses.replace(model.config, calibration=fitted)

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from errseg.datasets.folders import SegmentationSet, samples
+from errseg.datasets.sets import SegmentationSet, samples, with_photos
 from errseg.inference.labelling import label_pixels
 from errseg.inference.photo import network_size
 from errseg.inference.predictor import Predictor
@@ -25,7 +25,6 @@ from errseg.measuring.metrics import (
 from errseg.network.model import ERRSeg, ImageFeatures
 from errseg.options import Options
 from errseg.words.relations import with_synonyms
-from errseg.words.vocabulary import parse_classes
 
 SEED = 0  # of the classes that are left out
 
@@ -101,17 +100,21 @@ class _Output:
 
 
 def evaluate(
-    model: ERRSeg, sets: Iterable[SegmentationSet], protocol: Protocol | None = None
+    model: ERRSeg, sets: Sequence[SegmentationSet], protocol: Protocol | None = None
 ) -> list[SetScores]:
     """Segment every validation photo under its set's whole vocabulary and score the labels.
 
     Args:
         model: from `load_model`.
-        sets: from `load_sets`; those without validation photos are left out.
+        sets: those without validation photos are left out.
         protocol: what is asked, `Protocol()` by default.
+
+    Raises:
+        InputError: no set has validation photos, or a file isn't as its set says.
     """
     predictor, protocol = Predictor(model), protocol or Protocol()
-    return [_evaluate_set(predictor, s, protocol) for s in sets if s.validation]
+    measured = with_photos(sets, "validation")
+    return [_evaluate_set(predictor, s, protocol) for s in measured]
 
 
 @torch.inference_mode()
@@ -121,7 +124,7 @@ def _evaluate_set(
     model, names, kept = predictor.model, sample_set.class_names, protocol.kept_classes
     own, asked = model.config.calibration.threshold, protocol.threshold
     threshold = own if asked is None else asked
-    text, _ = predictor.embed(parse_classes(names), protocol.expand)
+    text, _ = predictor.embed(sample_set.vocabulary(), protocol.expand)
     crm, everything, raw = (_Output(len(names)) for _ in range(3))
     rng = np.random.default_rng(SEED)
 

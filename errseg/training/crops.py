@@ -1,6 +1,6 @@
 """Training crops of photos with per-pixel class masks.
 
-`CropDataset` draws them from the sets that `load_sets` finds; `LabelSpace.targets` turns a crop's
+`CropDataset` draws them from sets of photos; `LabelSpace.targets` turns a crop's
 labels into what the crop teaches about any class names.
 """
 
@@ -16,10 +16,12 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from errseg.datasets.folders import IGNORE, SegmentationSet, open_image, open_mask
+from errseg.datasets.files import open_image
+from errseg.datasets.sets import IGNORE, SegmentationSet, check_sizes, open_mask
 from errseg.errors import InputError
 from errseg.training.config import TrainConfig
 from errseg.training.label_space import LabelSpace, Sample
+from errseg.upright import upright_rgb, upright_size
 from errseg.words.relations import with_synonyms
 
 SET_STREAM = 1  # tells the random numbers that draw a set from those that draw a crop
@@ -182,8 +184,10 @@ class CropDataset(Dataset[Sample]):
         sides = np.array([box[2] - box[0], box[3] - box[1]])
         sides = sides * (rng.uniform(*vary.pasted_side) * size / sides.max())
         width, height = np.maximum(1, sides.round().astype(int)).tolist()
-        with open_image(source.image_path(stem)) as photo:
-            pasted = photo.convert("RGB")
+        path = source.image_path(stem)
+        with open_image(path) as photo:
+            pasted = upright_rgb(photo)
+        check_sizes(path, pasted.size, cutout.size)
         parts = [
             x.resize((width, height), Image.Resampling.BILINEAR, box) for x in (pasted, cutout)
         ]
@@ -212,17 +216,16 @@ def _open_photo(
 ) -> Image.Image:
     """Return the part of a photo within `box` (in mask pixels) as a square RGB image."""
     with open_image(path) as photo:
-        if photo.size != mask_size:
-            raise InputError(f"{path} is {photo.size}, but its mask is {mask_size}.")
+        check_sizes(path, upright_size(photo), mask_size)
         # A JPEG decodes faster at 1/2, 1/4 or 1/8, where that's still at least the size needed.
         needed = size / min(box[2] - box[0], box[3] - box[1])
         if needed <= 0.5:
-            photo.draft("RGB", (int(mask_size[0] * needed), int(mask_size[1] * needed)))
-        across, down = photo.width / mask_size[0], photo.height / mask_size[1]
-        scaled = (box[0] * across, box[1] * down, box[2] * across, box[3] * down)
-        return photo.convert("RGB").resize(
-            (size, size), Image.Resampling.BILINEAR, box=scaled, reducing_gap=2.0
-        )
+            # It's asked for as it is stored, before it is turned.
+            photo.draft("RGB", (int(photo.width * needed), int(photo.height * needed)))
+        upright = upright_rgb(photo)
+    across, down = upright.width / mask_size[0], upright.height / mask_size[1]
+    scaled = (box[0] * across, box[1] * down, box[2] * across, box[3] * down)
+    return upright.resize((size, size), Image.Resampling.BILINEAR, box=scaled, reducing_gap=2.0)
 
 
 def _jitter(rng: np.random.Generator, image: Image.Image, vary: Augmentation) -> Image.Image:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from errseg.datasets.folders import BACKGROUND, IGNORE, MASK_IGNORE, SegmentationSet
+from errseg.datasets.sets import BACKGROUND, SegmentationSet
 from errseg.words.relations import Relation, broader_names, plain_name, relation, synonyms
 
 
@@ -39,12 +39,8 @@ class LabelSpace:
         self.index: dict[str, int] = {name: i for i, name in enumerate(self.names)}
 
     def lookup(self, sample_set: SegmentationSet) -> np.ndarray:
-        """Return the label of each mask value of a set, (256,) int64."""
-        table = np.full(MASK_IGNORE + 1, IGNORE, dtype=np.int64)
-        table[list(sample_set.classes)] = [self.index[name] for name in sample_set.class_names]
-        if sample_set.has_background:
-            table[0] = BACKGROUND
-        return table
+        """Return the label of each value that a mask of a set may hold, (256 or more,) int64."""
+        return sample_set.table([self.index[n] for n in sample_set.class_names], BACKGROUND)
 
     def relations(self, classes: Sequence[str], listed: frozenset[str]) -> Tensor:
         """Say what every label means for every class asked about.

@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from errseg.datasets.folders import MASK_IGNORE, SET_FILE, SegmentationSet, samples
+from errseg.datasets.folders import SET_FILE
+from errseg.datasets.sets import MASK_IGNORE, SegmentationSet, samples
 from errseg.inference.photo import network_size
 from errseg.inference.predictor import Predictor
 from errseg.network.model import ERRSeg
@@ -45,7 +46,7 @@ def write_pseudo_labels(
 
     Args:
         model: the teacher; names that its training never saw are not labelled.
-        sets: from `load_sets`; those that label every pixel are passed over.
+        sets: to label; those that label every pixel are passed over.
         names: of the stuff and things to look for.
         out: the set's folder is written here, its photos as links.
         config: gives the scale of the softmax, and names held out, which are not labelled either.
@@ -57,6 +58,8 @@ def write_pseudo_labels(
     """
     hidden = with_synonyms((*config.held_out, *model.config.held_out))
     classes = [name for name in dict.fromkeys(names) if name not in hidden]
+    values = np.array(_mask_values(len(classes)))
+    depth = np.uint8 if values[-1] < MASK_IGNORE else np.uint16
     predictor = Predictor(model)
     text, _ = predictor.embed(parse_classes(classes), expand=False)
     folder = out / FOLDER
@@ -64,36 +67,46 @@ def write_pseudo_labels(
         (folder / part).mkdir(parents=True, exist_ok=True)
     photos = 0
     for sample_set in (s for s in sets if not s.exhaustive):
-        allowed, own = _allowed(sample_set, classes), _own(sample_set, classes)
+        allowed, own = _allowed(sample_set, classes), _own(sample_set, classes, values)
         stems = sample_set.training[:limit]
         bar = tqdm(stems, sample_set.name, unit="photo", leave=False)
         for stem, (photo, label) in zip(stems, samples(sample_set, bar), strict=True):
             features = predictor.encode(photo, network_size(photo.shape[:2], model.config))
             cost = model.cost_maps(features, text).stride16
-            mask = _label(config.ranking_scale * cost, label, allowed, own, confidence)
+            mask = _label(config.ranking_scale * cost, label, allowed, own, values, confidence)
             name = f"{sample_set.name}-{stem}"
-            Image.fromarray(mask).save(folder / "masks" / f"{name}.png")
-            link = folder / "images" / f"{name}.jpg"
+            Image.fromarray(mask.astype(depth)).save(folder / "masks" / f"{name}.png")
+            photo_file = sample_set.image_path(stem).resolve()
+            link = folder / "images" / f"{name}{photo_file.suffix}"
             link.unlink(missing_ok=True)
-            link.symlink_to(sample_set.image_path(stem).resolve())
+            link.symlink_to(photo_file)
         photos += len(stems)
-    # The first index is the background's, so the names start at 1, as `_label` writes them.
-    listed = json.dumps(dict(enumerate(classes, start=1)), indent=1)
+    listed = json.dumps(dict(zip(values.tolist(), classes, strict=True)), indent=1)
     (folder / "classes.json").write_text(listed, encoding="utf-8")
     (folder / "validation.txt").write_text("", encoding="utf-8")
     (folder / SET_FILE).write_text(json.dumps({"weight": WEIGHT}), encoding="utf-8")
     return photos
 
 
+def _mask_values(classes: int) -> list[int]:
+    """Number the names from 1, the first index being the background's; none is what's ignored."""
+    return [value for value in range(1, classes + 2) if value != MASK_IGNORE][:classes]
+
+
 def _label(
-    logits: Tensor, label: np.ndarray, allowed: np.ndarray, own: np.ndarray, confidence: float
+    logits: Tensor,
+    label: np.ndarray,
+    allowed: np.ndarray,
+    own: np.ndarray,
+    values: np.ndarray,
+    confidence: float,
 ) -> np.ndarray:
-    """Turn logits (1, T, h, w) and people's label (H, W), -1 for none, into mask values uint8."""
+    """Turn logits (1, T, h, w) and people's label (H, W), -1 for none, into mask values (H, W)."""
     shares = F.interpolate(logits.softmax(dim=1), size=label.shape, mode="bilinear")[0]
     best, place = (maps.numpy() for maps in shares.max(dim=0))
     # A pixel that people left to the background can't be what they looked for.
-    given = np.where((best >= confidence) & allowed[place], place + 1, MASK_IGNORE)
-    return np.where(label >= 0, own[label], given).astype(np.uint8)
+    given = np.where((best >= confidence) & allowed[place], values[place], MASK_IGNORE)
+    return np.where(label >= 0, own[label], given)
 
 
 def _allowed(sample_set: SegmentationSet, classes: list[str]) -> np.ndarray:
@@ -104,10 +117,10 @@ def _allowed(sample_set: SegmentationSet, classes: list[str]) -> np.ndarray:
     )
 
 
-def _own(sample_set: SegmentationSet, classes: list[str]) -> np.ndarray:
+def _own(sample_set: SegmentationSet, classes: list[str], values: np.ndarray) -> np.ndarray:
     """Return the mask value of the synonym of each of the set's classes, ignored without one."""
-    values = [
-        [value for value, name in enumerate(classes, start=1) if name in synonyms(label)]
+    found = [
+        [value for value, name in zip(values, classes, strict=True) if name in synonyms(label)]
         for label in sample_set.class_names
     ]
-    return np.array([same[0] if same else MASK_IGNORE for same in values])
+    return np.array([same[0] if same else MASK_IGNORE for same in found])

@@ -22,7 +22,8 @@ from tqdm import tqdm
 
 from errseg.checkpoints.weights import load_for_training, save_model
 from errseg.config import STRIDES, VOTES_PER_PIXEL
-from errseg.datasets.folders import SegmentationSet, load_sets
+from errseg.datasets.folders import load_sets
+from errseg.datasets.sets import SegmentationSet
 from errseg.errors import InputError
 from errseg.network.crm import select_classes
 from errseg.network.model import ERRSeg, build_model
