@@ -18,7 +18,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     args = _parser(arguments).parse_args(arguments)
     try:
-        print(args.run(args))
+        if text := args.run(args):
+            print(text)
         sys.stdout.flush()
     except InputError as error:
         return _refuse(str(error))

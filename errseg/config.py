@@ -133,7 +133,10 @@ class HeadConfig:
     class_reduction: int = 2  # CSR; 1 is off
     star: bool = True  # off: ReLU6(W1 x) alone
     image_guidance: bool = True
+    image_guidance_stride16: bool = True  # off: SFM is guided by stride 32 alone
     text_guidance: bool = True
+    decoder_guidance_stride16: bool = True  # off: GUD's first stage has no guidance
+    stop_gradient: bool = True  # off: GUD's guidance at stride 16 trains the image tower too
     text_guidance_dropout: float = 0.0  # share of classes whose text guidance is hidden in training
     cost_shortcut: bool = False  # logits = network + scaled stride-16 cost maps (errseg-lite)
 
@@ -145,6 +148,11 @@ class HeadConfig:
             raise ValueError(f"layers {self.layers} must be at least 1; sfm and cfm turn ESCF off")
         if any(width % 8 for width in self.decoder_widths):
             raise ValueError(f"decoder_widths {self.decoder_widths} must be multiples of 8")
+        for name in ("cost_kernel", "mix_kernel"):
+            if (kernel := getattr(self, name)) < 1 or kernel % 2 == 0:
+                raise ValueError(f"{name} {kernel} must be odd")
+        if min(self.spatial_reduction, self.class_reduction) < 1:
+            raise ValueError("spatial_reduction and class_reduction must be at least 1")
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,16 @@ class Processes:
             return numbers
         return np.sum(self.gather(numbers), axis=0, dtype=numbers.dtype)
 
+    def mean(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Average a tensor over all processes; no gradient flows through."""
+        if self.count == 1:
+            return tensor
+        import torch.distributed as dist
+
+        total = tensor.detach().clone()
+        dist.all_reduce(total)
+        return total / self.count
+
     def gather(self, value: Any) -> list:
         """Give every process what all have, in the order of their ranks."""
         if self.count == 1:

@@ -311,24 +311,37 @@ def test_evaluate_refuses_sets_that_are_not_there(tiny_set, tmp_path, capsys):
     assert "must be 1 or more" in refused(capsys, "evaluate", "--data", tiny_set, "--limit", "0")
 
 
-@pytest.mark.parametrize("model", ["errseg-lite", "errseg-base"])
-def test_train_takes_the_preset_and_what_is_given(monkeypatch, capsys, tmp_path, model):
-    from errseg.training import config as train_config
+@pytest.mark.parametrize(
+    ("arguments", "preset"),
+    [
+        ([], "lite"),
+        (["--model", "errseg-base"], "published"),
+        (["--start", "errseg-lite"], "fine-tune"),
+        (["--start", "errseg-lite", "--recipe", "lite"], "lite"),
+    ],
+)
+def test_train_takes_the_preset_and_what_is_given(
+    monkeypatch, tiny_set, tmp_path, arguments, preset
+):
     from errseg.training import run as train
+    from errseg.training.config import RECIPES, settings_of
 
     calls = []
-    monkeypatch.setattr(train, "train", lambda *arguments: calls.append(arguments))
-    arguments = ["train", "--model", model, "--data", "photos", "--out", str(tmp_path)]
-    assert main(arguments) == 0
-    given = ["--steps", "7", "--rate", "0.5", "--held-out", "cat, dog", "--ignored-is-negative"]
-    assert main([*arguments, *given, "--workers", "2"]) == 0
-    preset = train_config.LITE if model == "errseg-lite" else train_config.PUBLISHED
-    assert calls[0] == (model, [Path("photos")], tmp_path, preset, 1)
-    changed = calls[1][3]
-    assert (changed.steps, changed.rate, changed.held_out) == (7, 0.5, ("cat", "dog"))
-    assert changed.ignored_is_negative is True
-    assert (changed.batch, changed.crop) == (preset.batch, preset.crop)
-    assert calls[1][4] == 2
+    monkeypatch.setattr(train, "train", lambda *given: calls.append(given))
+    command = ["train", *arguments, "--data", str(tiny_set), "--out", str(tmp_path)]
+    assert main(command) == 0
+    given = ["--steps", "7", "--rate", "0.5", "--held-out", "cat, dog", "--precision", "float32"]
+    assert main([*command, *given, "--set", "head.cfm=false", "--workers", "2"]) == 0
+    start = {"start": "errseg-lite"} if "--start" in arguments else {}
+    expected = settings_of(RECIPES[preset]) | start
+    name, sets, out, recipe, workers, head, processes = calls[0]
+    assert name == {"published": "errseg-base"}.get(preset, "" if start else "errseg-lite")
+    assert [s.folder for s in sets] == [path.parent for path in tiny_set.glob("*/classes.json")]
+    assert (out, settings_of(recipe), workers, head) == (tmp_path, expected, 1, [])
+    assert processes.count == 1
+    changes = {"steps": 7, "rate": 0.5, "held_out": ("cat", "dog"), "precision": "float32"}
+    assert settings_of(calls[1][3]) == expected | changes
+    assert calls[1][4:6] == (2, ["head.cfm=false"])
 
 
 @pytest.mark.parametrize(

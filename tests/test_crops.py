@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from errseg.datasets.folders import load_sets
 from errseg.datasets.sets import BACKGROUND
 from errseg.errors import InputError
-from errseg.training.config import TrainConfig
+from errseg.training.config import LITE, with_settings
 from errseg.training.crops import Augmentation, CropDataset, collate
 
 PLAIN = Augmentation(squeeze=0, flip=0, jitter=0)
@@ -25,7 +25,8 @@ def root(tmp_path):
 
 
 def crops(sets, augmentation=None, **settings):
-    return CropDataset(sets, TrainConfig(**{"crop": 32, **settings}), augmentation)
+    plain = {"crop": 32, "balance": 0.0, "copy_paste": 0.0, "same_set": 1}
+    return CropDataset(sets, with_settings(LITE, plain | settings), augmentation)
 
 
 def drawn(dataset, count):

@@ -14,13 +14,13 @@ from errseg.datasets.folders import load_sets
 from errseg.datasets.sets import open_mask
 from errseg.inference.photo import network_size
 from errseg.inference.predictor import Predictor
-from errseg.training.config import LITE
+from errseg.training.config import LITE, with_settings
 from errseg.training.crops import CropDataset
 from errseg.training.pseudo_labels import FOLDER, WEIGHT, write_pseudo_labels
 from errseg.words.vocabulary import parse_classes
 
 NAMES = ("sky", "airplane", "person", "dog", "toaster", "grass")
-CONFIG = dataclasses.replace(LITE, held_out=("toaster",))
+RECIPE = with_settings(LITE, {"held_out": ("toaster",)})
 AEROPLANE, SEAT = 1, 2
 
 
@@ -61,7 +61,7 @@ def labelled(data, tmp_path, teacher):
 
     def label(confidence):
         out = tmp_path / "pseudo"
-        assert write_pseudo_labels(teacher, load_sets(data), NAMES, out, CONFIG, confidence) == 1
+        assert write_pseudo_labels(teacher, load_sets(data), NAMES, out, RECIPE, confidence) == 1
         (made,) = load_sets(out)
         assert made.name == FOLDER
         assert made.training == ("things-p0",)
@@ -101,7 +101,7 @@ def test_the_rest_is_the_raw_cost_maps_argmax_where_it_is_confident(
     features = predictor.encode(photo, network_size(photo.shape[:2], teacher.config))
     cost = teacher.cost_maps(features, text).stride16
     shares = torch.nn.functional.interpolate(
-        (CONFIG.ranking_scale * cost).softmax(dim=1), size=photo.shape[:2], mode="bilinear"
+        (RECIPE.losses.ranking_scale * cost).softmax(dim=1), size=photo.shape[:2], mode="bilinear"
     )[0].numpy()
     best = shares.max(axis=0)
     confidence = float(np.quantile(best, quantile))
@@ -120,7 +120,7 @@ def test_the_command_writes_a_set_that_training_takes(data, tmp_path, teacher, c
     arguments = ["--names-of", "scenes", "--sure", "0", "--sets", "things"]
     main(["pseudo-label", "--data", str(data), "--model", weights, "--out", out, *arguments])
     assert "Labelled 1 photos" in capsys.readouterr().out
-    crops = CropDataset(load_sets(tmp_path / "more"), dataclasses.replace(CONFIG, crop=64))
+    crops = CropDataset(load_sets(tmp_path / "more"), with_settings(RECIPE, {"crop": 64}))
     label = crops[0].label
     assert {crops.space.names[i] for i in label[label >= 0].unique()} == {"sky"}
     wanted = ["--data", "x", "--model", weights, "--out", out]

@@ -11,25 +11,24 @@ from torch.nn import functional as F
 
 from errseg.checkpoints.weights import load_model, save_model
 from errseg.datasets.folders import load_sets
+from errseg.distributed import Processes
 from errseg.errors import InputError
-from errseg.training.config import TrainConfig
+from errseg.training.checkpoint import LOG
+from errseg.training.config import LITE, with_settings
 from errseg.training.label_space import Sample
-from errseg.training.run import LOG, SETTINGS, WEIGHTS, TrainingRun, train
+from errseg.training.run import SETTINGS, WEIGHTS, TrainingRun, train
 
-SETTING = TrainConfig(
-    steps=4,
-    cost_steps=1,
-    batch=2,
-    crop=64,
-    kept_classes=2,
-    vocabulary=4,
-    rate=3e-3,
-    warm_up=1,
-    cost_loss=0.5,
-    ranking=0.5,
-    ignored_is_negative=False,
-    average=0.9,
-    save_every=2,
+ALONE = Processes(torch.device("cpu"))
+SETTING = with_settings(
+    LITE,
+    {
+        **{"steps": 4, "cost_steps": 1, "batch": 2, "crop": 64, "kept_classes": 2, "vocabulary": 4},
+        **{"rate": 3e-3, "weight_decay": 1e-4, "warm_up": 1, "average": 0.9, "save_every": 2},
+        **{"cost_loss": 0.5, "ranking": 0.5, "anchor": 0.0, "positive_weight": 1.0},
+        **{"balance": 0.0, "balance_power": 0.0, "copy_paste": 0.0, "same_set": 1},
+        **{"imagenet_share": 0.0, "whole_lists": False, "broader": 0, "expanded": 0.0},
+        "trunk_rate": 0.0,
+    },
 )
 
 
@@ -58,9 +57,9 @@ def data(tmp_path):
 @pytest.fixture
 def make_run(data, tmp_path, make_model):
     def make(out="run", **changes):
-        config = dataclasses.replace(SETTING, **changes)
+        recipe = with_settings(SETTING, changes)
         model = make_model(lite=True, cost_shortcut=True)
-        return TrainingRun(model, load_sets(data), tmp_path / out, config)
+        return TrainingRun(model, load_sets(data), tmp_path / out, recipe, ALONE)
 
     return make
 
@@ -68,13 +67,13 @@ def make_run(data, tmp_path, make_model):
 def _decoded(run, monkeypatch):
     """Take a training step; returns its images and the features that were decoded in it."""
     seen = []
-    batch = [run.data[i] for i in range(2)]
+    batch = [run.objective.data[i] for i in range(2)]
     images = torch.stack([sample.image for sample in batch])
     decode = run.model.decode
     monkeypatch.setattr(
         run.model, "decode", lambda f, *rest, **more: seen.append(f) or decode(f, *rest, **more)
     )
-    run.take_step(images, batch)
+    run.take_step([(images, batch)])
     return images, seen[0]
 
 
@@ -89,10 +88,10 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(make_run):
     stopped = make_run("stopped")
     fit = stopped.take_step
 
-    def stop_at_three(images, samples):
+    def stop_at_three(parts):
         if stopped.step == 3:
             raise KeyboardInterrupt
-        return fit(images, samples)
+        return fit(parts)
 
     stopped.take_step = stop_at_three
     with pytest.raises(KeyboardInterrupt):
@@ -106,7 +105,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(make_run):
     for name in expected:
         torch.testing.assert_close(found[name], expected[name], msg=name)
     steps = [json.loads(line)["step"] for line in (again.out / LOG).read_text().splitlines()]
-    assert steps == [1, 2, 3, 3, 4]
+    assert steps == [1, 2, 3, 4]
     assert json.loads((again.out / SETTINGS).read_text())["model"] == "tiny-lite"
 
 
@@ -134,8 +133,9 @@ def test_training_lowers_the_loss_and_leaves_the_frozen_towers_alone(make_run):
 def test_the_average_is_what_is_written_and_loads_again(data, tmp_path, make_model):
     start = tmp_path / "start.safetensors"
     save_model(make_model(lite=True, cost_shortcut=True), start)
-    config = dataclasses.replace(SETTING, start=str(start))
-    averaged = train("tiny-lite", [data], tmp_path / "out", config, workers=0)
+    recipe = with_settings(SETTING, {"start": str(start)})
+    sets = load_sets(data)
+    averaged = train("tiny-lite", sets, tmp_path / "out", recipe, workers=0)
     written = load_model(tmp_path / "out" / WEIGHTS)
     for name, tensor in written.state_dict().items():
         if not name.startswith("towers.text."):  # stored as int8
@@ -143,19 +143,19 @@ def test_the_average_is_what_is_written_and_loads_again(data, tmp_path, make_mod
                 tensor, averaged.state_dict()[name], atol=1e-3, rtol=1e-3, msg=name
             )
     with pytest.raises(InputError, match="is tiny-lite, not errseg-base"):
-        train("errseg-base", [data], tmp_path / "out", config, workers=0)
+        train("errseg-base", sets, tmp_path / "out", recipe, workers=0)
 
 
 def test_bfloat16_trains_towards_the_same(make_run):
-    exact, rough = make_run("exact"), make_run("rough", bfloat16=True)
-    batch = [exact.data[i] for i in range(2)]
+    exact, rough = make_run("exact"), make_run("rough", precision="bfloat16")
+    batch = [exact.objective.data[i] for i in range(2)]
     images = torch.stack([sample.image for sample in batch])
     for step in (0, 2):
         exact.step = rough.step = step
         torch.manual_seed(step)
-        expected = exact.take_step(images, batch)
+        expected = exact.take_step([(images, batch)])
         torch.manual_seed(step)  # the same dropout
-        found = rough.take_step(images, batch)
+        found = rough.take_step([(images, batch)])
         for name in expected:
             assert found[name] == pytest.approx(expected[name], rel=0.03)
     assert all(p.dtype == torch.float32 for p in rough.trained)
@@ -165,22 +165,22 @@ def test_held_out_names_are_never_in_the_vocabulary_nor_in_a_label(make_run):
     run = make_run(held_out=("cat",))
     rng = np.random.default_rng(0)
     for index in range(8):
-        sample = run.data[index]
-        assert run.data.space.index["cat"] not in sample.present()
-        words, shown = run.classes.draw([sample], rng)
+        sample = run.objective.data[index]
+        assert run.objective.data.space.index["cat"] not in sample.present()
+        words, shown = run.objective.classes.draw([sample], rng)
         assert set(words) == {"grass", "sky"}
         assert shown.shape == (1, 2)
 
 
 def test_broader_names_join_the_vocabulary_and_are_right_where_their_kinds_are(make_run):
     run = make_run(broader=2, vocabulary=0, kept_classes=8)
-    sample = next(s for s in map(run.data.__getitem__, range(50)) if 0 in s.present())
-    assert run.data.space.names[0] == "cat"
-    words, shown = run.classes.draw([sample], np.random.default_rng(0))
+    sample = next(s for s in map(run.objective.data.__getitem__, range(50)) if 0 in s.present())
+    assert run.objective.data.space.names[0] == "cat"
+    words, shown = run.objective.classes.draw([sample], np.random.default_rng(0))
     assert "animal" in words
     row = words.index("animal")
     assert shown[0, row]
-    target, valid = run.data.space.targets(sample.label, words, sample)
+    target, valid = run.objective.data.space.targets(sample.label, words, sample)
     cat = sample.label == 0
     assert target[row][cat].all()
     assert not target[row][~cat].any()
@@ -194,7 +194,7 @@ def test_the_decoder_trains_on_the_embeddings_it_will_see(make_run, monkeypatch)
     # Tiny towers are sure of nothing, so ConSE counts much.
     towers.config = dataclasses.replace(towers.config, conse_weight=50, residual_dropout=0.0)
     once = dataclasses.replace(towers.config, views=())
-    run.step = run.config.cost_steps
+    run.step = run.recipe.losses.cost_steps
     images, seen = _decoded(run, monkeypatch)
     towers.config = once
     run.model.eval()
@@ -218,8 +218,8 @@ def test_a_decoder_that_trains_alone_changes_only_how_the_towers_weigh_their_vie
 
 def test_a_decoder_that_trains_alone_can_have_every_loss(make_run):
     run = make_run(cost_steps=0, residual_rate=0.0, anchor=0.1)
-    batch = [run.data[i] for i in range(2)]
-    losses = run.take_step(torch.stack([sample.image for sample in batch]), batch)
+    batch = [run.objective.data[i] for i in range(2)]
+    losses = run.take_step([(torch.stack([sample.image for sample in batch]), batch)])
     assert set(losses) == {"cost", "anchor", "logits"}
 
 
@@ -240,8 +240,8 @@ def test_without_zoom_a_crop_of_a_square_photo_is_the_whole_photo(make_run, data
         whole += [mask, mask[:, ::-1]]
 
     def wholes(run):
-        names = [("sky", "grass", "cat").index(name) for name in run.data.space.names]
-        labels = [np.array(names)[run.data[index].label] for index in range(8)]
+        names = [("sky", "grass", "cat").index(name) for name in run.objective.data.space.names]
+        labels = [np.array(names)[run.objective.data[index].label] for index in range(8)]
         return sum(any(np.array_equal(label, mask) for mask in whole) for label in labels)
 
     assert wholes(make_run(zoom=1.0)) == 8
@@ -250,10 +250,10 @@ def test_without_zoom_a_crop_of_a_square_photo_is_the_whole_photo(make_run, data
 
 def test_the_residuals_dropout_acts_in_training_only(make_run):
     run = make_run()
-    batch = [run.data[i] for i in range(2)]
+    batch = [run.objective.data[i] for i in range(2)]
     images = torch.stack([sample.image for sample in batch])
     torch.nn.init.normal_(run.model.towers.residual.weight)
-    run.take_step(images, batch)
+    run.take_step([(images, batch)])
     noisy = [run.model.encode_image(images, learning=True).aligned16 for _ in range(2)]
     assert not torch.equal(*noisy)
     still = [run.averaged().eval().encode_image(images).dense16 for _ in range(2)]
@@ -265,7 +265,7 @@ def test_a_vocabulary_can_hold_the_whole_lists_of_its_crops(make_run):
     image = torch.zeros(3, 64, 64, dtype=torch.uint8)
     label = torch.ones(64, 64, dtype=torch.long)
     sample = Sample(image, label, listed=frozenset(("cat", "grass", "sky")))
-    words, shown = run.classes.draw([sample], np.random.default_rng(0))
+    words, shown = run.objective.classes.draw([sample], np.random.default_rng(0))
     assert words[0] == "grass"
     assert set(words) == {"cat", "grass", "sky"}
     assert shown.tolist() == [[True, False, False]]
@@ -278,7 +278,7 @@ def test_classes_present_are_kept_unless_they_are_more_than_p(make_run):
     image = torch.zeros(3, 64, 64, dtype=torch.uint8)
     crowded = Sample(image, label, listed=frozenset(("cat", "grass", "sky")))
     few = dataclasses.replace(crowded, label=label.clamp(max=1))
-    words, shown = run.classes.draw([crowded, few], np.random.default_rng(0))
+    words, shown = run.objective.classes.draw([crowded, few], np.random.default_rng(0))
     assert set(words) == {"cat", "grass", "sky"}
     assert shown.sum(dim=1).tolist() == [0, 2]
 
@@ -286,15 +286,15 @@ def test_classes_present_are_kept_unless_they_are_more_than_p(make_run):
 def test_prompts_can_carry_their_hypernyms(make_run):
     """Beside the bare name, which a share of 0 leaves alone."""
     bare, mixed, always = (make_run(expanded=share) for share in (0.0, 0.5, 1.0))
-    assert bare.classes.expanded == {}
-    assert always.classes.expanded["cat"] == "cat, animal"
+    assert bare.objective.classes.expanded == {}
+    assert always.objective.classes.expanded["cat"] == "cat, animal"
 
     def draw(run):
         seeds = [np.random.default_rng(seed) for seed in range(30)]
-        return torch.cat([run.classes.embed(run.model, ["cat"], rng) for rng in seeds])
+        return torch.cat([run.objective.classes.embed(["cat"], rng) for rng in seeds])
 
     def banked(word):  # in either template, or in both
-        first, second = always.classes.bank[word]
+        first, second = always.objective.classes.bank[word]
         return F.normalize(torch.stack([first, second, (first + second) / 2]), dim=-1)
 
     plain, expanded = banked("cat"), banked("cat, animal")

@@ -70,16 +70,26 @@ def advised_threshold(model: str | Path) -> float:
     checkpoints.
 
     Raises:
+        InputError: see `stored_config`.
+    """
+    config = stored_config(model)
+    return config.calibration.threshold if config else 0.0
+
+
+def stored_config(model: str | Path) -> ModelConfig | None:
+    """Read the configuration of a model's name or file, without torch; released files have none.
+
+    Raises:
         InputError: there is no such model, or a file of ours is not what it should be.
     """
     path = Path(EMBEDDED.get(str(model), model))
     if not path.suffix:
-        return model_config(str(model)).calibration.threshold
+        return model_config(str(model))
     if path.suffix != OWN_ENDING:
-        return 0.0
+        return None
     try:
         with safe_open(path, framework="numpy") as file:
-            return config_from_metadata(file.metadata(), path).calibration.threshold
+            return config_from_metadata(file.metadata(), path)
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path.name} is not a safetensors file ({error}).") from None
 

@@ -132,18 +132,20 @@ def decode(
     image_guidance = text_guidance = None
     if model.guidance.spatial is not None:
         coarse = F.relu6(model.guidance.spatial[0](stride32))
-        fine = F.relu6(model.guidance.spatial[1](stride16))
-        coarse = F.interpolate(coarse, (height, width), mode="bilinear", align_corners=False)
-        image_guidance = model.guidance.fuse((coarse + fine) / 2)
+        mean = F.interpolate(coarse, (height, width), mode="bilinear", align_corners=False)
+        if head.image_guidance_stride16:
+            mean = (mean + F.relu6(model.guidance.spatial[1](stride16))) / 2
+        image_guidance = model.guidance.fuse(mean)
         image_guidance = image_guidance[:, None].expand(-1, count, -1, -1, -1)
     if model.text_guidance is not None:
         text_guidance = F.gelu(model.text_guidance(kept_text))
+    guiding = (stride16, stride8, stride4)[0 if head.decoder_guidance_stride16 else 1 :]
     decoder_guidance = [
         F.relu6(convolution(maps))
-        for convolution, maps in zip(
-            model.guidance.decoder, (stride16, stride8, stride4), strict=False
-        )
+        for convolution, maps in zip(model.guidance.decoder, guiding, strict=False)
     ]
+    if model.decoder.stages and not head.decoder_guidance_stride16:
+        decoder_guidance.insert(0, stride16[:, :0])
 
     # ESCF
     spatial_attention, class_attention = [], []

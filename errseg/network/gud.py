@@ -11,7 +11,10 @@ NORM_CHANNELS = 8  # channels of one group in GUD's group normalisation (publish
 
 
 class UpsamplingStage(nn.Module):
-    """One stage of GUD: up (or a projection at the first), then two refining convolutions."""
+    """One stage of GUD: up (or a projection at the first), then two refining convolutions.
+
+    A stage has no guidance where its channels are 0.
+    """
 
     def __init__(self, channels: int, width: int, guidance: int, upsample: bool):
         super().__init__()
@@ -25,11 +28,14 @@ class UpsamplingStage(nn.Module):
         self.refine2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
         self.norm2 = nn.GroupNorm(width // NORM_CHANNELS, width)
 
-    def forward(self, maps: Tensor, guidance: Tensor) -> Tensor:
+    def forward(self, maps: Tensor, guidance: Tensor | None) -> Tensor:
         """Refine maps (B, P, C, h, w) under convolved guidance (B, C', h', w')."""
-        batch = maps.shape[:2]
-        up = resize(self.up(maps.flatten(0, 1)), guidance.shape[-2:])
-        refined = self.refine1(up).unflatten(0, batch) + guidance[:, None]
+        batch, up = maps.shape[:2], self.up(maps.flatten(0, 1))
+        if guidance is not None:
+            up = resize(up, guidance.shape[-2:])
+        refined = self.refine1(up).unflatten(0, batch)
+        if guidance is not None:
+            refined = refined + guidance[:, None]
         refined = F.relu(self.norm1(refined.flatten(0, 1)))
         return F.relu(self.norm2(self.refine2(refined))).unflatten(0, batch)
 
@@ -39,26 +45,29 @@ class GUD(nn.Module):
 
     def __init__(self, config: HeadConfig):
         super().__init__()
-        widths = (config.width, *config.decoder_widths)
+        widths, guidance = (config.width, *config.decoder_widths), list(config.decoder_guidance)
+        if not config.decoder_guidance_stride16:
+            guidance[0] = 0
         self.stages = nn.ModuleList(
-            UpsamplingStage(widths[i], widths[i + 1], config.decoder_guidance[i], upsample=i > 0)
+            UpsamplingStage(widths[i], widths[i + 1], guidance[i], upsample=i > 0)
             for i in range(len(config.decoder_widths) if config.gud else 0)
         )
         self.head = nn.Conv2d(widths[len(self.stages)], 1, 1)
 
     def forward(
-        self, tokens: Tensor, guidance: tuple[Tensor, ...], size: tuple[int, int]
+        self, tokens: Tensor, guidance: tuple[Tensor | None, ...], size: tuple[int, int]
     ) -> Tensor:
         """Decode tokens (B, P, h, w, C) to logits (B, P, *size).
 
         Args:
             tokens: ESCF's last.
-            guidance: decoder guidance at strides 16, 8, 4.
+            guidance: decoder guidance at strides 16, 8, 4; None for a stage without.
             size: the stride-4 grid.
         """
         # The guidance half of each stage's first convolution is the same for every class.
         guidance = [
-            stage.refine1.guidance(maps) for stage, maps in zip(self.stages, guidance, strict=True)
+            None if maps is None else stage.refine1.guidance(maps)
+            for stage, maps in zip(self.stages, guidance, strict=True)
         ]
         logits = []
         for group in class_groups(tokens):

@@ -17,7 +17,7 @@ class ImageGuidance:
     """What the image tells SFM and GUD, computed once per image."""
 
     spatial: Tensor | None  # (B, h16, w16, C) for SFM
-    decoder: tuple[Tensor, ...]  # (B, 32, h16, w16), (B, 16, h8, w8), (B, 8, h4, w4) for GUD
+    decoder: tuple[Tensor | None, ...]  # (B, 32, h16, w16), (B, 16, h8, w8), (B, 8, h4, w4) for GUD
 
 
 class GuidanceProjection(nn.Module):
@@ -27,20 +27,20 @@ class GuidanceProjection(nn.Module):
         super().__init__()
         stride4, stride8, stride16, stride32 = widths
         if config.sfm and config.image_guidance:
+            guiding = (stride32, stride16) if config.image_guidance_stride16 else (stride32,)
             self.spatial = nn.ModuleList(
-                nn.Conv2d(channels, config.guidance_channels, 3, padding=1)
-                for channels in (stride32, stride16)
+                nn.Conv2d(channels, config.guidance_channels, 3, padding=1) for channels in guiding
             )
             self.fuse = nn.Conv2d(config.guidance_channels, config.width, 1)
         else:
             self.spatial = None
+        self.stages = len(config.decoder_widths) if config.gud else 0
+        self.stop_gradient = config.stop_gradient
+        first = 0 if config.decoder_guidance_stride16 else 1
+        guiding = zip((stride16, stride8, stride4), config.decoder_guidance, strict=True)
         self.decoder = nn.ModuleList(
             nn.Conv2d(channels, guidance, 3, padding=1)
-            for channels, guidance in zip(
-                (stride16, stride8, stride4) if config.gud else (),
-                config.decoder_guidance if config.gud else (),
-                strict=True,
-            )
+            for channels, guidance in list(guiding)[first : self.stages]
         )
 
     def forward(self, pyramid: tuple[Tensor, Tensor, Tensor, Tensor]) -> ImageGuidance:
@@ -50,20 +50,19 @@ class GuidanceProjection(nn.Module):
         )
         spatial = None
         if self.spatial is not None:
-            coarse, fine = (
-                F.relu6(convolution(features))
-                for convolution, features in zip(self.spatial, (stride32, stride16), strict=True)
-            )
-            mean = (resize(coarse, fine.shape[-2:]) + fine) / 2
+            guided = [
+                resize(F.relu6(convolution(features)), stride16.shape[-2:])
+                for convolution, features in zip(self.spatial, (stride32, stride16), strict=False)
+            ]
+            mean = sum(guided) / len(guided)
             spatial = self.fuse(mean).permute(0, 2, 3, 1)  # (B, C, h, w) -> (B, h, w, C)
-        return ImageGuidance(
-            spatial=spatial,
-            decoder=tuple(
-                F.relu6(convolution(features))
-                # Only the stride-16 one is cut from the gradient here; CLIP's image tower detaches
-                # strides 4 and 8 while it learns (published code).
-                for convolution, features in zip(
-                    self.decoder, (stride16.detach(), stride8, stride4), strict=False
-                )
-            ),
-        )
+        # Only the stride-16 one is cut from the gradient here; CLIP's image tower detaches strides
+        # 4 and 8 while it learns (published code).
+        stride16 = stride16.detach() if self.stop_gradient else stride16
+        features = (stride16, stride8, stride4)[: self.stages][-len(self.decoder) :]
+        decoder = [
+            F.relu6(convolution(maps))
+            for convolution, maps in zip(self.decoder, features, strict=False)
+        ]
+        unguided = [None] * (self.stages - len(decoder))
+        return ImageGuidance(spatial, decoder=(*unguided, *decoder))

@@ -19,7 +19,7 @@ from torch.utils.data import Dataset
 from errseg.datasets.files import open_image
 from errseg.datasets.sets import IGNORE, SegmentationSet, check_sizes, open_mask
 from errseg.errors import InputError
-from errseg.training.config import TrainConfig
+from errseg.training.config import LiteRecipe
 from errseg.training.label_space import LabelSpace, Sample
 from errseg.upright import upright_rgb, upright_size
 from errseg.words.relations import with_synonyms
@@ -62,7 +62,7 @@ class CropDataset(Dataset[Sample]):
 
     Args:
         sets: What to draw from, each as often as its weight says.
-        config: The run's settings. Pixels labelled with a name held out, or a synonym, are
+        recipe: The run's settings. Pixels labelled with a name held out, or a synonym, are
             ignored, and its absence isn't told.
         augmentation: How crops are varied.
 
@@ -73,17 +73,17 @@ class CropDataset(Dataset[Sample]):
     def __init__(
         self,
         sets: Sequence[SegmentationSet],
-        config: TrainConfig,
+        recipe: LiteRecipe,
         augmentation: Augmentation | None = None,
     ) -> None:
-        self.sets, self.config = tuple(sets), config
+        self.sets, self.config, self.run = tuple(sets), recipe.data, recipe.run
         self.augmentation = augmentation or Augmentation()
         self.space = LabelSpace(self.sets)  # of the sets' names
         weights = np.array([s.weight if s.training else 0.0 for s in self.sets])
         if not weights.any():
             raise InputError("None of the chosen sets has training photos and a weight above 0.")
         self._probability = weights / weights.sum()
-        hidden = with_synonyms(config.held_out)
+        hidden = with_synonyms(recipe.data.held_out)
         if hidden.issuperset(self.space.names):
             named = ", ".join(self.space.names) or "nothing"
             raise InputError(
@@ -95,14 +95,14 @@ class CropDataset(Dataset[Sample]):
         self._lookup = [np.where(np.isin(table, ignored), IGNORE, table) for table in tables]
 
     def __len__(self) -> int:
-        return self.config.steps * self.config.batch
+        return self.run.steps * self.run.batch
 
     def __getitem__(self, index: int) -> Sample:
         if not 0 <= index < len(self):
             raise IndexError(index)
         config = self.config
-        rng = np.random.default_rng((config.seed, index))
-        row = np.random.default_rng((config.seed, index // config.same_set, SET_STREAM))
+        rng = np.random.default_rng((self.run.seed, index))
+        row = np.random.default_rng((self.run.seed, index // config.same_set, SET_STREAM))
         set_index = row.choice(len(self.sets), p=self._probability)
         image, label = self._crop(rng, set_index)
         exhaustive = self.sets[set_index].exhaustive

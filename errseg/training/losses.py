@@ -1,4 +1,10 @@
-"""Training's losses over the pixels whose label decides a class."""
+"""errseg-lite's losses over the pixels whose label decides a class.
+
+Each is a mean over what counts. Where several processes share a batch, ``mean`` averages a number
+over them, so that the mean of their losses is that of the whole batch.
+"""
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -20,8 +26,18 @@ def pixel_weights(label: Tensor, power: float) -> Tensor:
     return weights / weights.mean()
 
 
+def alone(number: Tensor) -> Tensor:
+    """Average a number over one process."""
+    return number
+
+
 def binary_loss(
-    logits: Tensor, target: Tensor, valid: Tensor, weights: Tensor, positive_weight: float
+    logits: Tensor,
+    target: Tensor,
+    valid: Tensor,
+    weights: Tensor,
+    positive_weight: float,
+    mean: Callable[[Tensor], Tensor] = alone,
 ) -> Tensor:
     """Binary cross-entropy of every class a pixel's label decides.
 
@@ -32,10 +48,16 @@ def binary_loss(
     positive = torch.tensor(positive_weight, device=logits.device)
     loss = F.binary_cross_entropy_with_logits(logits, target, reduction="none", pos_weight=positive)
     counted = valid * weights[:, None]
-    return (loss * counted).sum() / counted.sum().clamp(min=1)
+    return (loss * counted).sum() / mean(counted.sum()).clamp(min=1)
 
 
-def ranking_loss(logits: Tensor, target: Tensor, valid: Tensor, weights: Tensor) -> Tensor:
+def ranking_loss(
+    logits: Tensor,
+    target: Tensor,
+    valid: Tensor,
+    weights: Tensor,
+    mean: Callable[[Tensor], Tensor] = alone,
+) -> Tensor:
     """Cross-entropy of each right class of a pixel against all its wrong ones.
 
     Right classes don't compete: were it enough that any of them wins, a dog that is called an
@@ -49,16 +71,23 @@ def ranking_loss(logits: Tensor, target: Tensor, valid: Tensor, weights: Tensor)
     """
     right, wrong = valid & (target > 0), valid & (target == 0)
     counted = right.any(dim=1) & wrong.any(dim=1)  # (B, h, w)
-    if not counted.any():
-        return logits.sum() * 0.0
     pixels = counted.nonzero(as_tuple=True)
+    total = mean(weights[pixels].sum())
+    if not pixels[0].numel():
+        return logits.sum() * 0.0
     logits, right, wrong = (x.movedim(1, -1)[pixels] for x in (logits, right, wrong))  # (pixels, P)
     against = logits.masked_fill(~wrong, -torch.inf).logsumexp(dim=-1, keepdim=True)
     loss = (F.softplus(against - logits) * right).sum(dim=-1) / right.sum(dim=-1)
-    return (loss * weights[pixels]).sum() / weights[pixels].sum()
+    return (loss * weights[pixels]).sum() / total
 
 
-def anchor_loss(dense16: Tensor, dense32: Tensor, names: Tensor, unknown: Tensor) -> Tensor:
+def anchor_loss(
+    dense16: Tensor,
+    dense32: Tensor,
+    names: Tensor,
+    unknown: Tensor,
+    mean: Callable[[Tensor], Tensor] = alone,
+) -> Tensor:
     """Hold lite's pixel embeddings at ConSE's where no label speaks and ImageNet is confident.
 
     Else the residual, which only ever sees labelled things, calls a zebra what it has seen most.
@@ -74,4 +103,4 @@ def anchor_loss(dense16: Tensor, dense32: Tensor, names: Tensor, unknown: Tensor
     counted = unknown & (F.interpolate(confident[:, None].float(), size)[:, 0] > 0)
     taught = F.interpolate(taught, size)  # nearest
     away = 1 - (dense16 * taught).sum(dim=1)
-    return (away * counted).sum() / counted.sum().clamp(min=1)
+    return (away * counted).sum() / mean(counted.sum()).clamp(min=1)

@@ -1,10 +1,12 @@
 """Which parameters a training run changes, and at what rate."""
 
 from collections import defaultdict
+from collections.abc import Callable, Mapping
+
+from torch import nn
 
 from errseg.network.model import ERRSeg
 from errseg.network.towers import Part
-from errseg.training.config import TrainConfig
 
 TOWERS = "towers."
 
@@ -14,29 +16,25 @@ def part_of(model: ERRSeg, name: str) -> Part:
     return model.towers.part(name.removeprefix(TOWERS)) if name.startswith(TOWERS) else "head"
 
 
-def parameter_groups(model: ERRSeg, config: TrainConfig) -> list[dict]:
+def parameter_groups(
+    model: ERRSeg, rates: Mapping[Part, float], decay: Callable[[nn.Parameter], float]
+) -> list[dict]:
     """Choose what is trained, and freeze the rest.
 
-    The decoder and what the towers count with it (`Part`) at the full rate, the towers' other parts
-    at the rates that the settings have for them. No weight decay on norms, biases and embeddings.
+    Args:
+        model: any.
+        rates: relative to the run's; a part that isn't named, or has 0, is frozen.
+        decay: a parameter's weight decay.
     """
     groups = defaultdict(list)
-    rates = {
-        "head": 1.0,
-        "clip": config.clip_rate,
-        "trunk": config.trunk_rate,
-        "residual": config.residual_rate,
-        "frozen": 0.0,
-    }
     for name, parameter in model.named_parameters():
-        part = part_of(model, name)
-        parameter.requires_grad_(rates[part] > 0)
-        if rates[part] > 0:
-            decay = config.weight_decay if parameter.ndim > 1 else 0.0
-            groups[rates[part], decay].append(parameter)
+        rate = rates.get(part_of(model, name), 0.0)
+        parameter.requires_grad_(rate > 0)
+        if rate > 0:
+            groups[rate, decay(parameter)].append(parameter)
     return [
-        {"params": parameters, "factor": factor, "weight_decay": decay}
-        for (factor, decay), parameters in groups.items()
+        {"params": parameters, "factor": factor, "weight_decay": weight_decay}
+        for (factor, weight_decay), parameters in groups.items()
     ]
 
 

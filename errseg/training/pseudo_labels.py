@@ -20,7 +20,7 @@ from errseg.datasets.sets import MASK_IGNORE, SegmentationSet, samples
 from errseg.inference.photo import network_size
 from errseg.inference.predictor import Predictor
 from errseg.network.model import ERRSeg
-from errseg.training.config import TrainConfig
+from errseg.training.config import LiteRecipe
 from errseg.words.relations import broader_names, synonyms, with_synonyms
 from errseg.words.vocabulary import parse_classes
 
@@ -34,7 +34,7 @@ def write_pseudo_labels(
     sets: Iterable[SegmentationSet],
     names: Iterable[str],
     out: Path,
-    config: TrainConfig,
+    recipe: LiteRecipe,
     confidence: float,
     limit: int | None = None,
 ) -> int:
@@ -49,14 +49,14 @@ def write_pseudo_labels(
         sets: to label; those that label every pixel are passed over.
         names: of the stuff and things to look for.
         out: the set's folder is written here, its photos as links.
-        config: gives the scale of the softmax, and names held out, which are not labelled either.
+        recipe: gives the scale of the softmax, and names held out, which are not labelled either.
         confidence: share of the softmax from which on a label is taken, in [0, 1].
         limit: photos of each set.
 
     Returns:
         The number of photos.
     """
-    hidden = with_synonyms((*config.held_out, *model.config.held_out))
+    hidden = with_synonyms((*recipe.data.held_out, *model.config.held_out))
     classes = [name for name in dict.fromkeys(names) if name not in hidden]
     values = np.array(_mask_values(len(classes)))
     depth = np.uint8 if values[-1] < MASK_IGNORE else np.uint16
@@ -73,7 +73,9 @@ def write_pseudo_labels(
         for stem, (photo, label) in zip(stems, samples(sample_set, bar), strict=True):
             features = predictor.encode(photo, network_size(photo.shape[:2], model.config))
             cost = model.cost_maps(features, text).stride16
-            mask = _label(config.ranking_scale * cost, label, allowed, own, values, confidence)
+            mask = _label(
+                recipe.losses.ranking_scale * cost, label, allowed, own, values, confidence
+            )
             name = f"{sample_set.name}-{stem}"
             Image.fromarray(mask.astype(depth)).save(folder / "masks" / f"{name}.png")
             photo_file = sample_set.image_path(stem).resolve()

@@ -1,211 +1,256 @@
-"""Training, for the embedded model and the large ones alike; resumable, with a log.
+"""A training run, by either recipe: on a CPU or a GPU, alone or with others, resumable, logged."""
 
-Each step takes a batch of crops and one vocabulary: every class present in the batch, and others
-at random. As in the paper the classes present in a crop are always among the kept P, and CRM's
-picks, the hardest of the rest, fill up. The loss is a binary cross-entropy per class over the
-pixels whose label decides the class (`errseg.words.relations`).
-"""
-
+import contextlib
 import dataclasses
-import functools
 import json
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
 from errseg.checkpoints.weights import load_for_training, save_model
-from errseg.config import STRIDES, VOTES_PER_PIXEL
-from errseg.datasets.folders import load_sets
+from errseg.config import model_config
 from errseg.datasets.sets import SegmentationSet
+from errseg.device import find_precision
+from errseg.distributed import Processes
 from errseg.errors import InputError
-from errseg.network.crm import select_classes
 from errseg.network.model import ERRSeg, build_model
-from errseg.training.config import TrainConfig, check_settings
-from errseg.training.crops import CropDataset, collate
-from errseg.training.label_space import Sample
-from errseg.training.losses import anchor_loss, binary_loss, pixel_weights, ranking_loss
-from errseg.training.parameters import parameter_groups, towers_learn
-from errseg.training.vocabulary import TrainingVocabulary
+from errseg.training.ablations import with_head
+from errseg.training.checkpoint import (
+    append_to_log,
+    cut_log,
+    load_checkpoint,
+    save_checkpoint,
+    write_whole,
+)
+from errseg.training.config import (
+    LiteRecipe,
+    PublishedRecipe,
+    fits,
+    recipe_name,
+    settings_of,
+)
+from errseg.training.lite import LiteTraining
+from errseg.training.published import PublishedTraining
+from errseg.training.schedule import rate_factor
 from errseg.words.relations import synonyms
 
-CHECKPOINT = "checkpoint.pt"
-LOG = "log.jsonl"
 SETTINGS = "settings.json"
 WEIGHTS = "model.safetensors"
-STRIDE, _, COST_STRIDE, _ = STRIDES  # of the logits, and of the cost maps; so of their targets
+YOUNG = 10  # steps in which the moving average follows quickly
+OBJECTIVES = {LiteRecipe: LiteTraining, PublishedRecipe: PublishedTraining}
 
 
 def train(
-    model_name: str, data: Iterable[Path], out: Path, config: TrainConfig, workers: int = 1
+    model_name: str,
+    sets: Sequence[SegmentationSet],
+    out: Path,
+    recipe: LiteRecipe | PublishedRecipe,
+    workers: int = 1,
+    head: Sequence[str] = (),
+    processes: Processes | None = None,
 ) -> ERRSeg:
     """Train a model from its towers' public weights, or go on from the checkpoint in ``out``.
 
     Args:
-        model_name: a name of `list_models`.
-        data: folders of sets, see `errseg.training.crops`.
+        model_name: a name of `list_models`; empty for that of the weights to start from.
+        sets: photos with masks.
         out: folder for the checkpoint, the log, the settings and, at the end, the weights.
-        config: settings; a checkpoint written under others is refused.
+        recipe: settings; a checkpoint written under others is refused.
         workers: processes that read photos.
+        head: changes of the model's head, see `errseg.training.ablations.with_head`.
+        processes: those that share the work; by default this one, on the CPU.
 
     Raises:
-        InputError: there is no such model, the weights to start from are another's, it has no use
-            for a setting, no class is left to train on, the data is not as described, or the
+        InputError: there is no such model, the weights to start from are another's, the recipe is
+            not for it, no class is left to train on, the data is not as described, or the
             checkpoint is of other settings.
     """
-    sets = [sample_set for folder in data for sample_set in load_sets(folder)]
-    run = TrainingRun(_starting_model(model_name, config), sets, out, config)
+    processes = processes or Processes(torch.device("cpu"))
+    model = starting_model(model_name, recipe, head)
+    run = TrainingRun(model, sets, out, recipe, processes)
     run.resume()
     run.fit(workers)
     averaged = run.averaged()
-    save_model(averaged, out / WEIGHTS)
+    if processes.first:
+        save_model(averaged, out / WEIGHTS)
+    processes.wait()
     return averaged
 
 
-def _starting_model(name: str, config: TrainConfig) -> ERRSeg:
-    torch.manual_seed(config.seed)
-    model = load_for_training(config.start) if config.start else build_model(name)
-    if model.config.name != name:
-        raise InputError(f"{config.start} is {model.config.name}, not {name}.")
-    check_settings(config, model.config)
-    if not config.start:
-        model.towers.load_public_weights(model.config.clip_weights)
+def starting_model(
+    name: str, recipe: LiteRecipe | PublishedRecipe, head: Sequence[str] = ()
+) -> ERRSeg:
+    """Build the model that a run begins with, see `train`.
+
+    A head that is changed begins with random weights, as does any with ``fresh_head``.
+    """
+    torch.manual_seed(recipe.run.seed)
+    start = load_for_training(recipe.run.start) if recipe.run.start else None
+    if start and name and start.config.name != name:
+        raise InputError(f"{recipe.run.start} is {start.config.name}, not {name}.")
+    config = with_head(start.config if start else model_config(name), head)
+    if not fits(recipe, config.towers):
+        raise InputError(f"The {recipe_name(recipe)} recipe is not for {config.name}.")
+    if start and config == start.config and not recipe.run.fresh_head:
+        return start
+    torch.manual_seed(recipe.run.seed)  # whatever was loaded, a fresh head is the same
+    model = build_model(config)
+    if start is None:
+        model.towers.load_public_weights(config.clip_weights)
+    else:
+        model.towers.load_state_dict(start.towers.state_dict())
+        model.towers.take_metadata(start.towers.metadata())
     return model
 
 
 class TrainingRun:
     """The state of one run: model, optimiser, moving average and step."""
 
-    def __init__(self, model: ERRSeg, sets: list[SegmentationSet], out: Path, config: TrainConfig):
-        torch.manual_seed(config.seed)
-        self.config, self.out, self.step, self.model = config, out, 0, model
-        self.data = CropDataset(sets, config)
-        self.classes = TrainingVocabulary(model, self.data.space, config)
-        groups = parameter_groups(model, config)
-        self.towers_learn = towers_learn(model)
-        self.trained = [p for group in groups for p in group["params"]]
-        self.optimizer = torch.optim.AdamW(groups, lr=config.rate)
-        self.average = [p.detach().clone() for p in self.trained] if config.average else None
+    def __init__(
+        self,
+        model: ERRSeg,
+        sets: Sequence[SegmentationSet],
+        out: Path,
+        recipe: LiteRecipe | PublishedRecipe,
+        processes: Processes,
+    ):
+        run, parts = recipe.run, processes.count * recipe.run.accumulate
+        if run.batch % parts:
+            raise InputError(
+                f"A batch of {run.batch} can't be shared by {processes.count} processes in "
+                f"{run.accumulate} parts; give a multiple of {parts}."
+            )
+        self.recipe, self.out, self.processes, self.step = recipe, out, processes, 0
+        self.sets = {s.name: len(s.training) for s in sets}
+        self.model = model.to(processes.device)
+        torch.manual_seed(run.seed)
+        self.objective = OBJECTIVES[type(recipe)](self.model, sets, recipe, processes)
+        groups = self.objective.groups()
+        self.trained = [parameter for group in groups for parameter in group["params"]]
+        self.optimizer = torch.optim.AdamW(groups, lr=recipe.optimiser.rate)
+        self.average = None
+        if recipe.optimiser.average:
+            self.average = [parameter.detach().clone() for parameter in self.trained]
+        self._compute_in(find_precision(run.precision, processes.device))
+        self._parallel = self.objective
+        if processes.count > 1:
+            self._parallel = DistributedDataParallel(
+                self.objective,
+                broadcast_buffers=False,
+                find_unused_parameters=True,  # of a head that an ablation leaves out, say
+            )
+        # Every process drops other paths; all began with the same weights.
+        torch.manual_seed(run.seed + processes.rank)
+
+    def _compute_in(self, dtype: torch.dtype) -> None:
+        self.dtype = dtype
+        # Gradients in float16 would vanish; those in bfloat16 don't.
+        half = dtype == torch.float16
+        self.scaler = torch.amp.GradScaler(self.processes.device.type, enabled=half)
 
     def fit(self, workers: int) -> None:
         """Run the steps that are left."""
-        config = self.config
+        run, first = self.recipe.run, self.processes.first
         self.out.mkdir(parents=True, exist_ok=True)
-        settings = {"model": self.model.config.name, **dataclasses.asdict(config)}
-        (self.out / SETTINGS).write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
-        loader = DataLoader(
-            Subset(self.data, range(self.step * config.batch, len(self.data))),
-            config.batch,
-            num_workers=workers,
-            collate_fn=collate,
-            generator=torch.Generator(),  # the global one is the network's, saved with it
+        if first:
+            settings = {"model": self.model.config.name, **settings_of(self.recipe)}
+            settings["head"] = dataclasses.asdict(self.model.config.head)
+            text = json.dumps(settings, indent=1) + "\n"
+            write_whole(self.out / SETTINGS, lambda path: path.write_text(text, encoding="utf-8"))
+        progress = tqdm(
+            zip(*[iter(self._loader(workers))] * run.accumulate, strict=True),
+            initial=self.step,
+            total=run.steps,
+            unit="step",
+            disable=not first,
         )
-        progress = tqdm(loader, initial=self.step, total=config.steps, unit="step")
-        for batch in progress:
+        for parts in progress:
             started = time.perf_counter()
-            losses = self.take_step(*batch)
+            losses = self.take_step(parts)
             losses["seconds"] = time.perf_counter() - started
             progress.set_postfix({name: f"{value:.3f}" for name, value in losses.items()})
-            with (self.out / LOG).open("a", encoding="utf-8") as log:
-                log.write(json.dumps({"step": self.step, **losses}) + "\n")
-            if self.step % config.save_every == 0 or self.step == config.steps:
+            if first:
+                append_to_log(self.out, {"step": self.step, **losses})
+            if self.step % run.save_every == 0 or self.step == run.steps:
                 self.save()
 
-    def take_step(self, images: Tensor, samples: list[Sample]) -> dict[str, float]:
-        """Take one optimisation step on a batch and return its losses."""
-        self.model.train()
-        self.model.towers.eval()  # statistics stay as at inference
+    def _loader(self, workers: int) -> DataLoader:
+        """Load this process's share of the steps that are left, part by part."""
+        run, share = self.recipe.run, self.recipe.run.batch // self.processes.count
+        crops = [
+            step * run.batch + self.processes.rank * share + place
+            for step in range(self.step, run.steps)
+            for place in range(share)
+        ]
+        return DataLoader(
+            Subset(self.objective.data, crops),
+            share // run.accumulate,
+            num_workers=workers,
+            collate_fn=self.objective.collate,
+            generator=torch.Generator(),  # the global one is the network's, saved with it
+        )
+
+    def take_step(self, parts: Sequence) -> dict[str, float]:
+        """Take one optimisation step on this process's batches; return the losses of all."""
+        self.objective.learn()
         self._set_rate()
-        with torch.autocast(self.model.device.type, torch.bfloat16, self.config.bfloat16):
-            losses = self.losses(images, samples)
         self.optimizer.zero_grad(set_to_none=True)
-        sum(losses.values()).backward()
-        nn.utils.clip_grad_norm_(self.trained, self.config.clip_gradient)
-        self.optimizer.step()
+        sums: dict[str, torch.Tensor] = {}
+        for place, part in enumerate(parts, start=1):
+            # Processes share gradients once a step, with the last part's.
+            waits = place < len(parts) and self.processes.count > 1
+            with self._parallel.no_sync() if waits else contextlib.nullcontext():
+                with torch.autocast(
+                    self.model.device.type, self.dtype, self.dtype != torch.float32
+                ):
+                    losses = self._parallel(part, self.step)
+                self.scaler.scale(sum(losses.values()) / len(parts)).backward()
+            for name, loss in losses.items():
+                sums[name] = sums.get(name, 0) + loss.detach() / len(parts)
+        means = self.processes.mean(torch.stack(list(sums.values()))).tolist()
+        if not all(map(math.isfinite, means)):
+            raise InputError(
+                f"The loss of step {self.step + 1} is no number; a lower rate than "
+                f"{self.recipe.optimiser.rate} may help. The last checkpoint is as it was."
+            )
+        self._update()
+        return dict(zip(sums, means, strict=True))
+
+    def _update(self) -> None:
+        optimiser = self.recipe.optimiser
+        if optimiser.clip_gradient:
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.trained, optimiser.clip_gradient)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
         self.step += 1
         if self.average is not None:
             # A young average follows quickly, so that it never remembers the start.
-            decay = min(self.config.average, self.step / (self.step + 10))
+            decay = min(optimiser.average, self.step / (self.step + YOUNG))
             torch._foreach_lerp_(self.average, [p.detach() for p in self.trained], 1 - decay)
-        return {name: loss.item() for name, loss in losses.items()}
-
-    def losses(self, images: Tensor, samples: list[Sample]) -> dict[str, Tensor]:
-        """Compute the losses of one batch: ``cost``, and ``logits`` once the decoder trains."""
-        config, device = self.config, self.model.device
-        rng = np.random.default_rng((config.seed, self.step))
-        vocabulary, always = self.classes.draw(samples, rng)
-        text = self.classes.embed(self.model, vocabulary, rng)
-        features = self.model.encode_image(images.to(device), self.towers_learn)
-        aligned = features.aligned16 if self.towers_learn else features.dense16
-        losses, every = {}, [vocabulary] * len(samples)
-        if config.cost_loss:
-            cost = torch.einsum("bchw,tc->bthw", aligned, text)
-            logits = config.cost_scale * cost - config.cost_offset
-            loss = self._loss(logits, config.ranking_scale * cost, samples, every, COST_STRIDE)
-            losses["cost"] = config.cost_loss * loss
-        if config.anchor:
-            label = torch.stack([_at_stride(s.label, COST_STRIDE) for s in samples])
-            names = self.model.towers.imagenet_names
-            seen = aligned, features.dense32
-            losses["anchor"] = config.anchor * anchor_loss(*seen, names, label.to(device) < 0)
-        if self.step >= config.cost_steps:
-            select = functools.partial(select_classes, always=always.to(device))
-            out = self.model.decode(
-                features, text, config.kept_classes, VOTES_PER_PIXEL, select=select
-            )
-            kept = [[vocabulary[i] for i in places] for places in out.kept.tolist()]
-            losses["logits"] = self._loss(out.kept_logits, out.kept_logits, samples, kept, STRIDE)
-        return losses
-
-    def _loss(
-        self,
-        logits: Tensor,
-        ranking: Tensor,
-        samples: list[Sample],
-        asked: list[list[str]],
-        stride: int,
-    ) -> Tensor:
-        """Binary cross-entropy per class asked (calibrates), plus one between classes (ranks)."""
-        config, rows = self.config, []
-        for sample, words in zip(samples, asked, strict=True):
-            label = _at_stride(sample.label, stride)
-            target = self.data.space.targets(label, words, sample, self.classes.unsafe(words))
-            rows.append((*target, pixel_weights(label, config.balance_power)))
-        target, valid, weights = (
-            torch.stack(parts).to(self.model.device) for parts in zip(*rows, strict=True)
-        )
-        if config.ignored_is_negative:
-            valid = torch.ones_like(valid)
-        loss = binary_loss(logits.float(), target, valid, weights, config.positive_weight)
-        if config.ranking:
-            loss = loss + config.ranking * ranking_loss(ranking.float(), target, valid, weights)
-        return loss
 
     def _set_rate(self) -> None:
-        """Cosine schedule with a linear warm-up; again from its start when the decoder joins."""
-        config = self.config
-        start, end = 0, config.cost_steps
-        if self.step >= end:
-            start, end = end, config.steps
-        warm = min(1.0, (self.step - start + 1) / max(config.warm_up, 1))
-        cosine = 0.5 * (1 + math.cos(math.pi * (self.step - start) / (end - start)))
+        optimiser = self.recipe.optimiser
+        start, end = self.objective.stage(self.step)
+        rate = optimiser.rate * rate_factor(self.step - start, end - start, optimiser)
         for group in self.optimizer.param_groups:
-            group["lr"] = config.rate * group["factor"] * warm * cosine
+            group["lr"] = rate * group["factor"]
 
     def averaged(self) -> ERRSeg:
-        """Return a model with the moving average of the weights, in evaluation mode.
+        """Return a model with the moving average of the weights, in evaluation mode, on the CPU.
 
         It knows whose masks this run and those before it saw, and what was held out of them all.
         """
         config = self.model.config
-        words = self.classes.seen_words().union(config.towers.trained_words)
-        held_out = sorted({*config.held_out, *self.config.held_out})
+        words = self.objective.seen_words().union(config.towers.trained_words)
+        held_out = sorted({*config.held_out, *self.recipe.data.held_out})
         unseen = tuple(name for name in held_out if not synonyms(name) & words)
         towers = config.towers.with_trained_words(sorted(words))
         model = build_model(dataclasses.replace(config, towers=towers, held_out=unseen))
@@ -217,38 +262,67 @@ class TrainingRun:
 
     def save(self) -> None:
         """Write the checkpoint, replacing the last one only when it is whole."""
-        partial = self.out / (CHECKPOINT + ".partial")
-        state = {
-            "settings": dataclasses.asdict(self.config),
-            "step": self.step,
-            "trained": [p.detach() for p in self.trained],
-            "average": self.average,
-            "optimizer": self.optimizer.state_dict(),
-            "random": torch.get_rng_state(),
-        }
-        torch.save(state, partial)
-        partial.replace(self.out / CHECKPOINT)
+        random = self.processes.gather(_random_states())
+        if self.processes.first:
+            state = {
+                "settings": self._identity(),
+                "step": self.step,
+                "trained": [parameter.detach() for parameter in self.trained],
+                "average": self.average,
+                "optimizer": self.optimizer.state_dict(),
+                "scaler": self.scaler.state_dict(),
+                "precision": str(self.dtype).removeprefix("torch."),
+                "random": random,
+            }
+            save_checkpoint(self.out, state)
+        self.processes.wait()
 
     def resume(self) -> None:
-        """Go on from the folder's checkpoint, if any; other settings are an `InputError`."""
-        path = self.out / CHECKPOINT
-        if not path.exists():
+        """Go on from the folder's checkpoint, if any.
+
+        Raises:
+            InputError: it was written under other settings, of another head or on other photos.
+        """
+        state = load_checkpoint(self.out)
+        if state is None:
+            if self.processes.first:
+                cut_log(self.out, 0)
             return
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        ours = dataclasses.asdict(self.config).items()
-        if other := [k for k, v in ours if state["settings"].get(k) != v]:
+        saved = state["settings"]
+        if other := [name for name, value in self._identity().items() if saved.get(name) != value]:
             raise InputError(
-                f"{path} was written under other settings ({', '.join(other)}); "
-                "give those, or another folder."
+                f"The checkpoint in {self.out} was written under other settings "
+                f"({', '.join(other)}); give those, or another folder."
             )
         with torch.no_grad():
-            for parameter, saved in zip(self.trained, state["trained"], strict=True):
-                parameter.copy_(saved)
-        self.average, self.step = state["average"], state["step"]
+            for parameter, tensor in zip(self.trained, state["trained"], strict=True):
+                parameter.copy_(tensor)
+        if self.average is not None:
+            self.average = [tensor.to(self.model.device) for tensor in state["average"]]
+        self.step = state["step"]
         self.optimizer.load_state_dict(state["optimizer"])
-        torch.set_rng_state(state["random"])
+        self._compute_in(getattr(torch, state["precision"]))  # whatever "auto" is today
+        self.scaler.load_state_dict(state["scaler"])
+        if len(state["random"]) == self.processes.count:
+            _set_random_states(state["random"][self.processes.rank])
+        if self.processes.first:
+            cut_log(self.out, self.step)
+
+    def _identity(self) -> dict:
+        """What a run's checkpoint belongs to."""
+        head = dataclasses.asdict(self.model.config.head)
+        return {**settings_of(self.recipe), "head": head, "photos": self.sets}
 
 
-def _at_stride(label: Tensor, stride: int) -> Tensor:
-    """Thin a label map (S, S) out to the middles of a grid's cells."""
-    return label[stride // 2 :: stride, stride // 2 :: stride]
+def _random_states() -> dict[str, torch.Tensor]:
+    """Save the generators that dropped paths and channels are drawn from."""
+    states = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states["cuda"] = torch.cuda.get_rng_state()
+    return states
+
+
+def _set_random_states(states: dict[str, torch.Tensor]) -> None:
+    torch.set_rng_state(states["cpu"])
+    if "cuda" in states and torch.cuda.is_available():
+        torch.cuda.set_rng_state(states["cuda"])
