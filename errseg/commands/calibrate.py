@@ -3,14 +3,14 @@
 import argparse
 from pathlib import Path
 
-from errseg.commands.options import add_shared, positive
+from errseg.commands.options import add_data_options, add_shared, asked_sets, positive
 
 HELP = "make a model's scores mean something"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``calibrate``."""
-    add_shared(parser, "--data", "--sets")
+    add_data_options(parser)
     parser.add_argument(
         "--photos",
         type=positive,
@@ -34,10 +34,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> str:
     """Fit a model's scores to how often they are right, and advise a threshold."""
     from errseg.checkpoints.stored_config import check_weights_ending
-    from errseg.datasets.folders import load_sets
 
     check_weights_ending(args.out)
-    sets = load_sets(args.data, args.sets)
+    sets = asked_sets(args)
 
     from errseg.checkpoints.weights import load_for_training, save_model
     from errseg.device import find_device

@@ -5,9 +5,11 @@ import json
 from pathlib import Path
 
 from errseg.commands.options import (
+    add_data_options,
     add_question_options,
     add_shared,
     asked_options,
+    asked_sets,
     check_writable,
     kept_on_failure,
     positive,
@@ -19,7 +21,7 @@ HELP = "measure a model on photos with masks"
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``evaluate``."""
-    add_shared(parser, "--data", "--sets")
+    add_data_options(parser)
     parser.add_argument("--limit", type=positive, metavar="N", help="photos of each set")
     parser.add_argument(
         "--without-crm",
@@ -35,11 +37,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> str:
     """Measure a model on the validation photos of sets."""
-    from errseg.datasets.folders import load_sets
-
     if args.json is not None:
         check_writable(args.json)
-    sets = load_sets(args.data, args.sets)
+    sets = asked_sets(args)
 
     from errseg.checkpoints.weights import load_model
     from errseg.device import find_device

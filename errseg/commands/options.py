@@ -7,10 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from math import inf
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from errseg.device import AUTOMATIC, check_precision
 from errseg.errors import InputError
 from errseg.options import Options, knobs
+
+if TYPE_CHECKING:
+    from errseg.datasets.sets import SegmentationSet
 
 DEFAULT_MODEL = "errseg-lite"
 
@@ -58,6 +62,61 @@ def add_question_options(parser: argparse.ArgumentParser, *names: str, **default
             kind = {"action": argparse.BooleanOptionalAction}
         option = "--" + name.replace("_", "-")
         parser.add_argument(option, default=default, help=f"{knob.help} ({own})", **kind)
+
+
+def add_data_options(parser: argparse.ArgumentParser, several: bool = False) -> None:
+    """Add the options that say which photos with masks to take, for `asked_sets`.
+
+    Args:
+        parser: a command's.
+        several: whether ``--data`` takes more than one folder.
+    """
+    from errseg.datasets.benchmarks import DATASETS, FOLDER
+
+    group = parser.add_argument_group(
+        "photos with masks", "either folders of sets in this project's layout, or a data set"
+    )
+    count = {"nargs": "+"} if several else {}
+    group.add_argument(
+        "--data", type=Path, metavar="DIR", help="folder with one folder per set", **count
+    )
+    group.add_argument("--sets", type=names, metavar="A,B", help="only these sets")
+    group.add_argument(
+        "--dataset",
+        choices=DATASETS,
+        metavar="NAME",
+        help=f"{', '.join(DATASETS)}; each in the layout that it is published in, and {FOLDER} "
+        "in this project's",
+    )
+    group.add_argument("--root", type=Path, metavar="DIR", help="where --dataset lies")
+
+
+def asked_sets(args: argparse.Namespace) -> list["SegmentationSet"]:
+    """Return the sets of photos that a command was given; the photos stay on disk.
+
+    Raises:
+        InputError: it was given none, or two ways at once, or they aren't there as they should be.
+    """
+    from errseg.datasets.benchmarks import FOLDER, open_dataset
+    from errseg.datasets.folders import load_sets
+
+    if (args.data is None) == (args.dataset is None):
+        raise InputError("Give either --data DIR, or --dataset NAME with --root DIR.")
+    if (args.root is None) != (args.dataset is None):
+        raise InputError("--dataset NAME and --root DIR go together: what it is, and where it is.")
+    if args.data is not None:
+        if not isinstance(args.data, list):
+            return load_sets(args.data, args.sets)
+        found = [s for folder in args.data for s in load_sets(folder)]
+        chosen = found if args.sets is None else [s for s in found if s.name in args.sets]
+        if missing := set(args.sets or ()) - {s.name for s in chosen}:
+            raise InputError(f"No folder of --data has a set named {', '.join(sorted(missing))}.")
+        return chosen
+    if args.sets is None:
+        return open_dataset(args.dataset, args.root)
+    if args.dataset != FOLDER:
+        raise InputError(f"--sets chooses among folders; {args.dataset} is one set.")
+    return load_sets(args.root, args.sets)
 
 
 def asked_options(args: argparse.Namespace) -> Options:

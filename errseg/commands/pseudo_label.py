@@ -3,15 +3,17 @@
 import argparse
 from pathlib import Path
 
-from errseg.commands.options import add_shared, amount, names, positive
+from errseg.commands.options import add_data_options, amount, asked_sets, names, positive
 from errseg.errors import InputError
 
+NAMES_OF = ("coco_stuff", "coco_panoptic")  # the sets that errseg-lite's names were of
+NAMES_FOR_DATASET = "coco171"
 HELP = "let a model label what people left, to train further on it"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    add_shared(parser, "--data", "--sets")
+    add_data_options(parser)
     parser.add_argument(
         "--model", required=True, metavar="NAME|PATH", help="the teacher: a name or weights"
     )
@@ -21,9 +23,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--names-of",
         type=names,
-        default=("coco_stuff", "coco_panoptic"),
         metavar="A,B",
-        help="sets whose names are looked for (coco_stuff,coco_panoptic)",
+        help="sets of --data, or vocabularies, whose names are looked for "
+        f"({','.join(NAMES_OF)}; for --dataset {NAMES_FOR_DATASET})",
     )
     parser.add_argument(
         "--sure",
@@ -41,12 +43,30 @@ def run(args: argparse.Namespace) -> str:
         raise InputError(f"--sure is a share from 0 to 1, not {args.sure:g}.")
 
     from errseg.checkpoints.weights import load_model
-    from errseg.datasets.folders import load_sets
     from errseg.training.config import LITE
     from errseg.training.pseudo_labels import write_pseudo_labels
 
-    looked_for = load_sets(args.data, args.names_of)
-    classes = [name for sample_set in looked_for for name in sample_set.class_names]
-    model, sets = load_model(args.model), load_sets(args.data, args.sets)
+    sets = asked_sets(args)
+    classes = _names(args.names_of, args.data)
+    model = load_model(args.model)
     photos = write_pseudo_labels(model, sets, classes, args.out, LITE, args.sure, args.limit)
     return f"Labelled {photos:,} photos in {args.out}."
+
+
+def _names(sources: tuple[str, ...] | None, data: Path | None) -> list[str]:
+    """Gather the names of vocabularies, and of sets of a folder."""
+    from errseg.datasets.folders import load_sets
+    from errseg.words.vocabulary import load_vocabulary, named_vocabularies
+
+    found = []
+    for source in sources or (NAMES_OF if data else (NAMES_FOR_DATASET,)):
+        if source in named_vocabularies():
+            found += load_vocabulary(source).names
+        elif data is None:
+            raise InputError(
+                f"--names-of: there is no vocabulary {source}; there are "
+                f"{', '.join(named_vocabularies())}."
+            )
+        else:
+            found += load_sets(data, [source])[0].class_names
+    return found

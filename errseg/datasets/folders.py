@@ -22,6 +22,7 @@ from errseg.datasets.sets import BACKGROUND_NAME, MASK_IGNORE, SegmentationSet
 from errseg.errors import InputError
 from errseg.words.relations import plain_name
 
+CLASSES_FILE = "classes.json"
 SET_FILE = "set.json"
 LARGEST_INDEX = 65_534  # in masks of 16 bits
 
@@ -37,7 +38,7 @@ def load_sets(root: Path | str, names: Iterable[str] | None = None) -> list[Segm
     root = Path(root)
     if not root.is_dir():
         raise InputError(f"There is no data folder {root}.")
-    found = sorted(path.parent.name for path in root.glob("*/classes.json"))
+    found = sorted(path.parent.name for path in root.glob(f"*/{CLASSES_FILE}"))
     if not found:
         raise InputError(f"{root} holds no sets: a set is a folder with a classes.json in it.")
     chosen = found if names is None else list(names)
@@ -45,15 +46,20 @@ def load_sets(root: Path | str, names: Iterable[str] | None = None) -> list[Segm
         raise InputError(
             f"{root} has no set named {', '.join(unknown)}; it has {', '.join(found)}."
         )
-    return [_load_set(root / name) for name in chosen]
+    return [load_set(root / name) for name in chosen]
 
 
-def _load_set(folder: Path) -> SegmentationSet:
-    classes = _read_classes(folder / "classes.json")
+def load_set(folder: Path) -> SegmentationSet:
+    """Read the lists and classes of one set; the photos stay on disk.
+
+    Raises:
+        InputError: A folder or file is missing or isn't as described at the top of this file.
+    """
+    classes = _read_classes(folder / CLASSES_FILE)
     if has_background := classes.get(0) == BACKGROUND_NAME:
         del classes[0]
     if not classes:
-        raise InputError(f"{folder / 'classes.json'} names no class.")
+        raise InputError(f"{folder / CLASSES_FILE} names no class.")
     photos = by_stem(folder / "images", PHOTO_ENDINGS, "photos")
     masks = by_stem(folder / "masks", MASK_ENDINGS, "masks")
     if not photos:
@@ -65,13 +71,14 @@ def _load_set(folder: Path) -> SegmentationSet:
         raise InputError(f"The set {folder} has no validation.txt (it may be empty).")
     validation = set(read_list(listing, photos))
     return SegmentationSet(
-        name=folder.name,
+        name=folder.resolve().name,
         folder=folder,
         files={stem: (f"images/{photos[stem]}", f"masks/{masks[stem]}") for stem in photos},
         classes=classes,
         has_background=has_background,
         training=tuple(sorted(photos.keys() - validation)),
         validation=tuple(sorted(validation)),
+        may_lack_classes=not has_background,  # if 0 were the background, 255 would be no class
         **_read_description(folder / SET_FILE, tuple(classes.values())),
     )
 

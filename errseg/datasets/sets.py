@@ -40,6 +40,8 @@ class SegmentationSet:
     read_mask: Callable[[Path], np.ndarray] = read_index_mask  # file -> (H, W) mask values
     kept_classes: int | None = None  # the P that the paper takes for this benchmark (Table XIII)
     published_names: tuple[str, ...] = ()  # a benchmark's own spelling of its T class names
+    # Whether a mask of 0 and 255 alone is one without classes; else it's taken for black and white.
+    may_lack_classes: bool = True
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -111,9 +113,7 @@ class SegmentationSet:
         values = np.flatnonzero(counts)
         inside = values[values < len(self._known)]
         unknown = values[len(inside) :].tolist() + inside[~self._known[inside]].tolist()
-        listed = set(values.tolist())
-        # With a background and 255 ignored, black and white would teach that nothing is anywhere.
-        if listed == BLACK_AND_WHITE and (unknown or (self.has_background and 255 in self.ignored)):
+        if set(values.tolist()) == BLACK_AND_WHITE and (unknown or not self.may_lack_classes):
             raise InputError(
                 f"{path} holds only 0 and 255 and looks like a black-and-white mask; masks hold "
                 f"class indices, here {some([f'{v} for {n}' for v, n in self.classes.items()])}."

@@ -16,7 +16,8 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from errseg.datasets.folders import SET_FILE
-from errseg.datasets.sets import MASK_IGNORE, SegmentationSet, samples
+from errseg.datasets.sets import MASK_IGNORE, SegmentationSet, samples, with_photos
+from errseg.errors import InputError
 from errseg.inference.photo import network_size
 from errseg.inference.predictor import Predictor
 from errseg.network.model import ERRSeg
@@ -55,18 +56,25 @@ def write_pseudo_labels(
 
     Returns:
         The number of photos.
+
+    Raises:
+        InputError: no set leaves pixels unlabelled and has training photos, or there are no names.
     """
     hidden = with_synonyms((*recipe.data.held_out, *model.config.held_out))
     classes = [name for name in dict.fromkeys(names) if name not in hidden]
-    values = np.array(_mask_values(len(classes)))
-    depth = np.uint8 if values[-1] < MASK_IGNORE else np.uint16
+    chosen = [s for s in sets if not s.exhaustive]
+    if not chosen:
+        raise InputError("Each of the chosen sets labels every pixel already.")
+    chosen = with_photos(chosen, "training")
     predictor = Predictor(model)
     text, _ = predictor.embed(parse_classes(classes), expand=False)
+    values = np.array(_mask_values(len(classes)))
+    depth = np.uint8 if values[-1] < MASK_IGNORE else np.uint16
     folder = out / FOLDER
     for part in ("images", "masks"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     photos = 0
-    for sample_set in (s for s in sets if not s.exhaustive):
+    for sample_set in chosen:
         allowed, own = _allowed(sample_set, classes), _own(sample_set, classes, values)
         stems = sample_set.training[:limit]
         bar = tqdm(stems, sample_set.name, unit="photo", leave=False)
