@@ -7,8 +7,8 @@
     VOC2012/ImageSets/Segmentation/{train,val}.txt
     VOC2012/SegmentationClassAug/*.png              with trainaug.txt beside train.txt: trained on
 
-For ``voc20`` the background is none of the classes, and isn't measured. In ``voc21`` it is a class named background, the last, as the
-published evaluations with background have it.
+For ``voc20`` the background is none of the classes, and isn't measured. In ``voc21`` it is a class
+named background, the last, as the published evaluations with background have it.
 """
 
 from dataclasses import replace
