@@ -5,7 +5,7 @@
     ADEChallengeData2016/{images,annotations}/{training,validation}    values 1 to 150, 0 ignored
     ADE20K_2021_17_01/images/ADE/{training,validation}/**/X.jpg        X_seg.png beside it
 
-In the full set's masks red and green hold a class's place in a list of thousands, of which 847
+In the full set's masks red and green hold the id of a class in a list of thousands, of which 847
 count and the others are ignored. The published figures are of photos and masks whose shorter side
 is 512 px at most, which MaskFormer's preparation writes to ``images_detectron2`` and
 ``annotations_detectron2``; those are read where they are, else the photos as they come.
@@ -15,8 +15,9 @@ import os
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
-from errseg.datasets.files import by_stem, open_image
+from errseg.datasets.files import by_stem, mask_image, open_image
 from errseg.datasets.layouts import Benchmark, Files, read_values
 from errseg.datasets.sets import SegmentationSet
 from errseg.errors import InputError
@@ -83,8 +84,8 @@ def read_ade847(root: Path | str) -> SegmentationSet:
     )
 
 
-def read_full_mask(path: Path) -> np.ndarray:
-    """Read a ``_seg.png`` of the full set: places in its list of classes, (H, W) int32.
+def read_full_mask(path: Path) -> Image.Image:
+    """Read a ``_seg.png`` of the full set: ids of its list of classes.
 
     Raises:
         InputError: it is no RGB image.
@@ -93,7 +94,7 @@ def read_full_mask(path: Path) -> np.ndarray:
         if mask.mode not in ("RGB", "RGBA"):
             raise InputError(f"{path} must be an RGB image, but its mode is {mask.mode}.")
         red, green = np.moveaxis(np.asarray(mask), -1, 0)[:2].astype(np.int32)
-    return red // 10 * 256 + green
+    return mask_image(red // 10 * 256 + green, path)
 
 
 def _beside(home: Path, part: str) -> Files:

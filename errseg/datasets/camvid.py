@@ -16,8 +16,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
-from errseg.datasets.files import PHOTO_ENDINGS, open_image, read_text, some
+from errseg.datasets.files import PHOTO_ENDINGS, mask_image, open_image, read_text, some
 from errseg.datasets.layouts import Benchmark, read_values
 from errseg.datasets.sets import SegmentationSet
 from errseg.errors import InputError
@@ -60,8 +61,8 @@ def read_camvid(root: Path | str) -> SegmentationSet:
     return CAMVID.make(home, parts["train"], validation, classes, **fields)
 
 
-def read_colours(path: Path, values: Mapping[tuple[int, int, int], int]) -> np.ndarray:
-    """Read a mask in colours, (H, W) uint8.
+def read_colours(path: Path, values: Mapping[tuple[int, int, int], int]) -> Image.Image:
+    """Read a mask in colours.
 
     Args:
         path: the mask.
@@ -81,7 +82,7 @@ def read_colours(path: Path, values: Mapping[tuple[int, int, int], int]) -> np.n
         raise InputError(
             f"{path} holds the colour {red} {green} {blue}, for which {COLOURS} has no name."
         )
-    return np.array([known[code] for code in order.tolist()], np.uint8)[places]
+    return mask_image(np.array([known[code] for code in order.tolist()])[places], path)
 
 
 def _values_of_colours(path: Path, groups: Mapping) -> dict[tuple[int, int, int], int]:

@@ -19,6 +19,7 @@ PHOTO_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 MASK_ENDINGS = (".png", ".tif", ".tiff", ".bmp")
 INDEX_MODES = ("1", "L", "P", "I;16", "I;16B", "I")
 """Pillow's modes that can hold an index: of 1 or 8 bits, of a palette, of 16 bits."""
+BYTE = 256  # values that 8 bits can hold
 STRETCHED = {"L;2": 85, "L;4": 17}
 """Greys of 2 and 4 bits, which Pillow stretches to 0..255 as it reads them, and by how much."""
 
@@ -112,11 +113,11 @@ def open_image(path: Path) -> Iterator[Image.Image]:
         raise InputError(f"{path} can't be read as an image.") from error
 
 
-def read_index_mask(path: Path) -> np.ndarray:
+def read_index_mask(path: Path) -> Image.Image:
     """Read a mask that holds one index a pixel, as a palette image or as grey of 1 to 16 bits.
 
     Returns:
-        (H, W) uint8 as stored, or int32 where there are more bits.
+        The indices, see `mask_image`.
 
     Raises:
         InputError: it is no such mask.
@@ -127,7 +128,18 @@ def read_index_mask(path: Path) -> np.ndarray:
                 f"{path} must be an index map of 8 or 16 bits, but its mode is {mask.mode}."
             )
         packing = mask.tile[0][3] if mask.tile else None  # how the file packs its pixels
-        values = np.asarray(mask)
-        if stretch := STRETCHED.get(packing if isinstance(packing, str) else ""):
-            return values // np.uint8(stretch)
-        return values.astype(np.uint8 if mask.mode in ("1", "L", "P") else np.int32, copy=False)
+        stretch = STRETCHED.get(packing if isinstance(packing, str) else "", 1)
+        if mask.mode == "L" and stretch == 1:
+            return mask.copy()
+        return mask_image(np.asarray(mask).astype(np.int32) // stretch, path)
+
+
+def mask_image(values: np.ndarray, path: Path) -> Image.Image:
+    """Turn mask values (H, W) into an image: mode "L" where they fit 8 bits, else "I".
+
+    Raises:
+        InputError: a value is below 0; the message names the file.
+    """
+    if values.min(initial=0) < 0:
+        raise InputError(f"{path} holds the value {values.min()}; values begin at 0.")
+    return Image.fromarray(values.astype(np.uint8 if values.max(initial=0) < BYTE else np.int32))

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
-from errseg.datasets.files import by_stem, read_index_mask
+from errseg.datasets.files import by_stem, mask_image, read_index_mask
 from errseg.datasets.layouts import Benchmark, read_values
 from errseg.datasets.sets import MASK_IGNORE, SegmentationSet
 from errseg.errors import InputError
@@ -83,8 +84,8 @@ def read_context459(root: Path | str) -> SegmentationSet:
     return _read(CONTEXT459, root, layouts)
 
 
-def read_label_map(path: Path) -> np.ndarray:
-    """Read the LabelMap of a ``.mat`` file, (H, W) int32.
+def read_label_map(path: Path) -> Image.Image:
+    """Read the LabelMap of a ``.mat`` file, a mask's values.
 
     Raises:
         InputError: scipy is missing, or the file holds no LabelMap.
@@ -96,7 +97,9 @@ def read_label_map(path: Path) -> np.ndarray:
     try:
         values = np.asarray(loadmat(path, variable_names=["LabelMap"])["LabelMap"])
         if values.ndim == 2 and np.issubdtype(values.dtype, np.number):
-            return values.astype(np.int32)
+            return mask_image(values.astype(np.int32), path)
+    except InputError:
+        raise
     except (OSError, KeyError, ValueError, TypeError, NotImplementedError) as error:
         raise InputError(f"{path} can't be read as a .mat file with a LabelMap.") from error
     raise InputError(f"{path} has a LabelMap that is no array of H x W numbers.")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from errseg.datasets.files import open_image, read_index_mask, some
+from errseg.datasets.files import BYTE, open_image, read_index_mask, some
 from errseg.errors import InputError
 from errseg.upright import upright_rgb
 from errseg.words.vocabulary import ClassPrompt, Vocabulary, parse_classes
@@ -17,7 +17,6 @@ IGNORE, MASK_IGNORE = -1, 255  # label and mask value of a pixel that says nothi
 BACKGROUND = -2
 """Label of a pixel that holds none of the names its set lists, and may hold any other."""
 BACKGROUND_NAME = "background"
-BYTE = 256  # values that a mask of 8 bits can hold
 BLACK_AND_WHITE = {0, 255}
 
 
@@ -37,7 +36,7 @@ class SegmentationSet:
     paste: bool = False  # whether training may paste its things, cut out whole, onto other photos
     not_pasted: tuple[str, ...] = ()  # names that it may not: masks without what stands on them
     ignored: frozenset[int] = frozenset({MASK_IGNORE})  # mask values that say nothing
-    read_mask: Callable[[Path], np.ndarray] = read_index_mask  # file -> (H, W) mask values
+    read_mask: Callable[[Path], Image.Image] = read_index_mask  # as `mask_image` has them
     kept_classes: int | None = None  # the P that the paper takes for this benchmark (Table XIII)
     published_names: tuple[str, ...] = ()  # a benchmark's own spelling of its T class names
     # Whether a mask of 0 and 255 alone is one without classes; else it's taken for black and white.
@@ -136,15 +135,9 @@ def open_mask(sample_set: SegmentationSet, stem: str) -> Image.Image:
         InputError: the mask can't be read, or holds values that the set neither names nor ignores.
     """
     path = sample_set.mask_path(stem)
-    values = sample_set.read_mask(path)
-    if values.dtype != np.uint8:
-        if values.min(initial=0) < 0:
-            raise InputError(f"{path} holds the value {values.min()}; values begin at 0.")
-        small = values.max(initial=0) < BYTE
-        values = values.astype(np.uint8 if small else np.int32)
-    mask = Image.fromarray(values)
-    wide = values.dtype != np.uint8
-    counts = np.bincount(values.ravel()) if wide else np.array(mask.histogram())
+    mask = sample_set.read_mask(path)
+    small = mask.mode == "L"  # which Pillow counts faster
+    counts = np.array(mask.histogram()) if small else np.bincount(np.asarray(mask).ravel())
     sample_set.check_values(counts, path)
     return mask
 
