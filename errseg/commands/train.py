@@ -5,7 +5,9 @@ from pathlib import Path
 
 from errseg.commands.options import (
     DEFAULT_MODEL,
+    add_data_options,
     add_shared,
+    asked_sets,
     check_writable,
     count,
     option_kind,
@@ -21,7 +23,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     from errseg.training.ablations import ABLATIONS
     from errseg.training.config import LITE, PUBLISHED, RECIPES, settings_of
 
-    add_shared(parser, "--data", nargs="+")
+    add_data_options(parser, several=True)
     parser.add_argument(
         "--out",
         type=Path,
@@ -72,7 +74,6 @@ def run(args: argparse.Namespace) -> str:
     """Train a model, or go on training."""
     from errseg.checkpoints.stored_config import stored_config
     from errseg.config import LiteConfig, model_config
-    from errseg.datasets.folders import load_sets
     from errseg.training.config import RECIPES, settings_of, with_settings
 
     if args.plot is not None:
@@ -90,7 +91,7 @@ def run(args: argparse.Namespace) -> str:
     lite = config is not None and isinstance(config.towers, LiteConfig)
     preset = args.recipe or (("fine-tune" if start else "lite") if lite else "published")
     recipe = with_settings(RECIPES[preset], given)
-    sets = [sample_set for folder in args.data for sample_set in load_sets(folder)]
+    sets = asked_sets(args)
 
     from errseg.distributed import joined_processes
     from errseg.training.checkpoint import plot_losses

@@ -6,7 +6,7 @@ from pathlib import Path
 from errseg.datasets.ade20k import read_ade150, read_ade847
 from errseg.datasets.camvid import read_camvid
 from errseg.datasets.coco_stuff import read_coco_stuff
-from errseg.datasets.folders import CLASSES_FILE, load_set, load_sets
+from errseg.datasets.folders import load_sets
 from errseg.datasets.pascal_context import read_context59, read_context459
 from errseg.datasets.sets import SegmentationSet
 from errseg.datasets.voc import read_voc20, read_voc21
@@ -45,4 +45,4 @@ def open_dataset(name: str, root: Path | str) -> list[SegmentationSet]:
         raise InputError(f"There is no folder {root}.")
     if name in READERS:
         return [READERS[name](root)]
-    return [load_set(root)] if (root / CLASSES_FILE).is_file() else load_sets(root)
+    return load_sets(root)

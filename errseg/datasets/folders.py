@@ -28,9 +28,9 @@ LARGEST_INDEX = 65_534  # in masks of 16 bits
 
 
 def load_sets(root: Path | str, names: Iterable[str] | None = None) -> list[SegmentationSet]:
-    """Read the lists and classes of the sets below a folder; the photos stay on disk.
+    """Read the lists and classes of the sets below a folder, or of the set that it is itself.
 
-    Those named, in this order; all, sorted by name, if none is.
+    Those named, in this order; all, sorted by name, if none is. The photos stay on disk.
 
     Raises:
         InputError: A folder or file is missing or isn't as described at the top of this file.
@@ -38,9 +38,12 @@ def load_sets(root: Path | str, names: Iterable[str] | None = None) -> list[Segm
     root = Path(root)
     if not root.is_dir():
         raise InputError(f"There is no data folder {root}.")
-    found = sorted(path.parent.name for path in root.glob(f"*/{CLASSES_FILE}"))
+    if (root / CLASSES_FILE).is_file():
+        root, found = root.absolute().parent, [root.absolute().name]
+    else:
+        found = sorted(path.parent.name for path in root.glob(f"*/{CLASSES_FILE}"))
     if not found:
-        raise InputError(f"{root} holds no sets: a set is a folder with a classes.json in it.")
+        raise InputError(f"{root} holds no sets: a set is a folder with a {CLASSES_FILE} in it.")
     chosen = found if names is None else list(names)
     if unknown := [name for name in chosen if name not in found]:
         raise InputError(
