@@ -20,6 +20,7 @@ MASK_ENDINGS = (".png", ".tif", ".tiff", ".bmp")
 INDEX_MODES = ("1", "L", "P", "I;16", "I;16B", "I")
 """Pillow's modes that can hold an index: of 1 or 8 bits, of a palette, of 16 bits."""
 BYTE = 256  # values that 8 bits can hold
+LARGEST_VALUE = 65_535  # of 16 bits
 STRETCHED = {"L;2": 85, "L;4": 17}
 """Greys of 2 and 4 bits, which Pillow stretches to 0..255 as it reads them, and by how much."""
 
@@ -138,8 +139,11 @@ def mask_image(values: np.ndarray, path: Path) -> Image.Image:
     """Turn mask values (H, W) into an image: mode "L" where they fit 8 bits, else "I".
 
     Raises:
-        InputError: a value is below 0; the message names the file.
+        InputError: a value is below 0, or over 16 bits; the message names the file.
     """
-    if values.min(initial=0) < 0:
-        raise InputError(f"{path} holds the value {values.min()}; values begin at 0.")
+    for value in (values.min(initial=0), values.max(initial=0)):
+        if not 0 <= value <= LARGEST_VALUE:
+            raise InputError(
+                f"{path} holds the value {value}; a mask's lie in 0 to {LARGEST_VALUE:,}."
+            )
     return Image.fromarray(values.astype(np.uint8 if values.max(initial=0) < BYTE else np.int32))

@@ -92,17 +92,18 @@ def read_label_map(path: Path) -> Image.Image:
     """
     try:
         from scipy.io import loadmat
+        from scipy.io.matlab import MatReadError
     except ImportError as error:
         raise InputError("Masks in .mat files need scipy: pip install scipy.") from error
     try:
         values = np.asarray(loadmat(path, variable_names=["LabelMap"])["LabelMap"])
-        if values.ndim == 2 and np.issubdtype(values.dtype, np.number):
-            return mask_image(values.astype(np.int32), path)
+        if values.ndim == 2 and np.array_equal(values, whole := values.astype(np.int32)):
+            return mask_image(whole, path)
     except InputError:
         raise
-    except (OSError, KeyError, ValueError, TypeError, NotImplementedError) as error:
+    except (MatReadError, OSError, KeyError, ValueError, TypeError, NotImplementedError) as error:
         raise InputError(f"{path} can't be read as a .mat file with a LabelMap.") from error
-    raise InputError(f"{path} has a LabelMap that is no array of H x W numbers.")
+    raise InputError(f"{path} has a LabelMap that is no array of H x W whole numbers.")
 
 
 def _read(benchmark: Benchmark, root: Path | str, layouts: Sequence[_Masks]) -> SegmentationSet:

@@ -17,7 +17,7 @@ IGNORE, MASK_IGNORE = -1, 255  # label and mask value of a pixel that says nothi
 BACKGROUND = -2
 """Label of a pixel that holds none of the names its set lists, and may hold any other."""
 BACKGROUND_NAME = "background"
-BLACK_AND_WHITE = {0, 255}
+BLACK_AND_WHITE = (0, 255)
 
 
 @dataclass(frozen=True)
@@ -99,20 +99,30 @@ class SegmentationSet:
         known[values] = True
         return known
 
-    def check_values(self, counts: np.ndarray, path: Path) -> None:
-        """Refuse a mask with values that mean nothing.
+    @cached_property
+    def _known_bytes(self) -> bytes:
+        return bytes(np.flatnonzero(self._known[:BYTE]).tolist())
+
+    def check_mask(self, mask: Image.Image, path: Path) -> None:
+        """Refuse a mask, as `mask_image` makes it, with values that mean nothing.
 
         Args:
-            counts: pixels of each value from 0.
-            path: the mask's.
+            mask: values, one a pixel.
+            path: where they are from.
 
         Raises:
             InputError: the mask holds such values, or is black and white.
         """
+        if mask.mode == "L":  # deleting bytes is the fastest way to see that none is strange
+            pixels = mask.tobytes()
+            named = self.may_lack_classes or pixels.translate(None, bytes(BLACK_AND_WHITE))
+            if named and not pixels.translate(None, self._known_bytes):
+                return
+        counts = np.bincount(np.asarray(mask).ravel())
         values = np.flatnonzero(counts)
         inside = values[values < len(self._known)]
         unknown = values[len(inside) :].tolist() + inside[~self._known[inside]].tolist()
-        if set(values.tolist()) == BLACK_AND_WHITE and (unknown or not self.may_lack_classes):
+        if tuple(values.tolist()) == BLACK_AND_WHITE and (unknown or not self.may_lack_classes):
             raise InputError(
                 f"{path} holds only 0 and 255 and looks like a black-and-white mask; masks hold "
                 f"class indices, here {some([f'{v} for {n}' for v, n in self.classes.items()])}."
@@ -136,9 +146,7 @@ def open_mask(sample_set: SegmentationSet, stem: str) -> Image.Image:
     """
     path = sample_set.mask_path(stem)
     mask = sample_set.read_mask(path)
-    small = mask.mode == "L"  # which Pillow counts faster
-    counts = np.array(mask.histogram()) if small else np.bincount(np.asarray(mask).ravel())
-    sample_set.check_values(counts, path)
+    sample_set.check_mask(mask, path)
     return mask
 
 
