@@ -116,9 +116,22 @@ def test_unknown_folders_and_sets_are_refused(root):
     with pytest.raises(InputError, match="no data folder"):
         load_sets(root / "missing")
     with pytest.raises(InputError, match="holds no sets"):
-        load_sets(root / "things")
+        load_sets(root / "things" / "masks")
     with pytest.raises(InputError, match="no set named mars; it has parts"):
         load_sets(root, ["mars"])
+
+
+def test_a_folder_that_is_a_set_is_one(root, monkeypatch):
+    monkeypatch.chdir(root / "things")
+    below = next(s for s in load_sets(root) if s.name == "things")
+    for path in (root / "things", "."):
+        (alone,) = load_sets(path)
+        assert (alone.name, alone.classes, alone.training) == (
+            "things",
+            below.classes,
+            below.training,
+        )
+        assert alone.image_path("p0").is_file()
 
 
 def test_a_mask_of_another_size_is_named(root):
