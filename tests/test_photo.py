@@ -223,12 +223,23 @@ def test_the_network_size_follows_the_photo_where_the_model_does():
     assert network_size((512, 512), lite, input_size=256) == (256, 256)
 
 
-def test_the_published_models_see_the_photo_as_their_evaluation_did(make_pixels):
+@pytest.mark.parametrize(
+    ("size", "loaded_size"),
+    [
+        ((300, 400), (800, 1067)),
+        ((400, 300), (1067, 800)),
+        ((64, 65), (800, 813)),  # 812.5: the loader rounds halves up
+        ((100, 400), (333, 1333)),  # the long side's limit: 333.25
+        ((1000, 16), (1333, 21)),
+        ((16, 60_000), (1, 1333)),  # 0.36 of a pixel
+    ],
+)
+def test_the_published_models_see_the_photo_as_their_evaluation_did(make_pixels, size, loaded_size):
     """The loader's resize to 800 on the short side, then a bilinear squeeze to the square."""
     config = dataclasses.replace(model_config("errseg-base"), input_size=64)
-    photo = make_pixels(1, 300, 400)[0].permute(1, 2, 0).numpy()
+    photo = make_pixels(1, *size)[0].permute(1, 2, 0).numpy()
     seen = resize_photo(photo, (64, 64), config)
-    loaded = Image.fromarray(photo).resize((1067, 800), Image.Resampling.BILINEAR)
+    loaded = Image.fromarray(photo).resize(loaded_size[::-1], Image.Resampling.BILINEAR)
     pixels = torch.from_numpy(np.array(loaded)).permute(2, 0, 1)[None].float()
     expected = F.interpolate(pixels, (64, 64), mode="bilinear", align_corners=False)[0]
     assert np.abs(seen.transpose(2, 0, 1) - expected.numpy()).max() <= 0.5

@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
+from PIL import Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
 from errseg.config import LARGEST_INPUT, SMALLEST_INPUT, STRIDES, ModelConfig
 from errseg.errors import InputError
@@ -95,17 +95,29 @@ def network_size(
 
 
 def resize_photo(photo: np.ndarray, size: tuple[int, int], config: ModelConfig) -> np.ndarray:
-    """Resize a photo (H, W, 3) uint8 as the model's training and evaluation did."""
+    """Resize a photo (H, W, 3) uint8 as the model's training and evaluation did.
+
+    The published evaluation does it twice: its loader to the photo's aspect, with antialiasing, and
+    the network to its square, without. There the square keeps fractions of grey levels; here they
+    are rounded.
+    """
     image = Image.fromarray(photo)
     if config.keep_aspect:
         return np.array(image.resize(size[::-1], Image.Resampling.BILINEAR))
-    scale = min(LOADER_SHORT / min(image.size), LOADER_LONG / max(image.size))
-    loaded = ImageOps.scale(image, scale, Image.Resampling.BILINEAR)
+    loaded = image.resize(_loader_size(*image.size), Image.Resampling.BILINEAR)
     import torch  # slow; the demo reads photos before the network is there
 
     pixels = torch.from_numpy(np.array(loaded)).permute(2, 0, 1)[None].float()
     squeezed = torch.nn.functional.interpolate(pixels, size, mode="bilinear")
     return squeezed[0].round().byte().permute(1, 2, 0).numpy()
+
+
+def _loader_size(width: int, height: int) -> tuple[int, int]:
+    """Return a photo's size, W and H, behind the published loader; halves are rounded up there."""
+    short, long = LOADER_SHORT, LOADER_SHORT / min(width, height) * max(width, height)
+    shrink = min(1.0, LOADER_LONG / long)
+    sides = (long, short) if width > height else (short, long)
+    return tuple(max(1, int(side * shrink + 0.5)) for side in sides)
 
 
 def _upright_rgb(image: Image.Image) -> np.ndarray:
