@@ -3,7 +3,14 @@
 import argparse
 from pathlib import Path
 
-from errseg.commands.options import add_data_options, amount, asked_sets, names, positive
+from errseg.commands.options import (
+    add_data_options,
+    add_shared,
+    amount,
+    asked_sets,
+    names,
+    positive,
+)
 from errseg.errors import InputError
 
 NAMES_OF = ("coco_stuff", "coco_panoptic")  # the sets that errseg-lite's names were of
@@ -35,6 +42,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="share of the softmax from which on a label is taken (0.5)",
     )
     parser.add_argument("--limit", type=positive, metavar="N", help="photos of each set (all)")
+    add_shared(parser, "--device")
 
 
 def run(args: argparse.Namespace) -> str:
@@ -43,12 +51,13 @@ def run(args: argparse.Namespace) -> str:
         raise InputError(f"--sure is a share from 0 to 1, not {args.sure:g}.")
 
     from errseg.checkpoints.weights import load_model
+    from errseg.device import find_device
     from errseg.training.config import LITE
     from errseg.training.pseudo_labels import write_pseudo_labels
 
     sets = asked_sets(args)
     classes = _names(args.names_of, args.data)
-    model = load_model(args.model)
+    model = load_model(args.model, find_device(args.device))
     photos = write_pseudo_labels(model, sets, classes, args.out, LITE, args.sure, args.limit)
     return f"Labelled {photos:,} photos in {args.out}."
 

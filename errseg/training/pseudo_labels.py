@@ -113,7 +113,7 @@ def _label(
 ) -> np.ndarray:
     """Turn logits (1, T, h, w) and people's label (H, W), -1 for none, into mask values (H, W)."""
     shares = F.interpolate(logits.softmax(dim=1), size=label.shape, mode="bilinear")[0]
-    best, place = (maps.numpy() for maps in shares.max(dim=0))
+    best, place = (maps.cpu().numpy() for maps in shares.max(dim=0))
     # A pixel that people left to the background can't be what they looked for.
     given = np.where((best >= confidence) & allowed[place], values[place], MASK_IGNORE)
     return np.where(label >= 0, own[label], given)
