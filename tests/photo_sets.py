@@ -1,6 +1,7 @@
 """Small sets of photos with masks, for the tests of what reads, draws and measures them."""
 
 import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,3 +42,20 @@ def write_sets(root: Path) -> Path:
     write_set(root, "parts", {"0": "background", "1": "left mirror", "2": "wheel"})
     write_set(root, "walls", {"1": "wall", "2": "brick wall", "3": "metal"}, exhaustive=True)
     return root
+
+
+def write_photo_set(folder: Path, classes: Sequence[str], photos: Iterable[tuple]) -> Path:
+    """Write photos (H, W, 3) with labels (H, W), 255 for none, all of them for validation.
+
+    The photos are PNG files under the name that a set's photos have: nothing is lost.
+    """
+    for part in ("images", "masks"):
+        (folder / part).mkdir(parents=True)
+    stems = []
+    for place, (photo, label) in enumerate(photos):
+        stems.append(f"p{place}")
+        Image.fromarray(photo).save(folder / "images" / f"{stems[-1]}.jpg", format="PNG")
+        Image.fromarray(label.astype(np.uint8)).save(folder / "masks" / f"{stems[-1]}.png")
+    (folder / "classes.json").write_text(json.dumps(dict(enumerate(classes))))
+    (folder / "validation.txt").write_text("".join(f"{stem}\n" for stem in stems))
+    return folder

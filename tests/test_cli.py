@@ -238,7 +238,7 @@ def test_evaluate_prints_a_table_and_writes_every_figure(tiny_set, capsys, tmp_p
     assert main(["evaluate", *fixed, "--json", str(file), *options]) == 0
     table = capsys.readouterr().out.splitlines()
     assert "mIoU" in table[0]
-    assert {line.count("|") for line in table} == {14}
+    assert {line.count("|") for line in table} == {14, 0, 8}  # two tables
     assert table[2].startswith("| halves | 1 | 2 (2) |")
     (figures,) = json.loads(file.read_text(encoding="utf-8"))
     assert (figures["name"], figures["photos"], figures["threshold"]) == ("halves", 1, 0.6)

@@ -19,7 +19,8 @@ from errseg.__main__ import main
 from errseg.config import model_config
 from errseg.datasets.folders import load_sets
 from errseg.measuring import evaluation
-from errseg.measuring.evaluation import Protocol, as_dict, as_table, evaluate
+from errseg.measuring.evaluation import Protocol, evaluate
+from errseg.measuring.evaluation_report import as_dict, as_output_table, as_table, as_text
 
 SKY, GRASS, RHINO, CAT = range(4)
 IGNORED = 255
@@ -44,7 +45,7 @@ class MadeUp:
     """Answers as `PHOTOS` says, in their order, as predictor and as model."""
 
     def __init__(self, held_out):
-        self.model = self
+        self.model, self.device = self, torch.device("cpu")
         self.config = dataclasses.replace(model_config("errseg-lite"), held_out=held_out)
         self.photos = iter(PHOTOS)
 
@@ -98,18 +99,25 @@ def measured(monkeypatch, sets):
 
 
 def approximately(scores, **expected):
-    found = {name: getattr(scores, name) for name in expected}
-    assert found == pytest.approx(expected, nan_ok=True)
+    assert dataclasses.asdict(scores) == {
+        name: pytest.approx(value, nan_ok=True) for name, value in expected.items()
+    }
 
 
 def test_every_figure_of_every_output_is_the_one_worked_out_by_hand(measured):
     scores = measured(kept_classes=3)
     assert (scores.name, scores.photos, scores.classes, scores.occurring) == ("scenes", 2, 4, 3)
     assert (scores.held_out, scores.threshold) == (("rhinoceros",), 0.5)
+    assert scores.class_names == ("sky", "grass", "rhinoceros", "cat")
+    assert scores.kept_classes == 3
+    none = float("nan")
     # P = 3 drops the cat: its pixel is rightly sky. 10 of 11 sky pixels, 5 of 8, 2 of 4.
     approximately(
         scores.crm,
+        class_iou=(10 / 11, 5 / 8, 1 / 2, none),
         miou=(10 / 11 + 5 / 8 + 1 / 2) / 3,
+        frequency_weighted_iou=(10 * 10 / 11 + 6 * 5 / 8 + 4 * 1 / 2) / 20,
+        mean_class_accuracy=(10 / 10 + 5 / 6 + 2 / 4) / 3,
         pixel_accuracy=17 / 20,
         absent_share=2 / 20,  # grass in the photo without grass
         seen_iou=(10 / 11 + 5 / 8) / 2,
@@ -121,25 +129,31 @@ def test_every_figure_of_every_output_is_the_one_worked_out_by_hand(measured):
     )
     approximately(
         scores.all_classes,
+        class_iou=(9 / 11, 5 / 8, 1 / 2, none),
         miou=(9 / 11 + 5 / 8 + 1 / 2) / 3,
+        frequency_weighted_iou=(10 * 9 / 11 + 6 * 5 / 8 + 4 * 1 / 2) / 20,
+        mean_class_accuracy=(9 / 10 + 5 / 6 + 2 / 4) / 3,
         pixel_accuracy=16 / 20,
         absent_share=3 / 20,
         seen_iou=(9 / 11 + 5 / 8) / 2,
         held_out_iou=1 / 2,
         calibration_error=(12 * 0.1 + (6 * 0.6 - 2) + 2 * 0.7) / 20,
-        true_rejection=float("nan"),
+        true_rejection=none,
         false_rejection=2 / 16,
     )
     approximately(
         scores.raw_cost,
+        class_iou=(10 / 20, 0, 0, none),
         miou=(10 / 20) / 3,
+        frequency_weighted_iou=(10 * 10 / 20) / 20,
+        mean_class_accuracy=(10 / 10) / 3,
         pixel_accuracy=10 / 20,
         absent_share=0,
         seen_iou=(10 / 20) / 2,
         held_out_iou=0,
-        calibration_error=float("nan"),
-        true_rejection=float("nan"),
-        false_rejection=float("nan"),
+        calibration_error=none,
+        true_rejection=none,
+        false_rejection=none,
     )
 
 
@@ -164,6 +178,20 @@ def test_the_table_shows_them_in_percent(measured):
     }
 
 
+def test_a_second_table_has_the_published_measures_of_every_output(measured):
+    scores = measured(kept_classes=3)
+    assert as_output_table([scores]).splitlines() == [
+        "| set | output | P | mIoU "
+        "| frequency-weighted IoU | mean class accuracy | pixel accuracy |",
+        "|---|---|---|---|---|---|---|",
+        "| scenes | with CRM | 3 | 67.8% | 74.2% | 77.8% | 85.0% |",
+        "| scenes | without CRM | 4 | 64.8% | 69.7% | 74.4% | 80.0% |",
+        "| scenes | raw cost | - | 16.7% | 25.0% | 33.3% | 50.0% |",
+    ]
+    assert as_text([scores]) == f"{as_table([scores])}\n\n{as_output_table([scores])}"
+    assert "without CRM |" not in as_output_table([measured(all_classes=False)])
+
+
 def test_a_model_whose_training_was_kept_from_nothing_has_no_held_out_column(measured):
     scores = measured(held_out=())
     assert scores.held_out == ()
@@ -185,6 +213,8 @@ def test_json_has_nothing_where_nothing_was_measured(measured):
     (written,) = as_dict([measured()])
     assert written["raw_cost"]["false_rejection"] is None
     assert written["crm"]["held_out_iou"] == pytest.approx(0.5)
+    ious = {entry["class"]: entry["iou"] for entry in written["raw_cost"]["class_iou"]}
+    assert ious == {"sky": pytest.approx(0.5), "grass": 0, "rhinoceros": 0, "cat": None}
     assert json.loads(json.dumps(written, allow_nan=False)) == written
 
 
@@ -201,7 +231,7 @@ def test_the_command_prints_the_table_and_writes_every_figure(command, measured,
     file = tmp_path / "figures.json"
     assert main([*command, str(file), "--kept-classes", "3"]) == 0
     scores = [measured(kept_classes=3)]
-    assert capsys.readouterr().out == as_table(scores) + "\n"
+    assert capsys.readouterr().out == as_text(scores) + "\n"
     assert json.loads(file.read_text()) == as_dict(scores)
 
 

@@ -1,4 +1,7 @@
-"""The command ``evaluate``: how good a model is on photos with masks."""
+"""The command ``evaluate``: how good a model is on photos with masks.
+
+Started by torchrun, its processes share the photos, and the first prints and writes.
+"""
 
 import argparse
 import json
@@ -14,7 +17,9 @@ from errseg.commands.options import (
     kept_on_failure,
     positive,
 )
+from errseg.config import KEPT_CLASSES
 from errseg.device import FLOAT32
+from errseg.distributed import joined_processes
 
 HELP = "measure a model on photos with masks"
 
@@ -31,7 +36,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     add_shared(parser, "--model", "--device", "--compile")
-    names = ("kept_classes", "votes_per_pixel", "threshold", "input_size", "expand", "precision")
+    parser.add_argument(
+        "--kept-classes",
+        type=positive,
+        metavar="P",
+        help="classes that CRM keeps of a photo (the set's own, which is Table XIII's for the "
+        f"paper's benchmarks; {KEPT_CLASSES} for a set that has none)",
+    )
+    names = ("votes_per_pixel", "threshold", "input_size", "expand", "precision")
     add_question_options(parser, *names, precision=FLOAT32)
 
 
@@ -42,18 +54,21 @@ def run(args: argparse.Namespace) -> str:
     sets = asked_sets(args)
 
     from errseg.checkpoints.weights import load_model
-    from errseg.device import find_device
     from errseg.inference.labelling import check_threshold
-    from errseg.measuring.evaluation import Protocol, as_dict, as_table, evaluate
+    from errseg.measuring.evaluation import Protocol, evaluate
+    from errseg.measuring.evaluation_report import as_dict, as_text
 
     options = asked_options(args)
     if options.threshold is not None:
         check_threshold(options.threshold)
     protocol = Protocol(**vars(options), limit=args.limit, all_classes=args.without_crm)
-    model = load_model(args.model, find_device(args.device), options.precision, args.compile)
-    scores = evaluate(model, sets, protocol)
-    table = as_table(scores)
+    with joined_processes(args.device) as processes:
+        model = load_model(args.model, processes.device, options.precision, args.compile)
+        scores = evaluate(model, sets, protocol, processes)
+        if not processes.first:
+            return ""
+    text = as_text(scores)
     if args.json is not None:
-        with kept_on_failure(table):
+        with kept_on_failure(text):
             args.json.write_text(json.dumps(as_dict(scores), indent=1) + "\n", encoding="utf-8")
-    return table
+    return text

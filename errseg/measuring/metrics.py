@@ -1,6 +1,10 @@
-"""Measures of a segmentation: intersection over union, accuracy, reliability, rejection."""
+"""Measures of a segmentation: intersection over union, accuracy, reliability, rejection.
+
+What is summed are integers, so sums merged over several processes are those of one process.
+"""
 
 import math
+from typing import Self
 
 import numpy as np
 import torch
@@ -9,10 +13,21 @@ from torch import Tensor
 SCORE_BINS = 10_000  # scores are compared with a threshold to this precision
 RELIABILITY_BINS = 15
 """Equal-width bins, as in Guo et al., "On Calibration of Modern Neural Networks" (2017)."""
+SCORE_STEPS = 2**28
+"""Steps of a score that are added up: as fine as float32 is from 1/16 to 1, and the scores of 34
+billion pixels fit in 64 bits."""
 
 
 class ConfusionMatrix:
-    """Counts of pixels by true and predicted class, added up over photos."""
+    """Counts of pixels by true and predicted class, added up over photos.
+
+    The means are those of the published evaluation, detectron2's ``SemSegEvaluator`` (the version
+    that the published code installs: ``iou_valid = acc_valid & (union > 0)``): they are over the
+    classes that some pixel is labelled with. A class that is predicted but labelled nowhere has no
+    IoU of its own, and takes away from those whose pixels it got. Older versions of detectron2
+    counted such a class as 0 in mIoU, so their figures are lower where a set's validation photos
+    lack some of its classes.
+    """
 
     def __init__(self, num_classes: int) -> None:
         # (T, T + 1): true class, predicted class; the last column is of pixels given to no class
@@ -54,16 +69,33 @@ class ConfusionMatrix:
         occurring = values[~np.isnan(values)]
         return float(occurring.mean()) if occurring.size else math.nan
 
+    def frequency_weighted_iou(self) -> float:
+        """Return the mean IoU weighted by each class's labelled pixels; NaN if there are none."""
+        labelled = self.counts.sum(axis=1)
+        return share(np.nansum(labelled * self.iou()), labelled.sum())
+
     def pixel_accuracy(self) -> float:
         """Return the share of labelled pixels that got their class; NaN if there are none."""
         return share(np.trace(self.counts), self.counts.sum())
+
+    def mean_class_accuracy(self) -> float:
+        """Return the mean over the labelled classes of `pixel_accuracy` of each; NaN if none."""
+        labelled = self.counts.sum(axis=1)
+        occurring = labelled > 0
+        accuracies = np.diagonal(self.counts)[occurring] / labelled[occurring]
+        return float(accuracies.mean()) if occurring.any() else math.nan
+
+    def merge(self, other: Self) -> None:
+        """Add another's counts, of as many classes."""
+        self.counts += other.counts
 
 
 class CalibrationError:
     """Winning scores against correctness, added up over photos in bins of equal width."""
 
     def __init__(self) -> None:
-        self._gaps = np.zeros(RELIABILITY_BINS)  # scores less the right pixels
+        # Scores less the right pixels, in steps of a score.
+        self._gaps = np.zeros(RELIABILITY_BINS, dtype=np.int64)
         self._pixels = 0
 
     def update(self, scores: np.ndarray, predicted: np.ndarray, label: np.ndarray) -> None:
@@ -78,14 +110,19 @@ class CalibrationError:
         score = scores[counted].astype(np.float64)
         if not np.all((score >= 0) & (score <= 1)):
             raise ValueError("scores must lie between 0 and 1")
-        gaps = score - (predicted[counted] == label[counted])
-        bins = _bins(score, RELIABILITY_BINS)
-        self._gaps += np.bincount(bins, weights=gaps, minlength=RELIABILITY_BINS)
+        right = predicted[counted] == label[counted]
+        gaps = np.rint(score * SCORE_STEPS).astype(np.int64) - SCORE_STEPS * right
+        np.add.at(self._gaps, _bins(score, RELIABILITY_BINS), gaps)
         self._pixels += score.size
 
     def expected_calibration_error(self) -> float:
         """Return the mean gap between score and accuracy, weighted by pixels; NaN if none."""
-        return share(np.abs(self._gaps).sum(), self._pixels)
+        return share(np.abs(self._gaps).sum() / SCORE_STEPS, self._pixels)
+
+    def merge(self, other: Self) -> None:
+        """Add another's sums."""
+        self._gaps += other._gaps
+        self._pixels += other._pixels
 
 
 class ScoreCounts:
@@ -102,6 +139,10 @@ class ScoreCounts:
     def share_below(self, threshold: float) -> float:
         """Return the share of the scores that a threshold rejects; NaN if there are none."""
         return share(self._counts[: round(threshold * SCORE_BINS)].sum(), self._counts.sum())
+
+    def merge(self, other: Self) -> None:
+        """Add another's counts."""
+        self._counts += other._counts
 
 
 def share(part: float, whole: float) -> float:
