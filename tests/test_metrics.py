@@ -1,10 +1,11 @@
-"""The measures against loops over pixels, and figures done by hand."""
+"""The measures against loops over pixels, torchmetrics, and figures done by hand."""
 
 import math
 
 import numpy as np
 import pytest
 import torch
+from torchmetrics.classification import MulticlassAccuracy, MulticlassJaccardIndex
 
 from errseg.measuring.metrics import (
     CalibrationError,
@@ -45,17 +46,54 @@ def test_iou_and_accuracy_equal_a_loop_over_pixels():
     assert matrix.pixel_accuracy() == pytest.approx(right / total)
 
 
+@pytest.mark.parametrize("lost", [False, True], ids=["all classified", "some lost"])
+def test_every_measure_equals_torchmetrics(lost):
+    """Ignored pixels, classes that no pixel has, pixels that get no class."""
+    classes, rng = 6, np.random.default_rng(3)
+    matrix, guesses, truths = ConfusionMatrix(classes), [], []
+    for size in ((40, 30), (7, 90), (1, 1)):
+        label = rng.choice([-1, 0, 1, 3, 4], size, p=[0.2, 0.5, 0.15, 0.1, 0.05])  # no 2, no 5
+        predicted = np.where(rng.random(size) < 0.6, label, rng.integers(0, classes, size))
+        predicted[predicted == 5] = 4  # 5 is predicted nowhere either, 2 is
+        predicted[predicted == -1] = 0
+        if lost:
+            predicted[rng.random(size) < 0.1] = -1
+        matrix.update(predicted, label)
+        guesses.append(torch.from_numpy(predicted).flatten())
+        truths.append(torch.from_numpy(label).flatten())
+    guess, truth = torch.cat(guesses), torch.cat(truths)
+    guess[guess == -1] = classes  # to torchmetrics "none" is one class more
+
+    def measured(measure, average):
+        metric = measure(classes + 1, average=average, ignore_index=-1, validate_args=True)
+        return metric(guess, truth).numpy()
+
+    occurring = [0, 1, 3, 4]
+    iou = measured(MulticlassJaccardIndex, "none")[occurring]
+    accuracy = measured(MulticlassAccuracy, "none")[occurring]
+    np.testing.assert_allclose(matrix.iou()[occurring], iou, rtol=1e-6)
+    assert np.isnan(matrix.iou()[[2, 5]]).all()
+    assert matrix.miou() == pytest.approx(iou.mean())
+    assert matrix.mean_class_accuracy() == pytest.approx(accuracy.mean())
+    assert matrix.pixel_accuracy() == pytest.approx(measured(MulticlassAccuracy, "micro").item())
+    weighted = measured(MulticlassJaccardIndex, "weighted").item()
+    assert matrix.frequency_weighted_iou() == pytest.approx(weighted)
+
+
 def test_pixels_given_to_no_class_are_misses():
     matrix = ConfusionMatrix(2)
     matrix.update(np.array([[0, -1, 1, 1]]), np.array([[0, 0, 1, -1]]))
     np.testing.assert_allclose(matrix.iou(), [0.5, 1.0])
     assert matrix.pixel_accuracy() == pytest.approx(2 / 3)
+    assert matrix.mean_class_accuracy() == pytest.approx((1 / 2 + 1) / 2)
+    assert matrix.frequency_weighted_iou() == pytest.approx((2 * 1 / 2 + 1 * 1) / 3)
 
 
 def test_a_class_that_never_occurs_costs_the_others_but_has_no_iou():
     matrix = ConfusionMatrix(3)
     matrix.update(np.array([[0, 2, 2, 1]]), np.array([[0, 0, 1, 1]]))
     assert matrix.miou() == pytest.approx(0.5)
+    assert matrix.mean_class_accuracy() == pytest.approx(0.5)
 
 
 def test_nothing_counted_is_nan_not_zero():
@@ -63,6 +101,8 @@ def test_nothing_counted_is_nan_not_zero():
     matrix.update(np.zeros((2, 2), int), np.full((2, 2), -1))
     assert math.isnan(matrix.miou())
     assert math.isnan(matrix.pixel_accuracy())
+    assert math.isnan(matrix.frequency_weighted_iou())
+    assert math.isnan(matrix.mean_class_accuracy())
     assert math.isnan(CalibrationError().expected_calibration_error())
 
 
@@ -119,6 +159,48 @@ def test_a_threshold_rejects_what_scores_less():
         counts.add(part.reshape(10, 10))
     for threshold in (0.0, 0.25, 0.5, 1.0):
         assert counts.share_below(threshold) == pytest.approx((scores < threshold).mean())
+
+
+def test_a_score_at_the_threshold_is_not_rejected():
+    counts = ScoreCounts()
+    counts.add(np.array([0.0, 0.25, 0.2501, 1.0]))
+    shares = [counts.share_below(t) for t in (0.0, 0.25, 0.2501, 0.2502, 1.0)]
+    assert shares == [0, 1 / 4, 2 / 4, 3 / 4, 3 / 4]
+
+
+def test_sums_merged_are_the_sums_of_all():
+    """To the bit, in whatever order."""
+    rng = np.random.default_rng(4)
+    photos = [(*photo, rng.random((7, 9)).astype(np.float32)) for photo in _photos(rng, count=6)]
+
+    def summed(*chosen):
+        sums = ConfusionMatrix(4), CalibrationError(), ScoreCounts()
+        for predicted, label, scores in chosen:
+            sums[0].update(predicted, label)
+            sums[1].update(scores, predicted, label)
+            sums[2].add(scores)
+        return sums
+
+    def figures(matrix, error, counts):
+        shares = [counts.share_below(t) for t in np.linspace(0, 1, 11)]
+        return matrix.counts.tolist(), error.expected_calibration_error(), shares
+
+    expected = figures(*summed(*photos))
+    for order in ((0, 1, 2), (2, 0, 1)):
+        parts = [summed(*photos[rank::3]) for rank in order]
+        merged = parts[0]
+        for part in parts[1:]:
+            for mine, theirs in zip(merged, part, strict=True):
+                mine.merge(theirs)
+        assert figures(*merged) == expected
+
+
+def test_a_photo_of_many_pixels_adds_up_without_rounding():
+    """One score over and over: the error is the score itself, however often it was added."""
+    error, photo = CalibrationError(), np.zeros((1000, 1000), np.int64)
+    for _ in range(10):
+        error.update(np.full(photo.shape, np.float32(0.1)), photo, photo + 1)
+    assert error.expected_calibration_error() == pytest.approx(np.float32(0.1), abs=2**-28)
 
 
 def test_nothing_measured_is_no_share():

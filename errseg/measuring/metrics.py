@@ -112,7 +112,8 @@ class CalibrationError:
             raise ValueError("scores must lie between 0 and 1")
         right = predicted[counted] == label[counted]
         gaps = np.rint(score * SCORE_STEPS).astype(np.int64) - SCORE_STEPS * right
-        np.add.at(self._gaps, _bins(score, RELIABILITY_BINS), gaps)
+        bins = np.minimum((score * RELIABILITY_BINS).astype(np.int64), RELIABILITY_BINS - 1)
+        np.add.at(self._gaps, bins, gaps)
         self._pixels += score.size
 
     def expected_calibration_error(self) -> float:
@@ -129,12 +130,13 @@ class ScoreCounts:
     """How many winning scores lie below a threshold, added up over photos."""
 
     def __init__(self) -> None:
-        self._counts = np.zeros(SCORE_BINS, dtype=np.int64)
+        # The last bin is of scores of exactly 1, which no threshold rejects.
+        self._counts = np.zeros(SCORE_BINS + 1, dtype=np.int64)
 
     def add(self, scores: np.ndarray) -> None:
         """Add scores in 0 ... 1."""
-        bins = _bins(scores.astype(np.float64), SCORE_BINS)
-        self._counts += np.bincount(bins.ravel(), minlength=SCORE_BINS)
+        bins = (scores.astype(np.float64) * SCORE_BINS).astype(np.int64)
+        self._counts += np.bincount(bins.ravel(), minlength=SCORE_BINS + 1)
 
     def share_below(self, threshold: float) -> float:
         """Return the share of the scores that a threshold rejects; NaN if there are none."""
@@ -148,10 +150,6 @@ class ScoreCounts:
 def share(part: float, whole: float) -> float:
     """Divide; NaN where there is nothing to have a share of."""
     return float(part / whole) if whole else math.nan
-
-
-def _bins(scores: np.ndarray, count: int) -> np.ndarray:
-    return np.minimum((scores * count).astype(np.int64), count - 1)
 
 
 def leave_one_out(
