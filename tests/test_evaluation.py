@@ -1,90 +1,26 @@
-"""Evaluation of made-up answers whose every figure was worked out by hand.
+"""Evaluation of made-up answers whose every figure was worked out by hand."""
 
-Twenty labelled pixels of two photos: ten sky, six grass, four rhino, and two without a label. The
-rhino is held out; no photo shows a cat.
-"""
-
+import contextlib
 import dataclasses
 import errno
 import json
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
+from made_up_answers import NAMES, PHOTOS, RHINO, MadeUp, write_made_up
 
 from errseg.__main__ import main
-from errseg.config import model_config
-from errseg.datasets.folders import load_sets
+from errseg.distributed import Processes
 from errseg.measuring import evaluation
 from errseg.measuring.evaluation import Protocol, evaluate
 from errseg.measuring.evaluation_report import as_dict, as_output_table, as_table, as_text
 
-SKY, GRASS, RHINO, CAT = range(4)
-IGNORED = 255
-# One pixel each: its label, the class that wins and its score, the runner-up and its score. The
-# others score 0.1. Whichever class is left out, half of its pixels score less than 0.5 then.
-PHOTOS = (
-    [(SKY, SKY, 0.9, GRASS, 0.55)] * 2
-    + [(SKY, SKY, 0.9, GRASS, 0.1)] * 3
-    + [(SKY, CAT, 0.6, SKY, 0.58)]
-    + [(RHINO, RHINO, 0.6, SKY, 0.1)] * 2
-    + [(RHINO, GRASS, 0.6, SKY, 0.1)] * 2,
-    [(GRASS, GRASS, 0.9, SKY, 0.55)] * 2
-    + [(GRASS, GRASS, 0.9, SKY, 0.1)] * 3
-    + [(GRASS, SKY, 0.6, CAT, 0.1)]
-    + [(SKY, SKY, 0.9, GRASS, 0.55)] * 2
-    + [(SKY, SKY, 0.3, GRASS, 0.1)] * 2
-    + [(IGNORED, CAT, 0.9, SKY, 0.1)] * 2,
-)
-
-
-class MadeUp:
-    """Answers as `PHOTOS` says, in their order, as predictor and as model."""
-
-    def __init__(self, held_out):
-        self.model, self.device = self, torch.device("cpu")
-        self.config = dataclasses.replace(model_config("errseg-lite"), held_out=held_out)
-        self.photos = iter(PHOTOS)
-
-    def embed(self, vocabulary, expand):
-        return torch.eye(len(vocabulary)), ()
-
-    def encode(self, photo, size):
-        scores = torch.full((4, *photo.shape[:2]), 0.1).flatten(1)
-        for place, (_, winner, score, second, second_score) in enumerate(next(self.photos)):
-            scores[second, place] = second_score
-            scores[winner, place] = score
-        return scores.logit().unflatten(1, photo.shape[:2])
-
-    def decode(self, features, text, kept_classes, votes_per_pixel, beta):
-        """Keep the first P classes of those asked about."""
-        kept = torch.arange(len(text))[None, :kept_classes]
-        logits = torch.einsum("tc,chw->thw", text, features)
-        return SimpleNamespace(kept_logits=logits[None, :kept_classes], kept=kept)
-
-    def cost_maps(self, features, text):
-        """Find the sky everywhere."""
-        cost = torch.zeros(1, *features.shape)
-        cost[:, SKY] = 1
-        return SimpleNamespace(stride16=cost)
-
 
 @pytest.fixture
 def sets(tmp_path):
-    folder = tmp_path / "scenes"
-    for part in ("images", "masks"):
-        (folder / part).mkdir(parents=True)
-    for name, photo in zip("ab", PHOTOS, strict=True):
-        mask = np.array([pixel[0] for pixel in photo], np.uint8).reshape(2, -1)
-        Image.fromarray(mask).save(folder / "masks" / f"{name}.png")
-        Image.new("RGB", mask.shape[::-1]).save(folder / "images" / f"{name}.jpg")
-    names = {SKY: "sky", GRASS: "grass", RHINO: "rhinoceros", CAT: "cat"}
-    (folder / "classes.json").write_text(json.dumps(names))
-    (folder / "validation.txt").write_text("a\nb\n")
-    return load_sets(tmp_path)
+    return write_made_up(tmp_path / "scenes", PHOTOS)
 
 
 @pytest.fixture
@@ -204,7 +140,7 @@ def test_a_held_out_name_counts_under_its_synonyms(measured):
 
 
 def test_fewer_photos_and_no_second_pass_if_asked(measured):
-    scores = measured(limit=1, all_classes=False)
+    scores = measured(limit=1, all_classes=False, kept_classes=None)
     assert (scores.photos, scores.all_classes) == (1, None)
     assert "| - |" in as_table([scores])
 
@@ -216,6 +152,78 @@ def test_json_has_nothing_where_nothing_was_measured(measured):
     ious = {entry["class"]: entry["iou"] for entry in written["raw_cost"]["class_iou"]}
     assert ious == {"sky": pytest.approx(0.5), "grass": 0, "rhinoceros": 0, "cat": None}
     assert json.loads(json.dumps(written, allow_nan=False)) == written
+
+
+def evaluated(monkeypatch, made_up, sets, processes=None, **protocol):
+    monkeypatch.setattr(evaluation, "Predictor", lambda model: made_up)
+    (scores,) = evaluate(made_up, sets, Protocol(**protocol), processes)
+    return scores
+
+
+def test_crm_keeps_as_many_classes_as_were_asked_for_or_suit_the_set(monkeypatch, sets):
+    (folder,) = sets
+    benchmark = dataclasses.replace(folder, kept_classes=2)
+    for sample_set, asked, kept in (
+        (benchmark, {}, 2),  # the paper's for this benchmark
+        (benchmark, {"kept_classes": 3}, 3),
+        (benchmark, {"kept_classes": 9}, 4),  # never more than there are
+        (folder, {}, 4),
+    ):
+        made_up = MadeUp()
+        scores = evaluated(monkeypatch, made_up, [sample_set], **asked)
+        assert scores.kept_classes == kept
+        assert {n for what, n in made_up.asked if what == "P"} == {kept, 4}  # 4 without CRM
+    # Without grass, the sky's and the grass's pixels are the sky's.
+    assert evaluated(monkeypatch, MadeUp(), [benchmark]).crm.class_iou[RHINO] == 0
+
+
+def test_crm_keeps_32_classes_of_a_set_that_the_paper_did_not_measure(monkeypatch, tmp_path):
+    names = [*NAMES, *(f"thing {number}" for number in range(36))]
+    sets = write_made_up(tmp_path / "scenes", PHOTOS, names)
+    made_up = MadeUp()
+    assert evaluated(monkeypatch, made_up, sets).kept_classes == 32
+    assert {n for what, n in made_up.asked if what == "P"} == {32, 40}
+    made_up.config = dataclasses.replace(
+        made_up.config, head=dataclasses.replace(made_up.config.head, crm=False)
+    )
+    assert evaluated(monkeypatch, made_up, sets).kept_classes == 40
+
+
+def test_the_network_is_asked_what_the_protocol_says(monkeypatch, sets):
+    made_up = MadeUp(name="errseg-base")
+    evaluated(monkeypatch, made_up, sets, all_classes=False)
+    assert made_up.asked == {
+        *{("expand", True), ("size", (640, 640)), ("P", 4), ("K", 3), ("beta", 0.1)}
+    }
+    made_up = MadeUp(name="errseg-base")
+    other = {"votes_per_pixel": 2, "beta": 0.5, "input_size": 256, "expand": False}
+    evaluated(monkeypatch, made_up, sets, all_classes=False, **other)
+    assert made_up.asked == {
+        *{("expand", False), ("size", (256, 256)), ("P", 4), ("K", 2), ("beta", 0.5)}
+    }
+
+
+def test_the_published_models_are_asked_for_a_benchmark_s_own_spelling(monkeypatch, sets):
+    spelling = ("sky", "bag", "rhino", "bag")  # two classes may share a word, as in ADE20K 847
+    benchmark = dataclasses.replace(sets[0], published_names=spelling)
+    for name, expected in (("errseg-base", spelling), ("errseg-lite", NAMES)):
+        made_up = MadeUp(name=name)
+        scores = evaluated(monkeypatch, made_up, [benchmark])
+        assert made_up.vocabulary.names == expected
+        assert scores.class_names == NAMES
+
+
+def test_without_a_threshold_the_model_s_own_counts(monkeypatch, sets):
+    made_up = MadeUp()
+    threshold = made_up.config.calibration.threshold
+    made_up.config = dataclasses.replace(
+        made_up.config, calibration=dataclasses.replace(made_up.config.calibration, threshold=0.59)
+    )
+    assert threshold != 0.59
+    scores = evaluated(monkeypatch, made_up, sets)
+    assert scores.threshold == 0.59
+    assert scores.all_classes.false_rejection == 2 / 16  # the two pixels of 0.3
+    assert evaluated(monkeypatch, made_up, sets, threshold=0.61).crm.false_rejection == 4 / 16
 
 
 @pytest.fixture
@@ -244,6 +252,20 @@ def test_a_place_for_figures_is_refused_before_anything_is_measured(
     assert capsys.readouterr().err == sentence
     assert main([*command, str(tmp_path)]) == 2
     assert "is a folder; give a file" in capsys.readouterr().err
+
+
+def test_of_several_processes_the_first_speaks(command, monkeypatch, tmp_path, capsys):
+    @contextlib.contextmanager
+    def joined(device):
+        yield SimpleNamespace(
+            **vars(second), share=lambda items: items, gather=lambda v: [v], first=False
+        )
+
+    second = Processes(torch.device("cpu"), rank=1, count=2)
+    monkeypatch.setattr("errseg.commands.evaluate.joined_processes", joined)
+    assert main([*command, str(tmp_path / "figures.json")]) == 0
+    assert capsys.readouterr().out == ""
+    assert not (tmp_path / "figures.json").exists()
 
 
 def test_figures_that_cannot_be_written_are_printed(command, monkeypatch, tmp_path, capsys):
