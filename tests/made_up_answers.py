@@ -46,7 +46,7 @@ class MadeUp:
         self.config = dataclasses.replace(model_config(name), held_out=held_out)
         self.asked = set()  # what is passed through
 
-    def embed(self, vocabulary, expand):
+    def embed(self, vocabulary, expand=True):
         self.vocabulary = vocabulary
         self.asked |= {("expand", expand)}
         return torch.eye(len(vocabulary)), ()
@@ -60,7 +60,7 @@ class MadeUp:
             scores[winner, place] = score
         return scores.logit().unflatten(1, photo.shape[:2])
 
-    def decode(self, features, text, kept_classes, votes_per_pixel, beta):
+    def decode(self, features, text, kept_classes=32, votes_per_pixel=3, beta=0.1):
         """Keep the first P classes of those asked about."""
         self.asked |= {("P", kept_classes), ("K", votes_per_pixel), ("beta", beta)}
         kept = torch.arange(len(text))[None, :kept_classes]
