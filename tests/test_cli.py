@@ -308,7 +308,16 @@ def test_evaluate_refuses_sets_that_are_not_there(tiny_set, tmp_path, capsys):
         capsys, "evaluate", "--data", tiny_set, "--sets", "thirds"
     )
     assert "no data folder" in refused(capsys, "evaluate", "--data", tmp_path / "gone")
-    assert "must be 1 or more" in refused(capsys, "evaluate", "--data", tiny_set, "--limit", "0")
+    for number in ("--limit", "--kept-classes"):
+        assert "must be 1 or more" in refused(capsys, "evaluate", "--data", tiny_set, number, "0")
+
+
+@pytest.mark.parametrize("command", ["evaluate", "calibrate", "pseudo-label"])
+def test_commands_on_sets_run_on_the_device_that_is_named(tiny_set, tmp_path, capsys, command):
+    out = [] if command == "evaluate" else ["--out", tmp_path / "out.safetensors"]
+    names = ["--names-of", "halves", "--model", "errseg-lite"] if command == "pseudo-label" else []
+    options = ["--data", tiny_set, *out, *names, "--device", "abacus"]
+    assert "no device 'abacus'" in refused(capsys, command, *options)
 
 
 @pytest.mark.parametrize(
