@@ -137,6 +137,16 @@ def test_calibration_equals_a_loop_over_bins():
     assert calibration.expected_calibration_error() == pytest.approx(error)
 
 
+@pytest.mark.parametrize("edge", range(1, 15))
+def test_scores_on_both_sides_of_a_bin_s_edge_don_t_make_up_for_each_other(edge):
+    """One is wrong, so surer than it should be; the other is right, so less sure."""
+    below, above = edge / 15 - 1e-3, edge / 15 + 1e-3
+    error = CalibrationError()
+    error.update(np.array([[below, above]]), np.array([[1, 0]]), np.array([[0, 0]]))
+    expected = (below + (1 - above)) / 2
+    assert error.expected_calibration_error() == pytest.approx(expected, abs=1e-7)
+
+
 def test_scores_that_tell_the_truth_have_no_calibration_error():
     error = CalibrationError()
     label = np.zeros((10, 10), int)
