@@ -171,6 +171,17 @@ def test_every_second_photo_is_looked_at_with_and_without_its_class(
     assert (found.left_out[:, 3:] == -math.inf).all()
 
 
+def test_without_a_class_only_its_own_pixels_are_looked_at(monkeypatch, tmp_path):
+    photos = [[*photo(SKY, SKY, 0.9, GRASS, 0.5), *photo(CAT, CAT, 0.8, RHINO, 0.3)]]
+    made_up = MadeUp(photos=photos)
+    monkeypatch.setattr(module, "Predictor", lambda model: made_up)
+    (sample_set,) = write_made_up(tmp_path / "scenes", photos)
+    found = observe(made_up, sample_set, 1, np.random.default_rng(0))
+    assert found.right.tolist() == [1] * 12
+    rest = found.left_out.amax(dim=1).sigmoid().tolist()
+    assert rest in (pytest.approx([0.5] * 6), pytest.approx([0.3] * 6))  # the sky or the cat
+
+
 def test_one_class_alone_calibrates_nothing(monkeypatch, tmp_path):
     sets = write_made_up(tmp_path / "scenes", PHOTOS[:1], ("sky",))
     with pytest.raises(InputError, match="one class"):
