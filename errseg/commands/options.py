@@ -148,7 +148,7 @@ def shown(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, tuple):
         return ",".join(value) or "none"
-    return str(value)
+    return str(value) or "none"
 
 
 def count(text: str) -> int:

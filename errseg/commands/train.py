@@ -15,13 +15,14 @@ from errseg.commands.options import (
 )
 
 HELP = "train a model on photos with masks; torchrun starts it in several processes"
+METAVARS = {"precision": {"metavar": "NAME"}, "start": {"metavar": "NAME|FILE"}}
 UNUSED = "-"  # stands for a setting's value in a recipe that lacks it
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options: one for each setting of the recipes."""
     from errseg.training.ablations import ABLATIONS
-    from errseg.training.config import LITE, PUBLISHED, RECIPES, settings_of
+    from errseg.training.config import LITE, PUBLISHED, RECIPES, meanings_of, settings_of
 
     add_data_options(parser, several=True)
     parser.add_argument(
@@ -59,14 +60,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "settings", "in brackets what they are for errseg-lite and for the other models"
     )
     lite, published = settings_of(LITE), settings_of(PUBLISHED)
+    meanings = meanings_of(LITE) | meanings_of(PUBLISHED)
     for name in lite | published:
         values = [recipe.get(name) for recipe in (lite, published)]
         known = [value for value in values if value is not None]
+        defaults = "; ".join(UNUSED if value is None else shown(value) for value in values)
         group.add_argument(
             "--" + name.replace("_", "-"),
             default=argparse.SUPPRESS,
-            help=f"({'; '.join(UNUSED if v is None else shown(v) for v in values)})",
-            **option_kind(type(known[0]), zero=not all(known)),
+            help=f"{meanings[name]} ({defaults})",
+            **option_kind(type(known[0]), zero=not all(known)) | METAVARS.get(name, {}),
         )
 
 

@@ -14,100 +14,135 @@ from errseg.device import AUTOMATIC, FLOAT32
 from errseg.errors import InputError
 
 
+def _setting(default: Any, meaning: str) -> Any:
+    """Declare a setting with what `train --help` says of it."""
+    return field(default=default, metadata={"meaning": meaning})
+
+
 @dataclass(frozen=True)
 class Run:
     """How long a run is, where it starts, and what it computes in."""
 
-    steps: int = 80_000
-    batch: int = 4  # photos of a step, of all processes together
-    accumulate: int = 1  # parts that a process takes its share of a step in, to save memory
-    precision: str = AUTOMATIC  # of the computation (autocast); the weights stay float32
-    start: str = ""  # weights to go on from; the towers' public weights if empty
-    fresh_head: bool = False  # take the towers of the start only, under a head of random weights
-    seed: int = 0
-    save_every: int = 500  # steps between checkpoints
+    steps: int = _setting(80_000, "how many there are")
+    batch: int = _setting(4, "photos of a step, of all processes together")
+    accumulate: int = _setting(
+        1, "parts that a process takes its share of a step in, to save memory"
+    )
+    precision: str = _setting(AUTOMATIC, "what is computed in (autocast); the weights stay float32")
+    start: str = _setting("", "weights to go on from; the towers' public weights if empty")
+    fresh_head: bool = _setting(
+        False, "take the towers of the start only, under a head of random weights"
+    )
+    seed: int = _setting(0, "of what is drawn: crops, words, dropped paths")
+    save_every: int = _setting(500, "steps between checkpoints")
 
 
 @dataclass(frozen=True)
 class Selection:
     """CRM in training: of every photo the classes present are kept, the others by their votes."""
 
-    kept_classes: int = KEPT_CLASSES  # P
-    votes_per_pixel: int = VOTES_PER_PIXEL  # K
-    beta: float = BETA
+    kept_classes: int = _setting(KEPT_CLASSES, "P, classes that CRM keeps")
+    votes_per_pixel: int = _setting(VOTES_PER_PIXEL, "K, classes that vote at one pixel")
+    beta: float = _setting(BETA, "CRM's score coefficient")
 
 
 @dataclass(frozen=True)
 class Optimiser:
     """AdamW; a linear warm-up, then a cosine to 0; by default the published one."""
 
-    rate: float = 2e-4
-    weight_decay: float = 1e-4
-    warm_up: int = 1000  # steps
-    warm_up_from: float = 0.001  # share of the rate at the first step
-    clip_gradient: float = 0.0  # largest norm of the gradient; 0 is any
-    average: float = 0.0  # decay of the exponential moving average of the weights; 0 is none
+    rate: float = _setting(2e-4, "learning rate of AdamW")
+    weight_decay: float = _setting(1e-4, "AdamW's")
+    warm_up: int = _setting(1000, "steps in which the rate rises")
+    warm_up_from: float = _setting(0.001, "share of the rate at the first step")
+    clip_gradient: float = _setting(0.0, "largest norm of the gradient; 0 is any")
+    average: float = _setting(
+        0.0, "decay of the exponential moving average of the weights; 0 is none"
+    )
 
 
 @dataclass(frozen=True)
 class PublishedCrops:
     """Photos resized and cropped as published; the classes are those that the sets list."""
 
-    crop: int = 640  # pixels of a side; smaller photos are padded
-    shortest_edge: int = 640  # that a photo is resized to before it is cropped
-    longest_edge: int = 2560  # at most, then
-    category_area: float = 1.0  # largest share of a crop for one class, in ten tries; 1 is any
-    colours: bool = True  # vary them as SSD does (Liu et al. 2016)
-    flip: float = 0.5  # share of crops that are mirrored
-    held_out: tuple[str, ...] = ()  # class names kept out of training
+    crop: int = _setting(640, "pixels of a side; smaller photos are padded")
+    shortest_edge: int = _setting(640, "of a photo before it is cropped, pixels")
+    longest_edge: int = _setting(2560, "most of it then, pixels")
+    category_area: float = _setting(
+        1.0, "largest share of a crop for one class, in ten tries; 1 is any"
+    )
+    colours: bool = _setting(True, "varied as SSD does it (Liu et al. 2016)")
+    flip: float = _setting(0.5, "share of crops that are mirrored")
+    held_out: tuple[str, ...] = _setting((), "class names kept out of training")
 
 
 @dataclass(frozen=True)
 class LiteCrops:
     """Which photos errseg-lite sees, and how they are cropped."""
 
-    crop: int = 256  # pixels of a side
-    zoom: float = 2.0  # most that a crop magnifies a photo, over the whole photo's short side
-    same_set: int = 4  # crops of a batch in a row that come from one set
-    balance: float = 0.7  # share of crops for which a class is drawn first, then its photo
-    copy_paste: float = 0.2  # probability of a thing of another set pasted onto a labelled scene
-    held_out: tuple[str, ...] = ()  # class names kept out of training
+    crop: int = _setting(256, "pixels of a side")
+    zoom: float = _setting(
+        2.0, "most that a crop magnifies a photo, over the whole photo's short side"
+    )
+    same_set: int = _setting(4, "crops of a batch in a row that come from one set")
+    balance: float = _setting(
+        0.7, "share of crops for which a class is drawn first, then its photo"
+    )
+    copy_paste: float = _setting(
+        0.2, "probability of a thing of another set pasted onto a labelled scene"
+    )
+    held_out: tuple[str, ...] = _setting((), "class names kept out of training")
 
 
 @dataclass(frozen=True)
 class LiteWords:
     """Which words a step of errseg-lite asks about."""
 
-    vocabulary: int = 128  # T, present classes included; 0 is all of them
-    whole_lists: bool = True  # with them every class of the sets that the crops are from
-    imagenet_share: float = 0.25  # share of the vocabulary's absent classes that ImageNet gives
-    similar: float = 0.45  # cosine of text embeddings above which an ImageNet name is no negative
-    broader: int = 3  # broader names of present classes in a step's vocabulary (a lion: animal)
-    expanded: float = 0.1  # share of prompts with hypernyms behind the name: lion, big cat, animal
+    vocabulary: int = _setting(128, "T, present classes included; 0 is all of them")
+    whole_lists: bool = _setting(True, "with them every class of the sets that the crops are from")
+    imagenet_share: float = _setting(
+        0.25, "share of the vocabulary's absent classes that ImageNet gives"
+    )
+    similar: float = _setting(
+        0.45, "cosine of text embeddings above which an ImageNet name is no negative"
+    )
+    broader: int = _setting(
+        3, "broader names of present classes in a step's vocabulary (a lion: animal)"
+    )
+    expanded: float = _setting(
+        0.1, "share of prompts with hypernyms behind the name: lion, big cat, animal"
+    )
 
 
 @dataclass(frozen=True)
 class LiteLosses:
     """How errseg-lite is judged; see `errseg.training.losses`."""
 
-    positive_weight: float = 2.0
-    ignored_is_negative: bool = False  # undecided pixels count as wrong for every class
-    balance_power: float = 0.5  # 0 counts every pixel of a crop alike, 1 every class of it
-    ranking: float = 1.0  # weight of the cross-entropy between classes, beside the binary one
-    ranking_scale: float = 24.0  # logit of a cosine in that cross-entropy
-    cost_loss: float = 0.5  # weight of the loss on the stride-16 cost maps
-    cost_scale: float = 12.0  # logit of a cosine: scale * cosine - offset
-    cost_offset: float = 4.0
-    anchor: float = 0.1  # weight of the pull to ConSE where no label says otherwise
-    cost_steps: int = 0  # first steps that train the cost maps only: cheap, no decoder runs
+    positive_weight: float = _setting(2.0, "of a class that is right, in the binary cross-entropy")
+    ignored_is_negative: bool = _setting(False, "undecided pixels count as wrong for every class")
+    balance_power: float = _setting(
+        0.5, "0 counts every pixel of a crop alike, 1 every class of it"
+    )
+    ranking: float = _setting(
+        1.0, "weight of the cross-entropy between classes, beside the binary one"
+    )
+    ranking_scale: float = _setting(24.0, "logit of a cosine in that cross-entropy")
+    cost_loss: float = _setting(0.5, "weight of the loss on the stride-16 cost maps")
+    cost_scale: float = _setting(
+        12.0, "logit of a cosine on the cost maps: cost-scale * cosine - cost-offset"
+    )
+    cost_offset: float = _setting(4.0, "what is taken off it, see cost-scale")
+    anchor: float = _setting(0.1, "weight of the pull to ConSE where no label says otherwise")
+    cost_steps: int = _setting(
+        0, "first steps that train the cost maps only: cheap, no decoder runs"
+    )
 
 
 @dataclass(frozen=True)
 class LiteRates:
     """How fast the parts of errseg-lite's towers learn, relative to the rate of the rest."""
 
-    trunk_rate: float = 0.1  # of the stages at strides 16 and 32
-    residual_rate: float = 1.0
+    trunk_rate: float = _setting(0.1, "the stages' at strides 16 and 32, relative to the rate")
+    residual_rate: float = _setting(1.0, "the residual's, relative to the rate")
 
 
 @dataclass(frozen=True)
@@ -124,7 +159,7 @@ class PublishedRecipe(Recipe):
     """The paper's training of errseg-base and errseg-large (section 4 and published code)."""
 
     data: PublishedCrops = field(default_factory=PublishedCrops)
-    clip_rate: float = 0.01  # of what is fine-tuned of CLIP, relative to the rate of the rest
+    clip_rate: float = _setting(0.01, "of what is tuned of CLIP, relative to the rate")
 
 
 @dataclass(frozen=True)
@@ -160,9 +195,9 @@ def settings_of(recipe: Recipe) -> dict[str, Any]:
     return {setting.name: getattr(part, setting.name) for part, setting in _leaves(recipe)}
 
 
-def kinds_of(recipe: Recipe) -> dict[str, type]:
-    """List the types of a recipe's settings by name; a tuple is one of names."""
-    return {name: type(value) for name, value in settings_of(recipe).items()}
+def meanings_of(recipe: Recipe) -> dict[str, str]:
+    """Say what a recipe's settings are, by name."""
+    return {setting.name: setting.metadata["meaning"] for _, setting in _leaves(recipe)}
 
 
 def with_settings(recipe: AnyRecipe, changes: Mapping[str, Any] | None = None) -> AnyRecipe:
