@@ -195,7 +195,7 @@ def write_context(root, train_list="ImageSets/Main/train.txt", val_list="ImageSe
     home = root / "VOCdevkit/VOC2010"
     for stem, colour, values in (
         ("2008_000001", TRAIN_RED, [2, 9, 397, 459, 1, 458]),
-        ("2008_000002", VALIDATION_GREEN, [260, 115, 31, 400, 415, 25]),
+        ("2008_000002", VALIDATION_GREEN, [260, 115, 31, 0, 415, 25]),
     ):
         write_photo(home / "JPEGImages" / f"{stem}.jpg", colour)
         (home / "trainval").mkdir(exist_ok=True)
@@ -227,7 +227,7 @@ def test_context459(tmp_path):
     check(
         context,
         ["aeroplane", "bag", "table", "wool", "accordion", "wood"],
-        ["mouse", "door", "boat", context.class_names[399], "track", "bird"],
+        ["mouse", "door", "boat", None, "track", "bird"],
     )
     assert (len(context.class_names), context.kept_classes) == (459, 48)
 

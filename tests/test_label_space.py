@@ -57,6 +57,15 @@ def test_what_labels_teach(space, sets):
     assert parts[BACKGROUND, "car"] == unknown
 
 
+def test_a_table_has_the_label_of_every_value_that_a_mask_may_hold(space, sets):
+    table = space.lookup(sets["things"])
+    assert len(table) == 256
+    named = {0: BACKGROUND, 1: space.index["aeroplane"], 2: space.index["person"]}
+    assert {v: t for v, t in enumerate(table.tolist()) if t != IGNORE} == named
+    scenes = {v: t for v, t in enumerate(space.lookup(sets["scenes"]).tolist()) if t != IGNORE}
+    assert scenes == {1: space.index["road"], 2: space.index["pedestrian"], 3: space.index["sky"]}
+
+
 def test_the_names_of_one_list_exclude_each_other(space, sets):
     walls = _table(space, _listed(sets["walls"]), ["wall", "brick wall", "metal", "spoon"])
     assert walls["wall", "wall"] == Relation.POSITIVE

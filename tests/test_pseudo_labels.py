@@ -12,12 +12,13 @@ from errseg.__main__ import main
 from errseg.checkpoints.weights import save_model
 from errseg.datasets.folders import load_sets
 from errseg.datasets.sets import open_mask
+from errseg.errors import InputError
 from errseg.inference.photo import network_size
 from errseg.inference.predictor import Predictor
 from errseg.training.config import LITE, with_settings
 from errseg.training.crops import CropDataset
 from errseg.training.pseudo_labels import FOLDER, WEIGHT, write_pseudo_labels
-from errseg.words.vocabulary import parse_classes
+from errseg.words.vocabulary import load_vocabulary, parse_classes
 
 NAMES = ("sky", "airplane", "person", "dog", "toaster", "grass")
 RECIPE = with_settings(LITE, {"held_out": ("toaster",)})
@@ -126,3 +127,51 @@ def test_the_command_writes_a_set_that_training_takes(data, tmp_path, teacher, c
     wanted = ["--data", "x", "--model", weights, "--out", out]
     assert main(["pseudo-label", *wanted, "--sure", "2"]) == 2
     assert "--sure is a share from 0 to 1, not 2." in capsys.readouterr().err
+
+
+def test_more_names_than_8_bits_hold_are_told_apart(data, tmp_path, teacher):
+    """People's label comes back under its name, whichever side of the ignored value that is."""
+    for at in (253, 254, 255, 299):
+        names = [f"thing {i}" for i in range(300)]
+        names[at] = "airplane"
+        out = tmp_path / str(at)
+        write_pseudo_labels(teacher, load_sets(data), names, out, RECIPE, confidence=1.0)
+        (made,) = load_sets(out)
+        mask = np.asarray(open_mask(made, "things-p0"))
+        assert {made.classes[v] for v in np.unique(mask[:24, :64])} == {"airplane"}
+        assert (mask[:24, 64:] == 255).all()
+        assert len(made.classes) == 300
+
+
+def test_a_photo_keeps_its_ending(data, tmp_path, teacher):
+    jpeg = data / "things" / "images" / "p0.jpg"
+    with Image.open(jpeg) as photo:
+        photo.save(jpeg.with_suffix(".PNG"), format="PNG")
+    jpeg.unlink()
+    write_pseudo_labels(teacher, load_sets(data), NAMES, tmp_path / "out", RECIPE, 0.5)
+    (made,) = load_sets(tmp_path / "out")
+    assert made.image_path("things-p0").name == "things-p0.PNG"
+
+
+def test_sets_that_leave_nothing_to_label_are_refused(data, tmp_path, teacher):
+    for names, sentence in (
+        (["scenes"], "labels every pixel already"),
+        (["things"], "for training"),
+    ):
+        (data / "things" / "validation.txt").write_text("p0")
+        with pytest.raises(InputError, match=sentence):
+            write_pseudo_labels(teacher, load_sets(data, names), NAMES, tmp_path, RECIPE, 0.5)
+
+
+def test_names_may_be_a_vocabulary_s(data, tmp_path, teacher, capsys):
+    save_model(teacher, tmp_path / "teacher.safetensors")
+    weights = ["--model", str(tmp_path / "teacher.safetensors"), "--out", str(tmp_path / "more")]
+    lone = ["--dataset", "folder", "--root", str(data / "things")]
+    assert main(["pseudo-label", *lone, *weights, "--names-of", "voc20"]) == 0
+    (made,) = load_sets(tmp_path / "more")
+    assert made.class_names == load_vocabulary("voc20").names
+    assert main(["pseudo-label", *lone, *weights]) == 0
+    (made,) = load_sets(tmp_path / "more")
+    assert len(made.class_names) == 171
+    assert main(["pseudo-label", *lone, *weights, "--names-of", "scenes"]) == 2
+    assert "there is no vocabulary scenes; there are voc20" in capsys.readouterr().err

@@ -149,6 +149,7 @@ LISTS = {
     "path": b"images/p0.jpg\n",
     "windows path": b"mine\\images\\p0.jpg\r\n",
     "two columns": b"/images/p0.jpg /masks/p0.png\n",
+    "a class behind it": b"p0  -1\n",
     "twice": b"p0\np0.jpg\n",
 }
 
