@@ -5,7 +5,54 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from errseg.training.losses import anchor_loss, pixel_weights, ranking_loss
+from errseg.training.losses import anchor_loss, binary_loss, pixel_weights, ranking_loss
+
+
+def test_binary_loss_equals_a_loop_over_what_is_decided():
+    generator = torch.Generator().manual_seed(1)
+    logits = torch.randn(2, 3, 4, 4, generator=generator)
+    target = (torch.rand(2, 3, 4, 4, generator=generator) < 0.4).float()
+    valid = torch.rand(2, 3, 4, 4, generator=generator) < 0.6
+    weights = torch.rand(2, 4, 4, generator=generator) + 0.5
+    total = counted = 0.0
+    for b, p, y, x in np.ndindex(2, 3, 4, 4):
+        if valid[b, p, y, x]:
+            weight, logit = weights[b, y, x].item(), logits[b, p, y, x].item()
+            right = target[b, p, y, x].item() == 1
+            share = 1 / (1 + np.exp(-logit))
+            total += weight * (-2.5 * np.log(share) if right else -np.log(1 - share))
+            counted += weight
+    found = binary_loss(logits, target, valid, weights, positive_weight=2.5)
+    assert found.item() == pytest.approx(total / counted, rel=1e-5)
+    assert binary_loss(logits, target, valid & False, weights, 2.5) == 0
+
+
+def test_ranking_loss_weighs_its_pixels():
+    logits = torch.tensor([[2.0, 0.0], [0.0, 1.0]]).view(1, 2, 1, 2)  # two classes, two pixels
+    target = torch.tensor([[1.0, 1.0], [0.0, 0.0]]).view(1, 2, 1, 2)
+    weights = torch.tensor([[[3.0, 1.0]]])
+    each = [np.log(1 + np.exp(-2.0)), np.log(1 + np.exp(1.0))]
+    found = ranking_loss(logits, target, target >= 0, weights)
+    assert found.item() == pytest.approx((3 * each[0] + each[1]) / 4)
+
+
+@pytest.mark.parametrize(
+    "loss", [lambda *given: binary_loss(*given[:4], 2.0, given[4]), ranking_loss]
+)
+def test_the_losses_of_two_halves_average_to_that_of_the_whole(loss):
+    """As two processes that share a batch average them, of which one has less that counts."""
+    generator = torch.Generator().manual_seed(2)
+    logits = torch.randn(2, 3, 4, 4, generator=generator)
+    target = (torch.rand(2, 3, 4, 4, generator=generator) < 0.4).float()
+    valid = torch.rand(2, 3, 4, 4, generator=generator) < torch.tensor([0.2, 0.9]).view(2, 1, 1, 1)
+    weights = torch.rand(2, 4, 4, generator=generator) + 0.5
+    given = (logits, target, valid, weights)
+    sums = []
+    for half in (0, 1):  # what each would say of its share
+        loss(*(part[[half]] for part in given), lambda number: sums.append(number) or number)
+    halves = [loss(*(part[[half]] for part in given), lambda _: sum(sums) / 2) for half in (0, 1)]
+    whole = loss(*given, lambda number: number)
+    torch.testing.assert_close(sum(halves) / 2, whole)
 
 
 def test_ranking_loss_equals_a_loop_over_pixels():
