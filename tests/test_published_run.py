@@ -13,7 +13,8 @@ from errseg.distributed import Processes
 from errseg.errors import InputError
 from errseg.training import published_loss, trained_parameters
 from errseg.training.config import PUBLISHED, with_settings
-from errseg.training.run import TrainingRun, starting_model
+from errseg.training.run import TrainingRun
+from errseg.training.start import starting_model
 
 TINY = {"steps": 4, "batch": 2, "crop": 64, "shortest_edge": 64, "kept_classes": 2}
 TINY |= {"precision": "float32", "warm_up": 0, "rate": 1e-2, "flip": 0.0, "colours": False}

@@ -20,6 +20,7 @@ CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
 PARTIAL = ".partial"
 PLOT_INCHES = (8, 4.5)
+NO_LOSS = ("step", "seconds", "gigabytes")  # what a log says beside the losses
 SMOOTHED_OVER = 40  # parts of a run whose mean loss the plot draws
 
 
@@ -81,7 +82,7 @@ def plot_losses(folder: Path, path: Path) -> None:
     """Draw a run's losses over its steps, each step's and their means."""
     log, figure = read_log(folder), Figure(figsize=PLOT_INCHES, layout="constrained")
     axes = figure.subplots()
-    names = [name for name in (log[-1] if log else {}) if name not in ("step", "seconds")]
+    names = [name for name in (log[-1] if log else {}) if name not in NO_LOSS]
     for colour, name in enumerate(names):
         points = [(line["step"], line[name]) for line in log if name in line]
         steps, losses = zip(*points, strict=True)

@@ -14,14 +14,12 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
-from errseg.checkpoints.weights import load_for_training, save_model
-from errseg.config import model_config
+from errseg.checkpoints.weights import save_model
 from errseg.datasets.sets import SegmentationSet
 from errseg.device import find_precision
 from errseg.distributed import Processes
 from errseg.errors import InputError
 from errseg.network.model import ERRSeg, build_model
-from errseg.training.ablations import with_head
 from errseg.training.checkpoint import (
     append_to_log,
     cut_log,
@@ -29,16 +27,11 @@ from errseg.training.checkpoint import (
     save_checkpoint,
     write_whole,
 )
-from errseg.training.config import (
-    LiteRecipe,
-    PublishedRecipe,
-    fits,
-    recipe_name,
-    settings_of,
-)
+from errseg.training.config import LiteRecipe, PublishedRecipe, settings_of
 from errseg.training.lite import LiteTraining
 from errseg.training.published import PublishedTraining
 from errseg.training.schedule import rate_factor
+from errseg.training.start import starting_model
 from errseg.words.relations import synonyms
 
 SETTINGS = "settings.json"
@@ -82,32 +75,6 @@ def train(
         save_model(averaged, out / WEIGHTS)
     processes.wait()
     return averaged
-
-
-def starting_model(
-    name: str, recipe: LiteRecipe | PublishedRecipe, head: Sequence[str] = ()
-) -> ERRSeg:
-    """Build the model that a run begins with, see `train`.
-
-    A head that is changed begins with random weights, as does any with ``fresh_head``.
-    """
-    torch.manual_seed(recipe.run.seed)
-    start = load_for_training(recipe.run.start) if recipe.run.start else None
-    if start and name and start.config.name != name:
-        raise InputError(f"{recipe.run.start} is {start.config.name}, not {name}.")
-    config = with_head(start.config if start else model_config(name), head)
-    if not fits(recipe, config.towers):
-        raise InputError(f"The {recipe_name(recipe)} recipe is not for {config.name}.")
-    if start and config == start.config and not recipe.run.fresh_head:
-        return start
-    torch.manual_seed(recipe.run.seed)  # whatever was loaded, a fresh head is the same
-    model = build_model(config)
-    if start is None:
-        model.towers.load_public_weights(config.clip_weights)
-    else:
-        model.towers.load_state_dict(start.towers.state_dict())
-        model.towers.take_metadata(start.towers.metadata())
-    return model
 
 
 class TrainingRun:
@@ -175,6 +142,8 @@ class TrainingRun:
             started = time.perf_counter()
             losses = self.take_step(parts)
             losses["seconds"] = time.perf_counter() - started
+            if self.processes.device.type == "cuda":
+                losses["gigabytes"] = torch.cuda.max_memory_allocated() / 1e9
             progress.set_postfix({name: f"{value:.3f}" for name, value in losses.items()})
             if first:
                 append_to_log(self.out, {"step": self.step, **losses})

@@ -52,7 +52,7 @@ class TrainingVocabulary:
         self.bank = dict(zip(words, embedded, strict=True))  # (templates, C) each
         first = torch.stack([self._mean(name) for name in space.names])
         self._similar = {  # ImageNet name -> (N,) bool
-            name: (first @ self._mean(name)) > config.similar for name in self.imagenet
+            name: (first @ self._mean(name)).cpu() > config.similar for name in self.imagenet
         }
 
     def seen_words(self) -> set[str]:
