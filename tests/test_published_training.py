@@ -4,10 +4,19 @@ import numpy as np
 import pytest
 import torch
 from golden_weights import GOLDEN, rule_state_dict
+from photo_sets import write_set
 from torch.nn import functional as F
 
+from errseg.datasets.folders import load_sets
+from errseg.distributed import Processes
 from errseg.network.model import build_model
-from errseg.training.published import keep_as_published, published_loss, trained_parameters
+from errseg.training.config import PUBLISHED
+from errseg.training.published import (
+    PublishedTraining,
+    keep_as_published,
+    published_loss,
+    trained_parameters,
+)
 
 NOISE = 1e-6  # of the largest norm: below it a gradient is rounding
 
@@ -123,3 +132,18 @@ def test_the_loss_is_over_all_classes_at_the_labels_size(clip_model, make_pixels
         targets = torch.stack([labels == index for index in range(7)], dim=1).float()
         expected = F.binary_cross_entropy_with_logits(logits, targets)
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_a_real_step_of_a_run_moves_them_and_nothing_else(golden, step, tmp_path):
+    """AdamW as a run sets it up, on errseg-base and the gradients above; the last test, for it."""
+    write_set(tmp_path, "scenes", {"1": "road", "2": "cat", "3": "sky"}, exhaustive=True)
+    model = step[0]
+    alone = Processes(torch.device("cpu"))
+    objective = PublishedTraining(model, load_sets(tmp_path), PUBLISHED, alone)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    torch.optim.AdamW(objective.groups(), lr=1e-2).step()
+    released = model.released_parameters()
+    trained = {id(released[name]) for name in golden["names"].tolist()}
+    ours = {name: id(parameter) for name, parameter in model.named_parameters()}
+    moved = {name for name, tensor in model.state_dict().items() if not tensor.equal(before[name])}
+    assert moved == {name for name, key in ours.items() if key in trained}
