@@ -26,6 +26,7 @@ from errseg.config import (
     MODELS,
     Calibration,
     ClipConfig,
+    ModelConfig,
     model_config,
     with_current_settings,
 )
@@ -80,6 +81,12 @@ def load_model(
     return compile_network(model) if compile else model
 
 
+def released_variant(width: int) -> ModelConfig | None:
+    """Find the released variant whose text embeddings are so wide; None if there is none."""
+    released = (config for config in MODELS if isinstance(config.towers, ClipConfig))
+    return next((config for config in released if config.towers.embedding == width), None)
+
+
 def load_for_training(name_or_path: str | Path, device: torch.device | str = "cpu") -> ERRSeg:
     """Load weights to train further or to calibrate: uncalibrated, with their preset's settings.
 
@@ -95,11 +102,16 @@ def load_for_training(name_or_path: str | Path, device: torch.device | str = "cp
     return model
 
 
-def save_model(model: ERRSeg, path: Path) -> None:
+def save_model(model: ERRSeg, path: Path, exact: bool = False) -> None:
     """Write a model as one safetensors file with its configuration.
 
     Matrices are stored as float16, those that the towers name as int8 with a scale per row. A
     depth-wise kernel is small and stays float16.
+
+    Args:
+        model: with its weights.
+        path: of the file; its folders are made.
+        exact: store every tensor as it is instead, so that nothing is rounded.
 
     Raises:
         InputError: the file doesn't end in ``.safetensors``.
@@ -108,8 +120,8 @@ def save_model(model: ERRSeg, path: Path) -> None:
     tensors, quantized = {}, tuple(TOWERS + name for name in model.towers.quantized)
     for name, tensor in model.state_dict().items():
         tensor = tensor.detach().cpu()
-        if tensor.ndim < 2:
-            tensors[name] = tensor
+        if exact or tensor.ndim < 2:
+            tensors[name] = tensor.contiguous()
         elif name.startswith(quantized) and tensor.shape[1] > 1:
             scale = tensor.float().abs().flatten(1).amax(dim=1).clamp(min=1e-12) / INT8_LIMIT
             tensors[name] = (tensor / _per_row(scale, tensor)).round().to(torch.int8)
@@ -159,8 +171,7 @@ def _load_released(path: Path) -> ERRSeg:
             f"{path.name} is not a released ERR-Seg checkpoint: it has no {VARIANT_TENSOR}."
         )
     width = state_dict[VARIANT_TENSOR].shape[-1]
-    released = (config for config in MODELS if isinstance(config.towers, ClipConfig))
-    config = next((config for config in released if config.towers.embedding == width), None)
+    config = released_variant(width)
     if config is None:
         raise InputError(f"{path.name} has text embeddings {width} wide; no variant has those.")
     with torch.device("meta"):

@@ -9,6 +9,7 @@ from errseg.commands import (
     average,
     benchmark,
     calibrate,
+    convert,
     evaluate,
     models,
     pseudo_label,
@@ -26,6 +27,7 @@ COMMANDS = {
     "average": average,
     "calibrate": calibrate,
     "pseudo-label": pseudo_label,
+    "convert": convert,
     "benchmark": benchmark,
 }
 """Name -> command, as the help lists them."""
