@@ -15,6 +15,7 @@ from errseg.commands import (
     pseudo_label,
     segment,
     sheet,
+    tables,
     train,
 )
 
@@ -29,5 +30,6 @@ COMMANDS = {
     "pseudo-label": pseudo_label,
     "convert": convert,
     "benchmark": benchmark,
+    "tables": tables,
 }
 """Name -> command, as the help lists them."""

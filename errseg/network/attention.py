@@ -5,7 +5,7 @@ class does alone to the last CFM, without CRM and GUD, and reads off every modul
 keys what one pixel looks at.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -72,6 +72,30 @@ def attend_from(
         if layer is not model.escf[-1]:  # what the last CFM gives is for GUD
             tokens = layer.cfm(tokens, text_guidance)
     return Attention(*(_stacked(rows) for rows in (spatial, classes, means)))
+
+
+def class_queries_and_keys(
+    model: ERRSeg, features: ImageFeatures, text: Tensor
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Walk through ESCF and give what each CFM's attention is made of, layer by layer.
+
+    Args:
+        model: whose ESCF it is, with CFM.
+        features: of one photo, from `ERRSeg.encode_image`.
+        text: L2-normalised text embeddings of the classes that ESCF sees (1, P, C).
+
+    Yields:
+        queries and keys (h' w', P, C) on CSR's grid, for `attention_weights`.
+    """
+    image_guidance, text_guidance = features.guidance.spatial, model.guide_classes(text)
+    tokens = model.embed_classes(features, text)
+    for layer in model.escf:
+        tokens = layer.sfm(tokens, image_guidance)
+        pixels, _ = layer.cfm.pool(tokens)
+        query, key = layer.cfm.attention.project(layer.cfm.norm1(pixels), text_guidance)
+        yield query[0], key[0]
+        if layer is not model.escf[-1]:
+            tokens = layer.cfm(tokens, text_guidance)
 
 
 def _spatial_rows(

@@ -1,0 +1,33 @@
+"""Latencies that can be compared: what is timed takes turns, and is divided by the default's."""
+
+import statistics
+import time
+from collections.abc import Callable, Hashable, Mapping, Sequence
+
+import torch
+
+TURNS = 2  # of which the faster counts: others use the machine too
+
+
+def fastest_in_turn(
+    calls: Mapping[Hashable, Callable[[], object]], device: torch.device
+) -> dict[Hashable, float]:
+    """Make all calls in turn, then again from the last to the first, and so on.
+
+    Returns:
+        each one's seconds when it was fastest.
+    """
+    seconds: dict[Hashable, list[float]] = {key: [] for key in calls}
+    for turn in range(TURNS):
+        for key, call in list(calls.items())[:: -1 if turn % 2 else 1]:
+            started = time.perf_counter()
+            call()
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            seconds[key].append(time.perf_counter() - started)
+    return {key: min(taken) for key, taken in seconds.items()}
+
+
+def median_ratio(seconds: Sequence[float], default: Sequence[float]) -> float:
+    """Return the median over photos of their seconds by the same photos' at the default."""
+    return statistics.median(a / b for a, b in zip(seconds, default, strict=True))
