@@ -32,6 +32,10 @@ def sets(tmp_path_factory):
 def model(request, make_model):
     model = make_model(lite=request.param == "lite")
     model.config = dataclasses.replace(model.config, input_size=192)
+    with torch.no_grad():  # what CFM does should matter to the layer after it
+        for layer in model.escf:
+            for part in ("query", "key", "value", "out"):
+                getattr(layer.cfm.attention, part).weight.mul_(5)
     return model
 
 
@@ -82,6 +86,7 @@ def test_shares_are_those_of_the_network_as_drawn(model, sets):
         # What the proposition says of one input is certain.
         assert row.grew_same_input == 1
         assert row.same_input >= row.with_all
+    assert abs(found.layers[1].with_kept - found.layers[1].same_input) > 1e-4
     assert found.layers[0].with_kept == pytest.approx(found.layers[0].same_input, abs=1e-6)
     assert found.layers[0].grew == 1
 

@@ -1,9 +1,9 @@
 """Tables VII and XIII: what CRM's P, K and beta do to accuracy, to what is kept, and to latency.
 
 A photo is encoded once. Settings that keep the same classes give the same labels, so each choice
-of CRM's is decoded once, too. Latency is measured apart from that, on the first photos of each set:
-the settings take turns on a photo, and each one's seconds, with those of encoding it, are divided
-by the default's.
+of CRM's is decoded once, and what a class is by itself is remembered. Latency is measured apart
+from that, with nothing remembered, on the first photos of each set: the settings take turns on a
+photo, and each one's seconds, with those of encoding it, are divided by the default's.
 """
 
 from collections.abc import Sequence
@@ -20,6 +20,7 @@ from errseg.datasets.folders import SegmentationSet
 from errseg.errors import InputError
 from errseg.inference.labelling import label_pixels
 from errseg.inference.predictor import Predictor
+from errseg.inference.token_memory import TokenMemory
 from errseg.measuring.metrics import ConfusionMatrix, share
 from errseg.measuring.tables.photos import (
     Asked,
@@ -155,10 +156,11 @@ def _measure_set(
     count = 0
     for photo in read_photos(sample_set, asked, f"CRM's {', '.join(knobs)}"):
         features, labels = encode(model, photo.photo), {}
+        memory = TokenMemory.of_photo(model, features)
         for setting in settings:
             kept = choose(features, text, setting)
             if kept not in labels:
-                labels[kept] = _label(model, features, text, setting, photo)
+                labels[kept] = _label(model, features, text, setting, photo, memory)
             confusion[setting].update(labels[kept], photo.label)
             recall[setting].update(kept, photo)
         if count < asked.timed:
@@ -200,7 +202,9 @@ def _label(
     text: Tensor,
     setting: CRMSetting,
     photo: LabelledPhoto,
+    memory: TokenMemory | None = None,
 ) -> np.ndarray:
     """Label a photo's pixels, (H, W)."""
-    out = model.decode(features, text, setting.kept_classes, setting.votes_per_pixel, setting.beta)
+    asked = (setting.kept_classes, setting.votes_per_pixel, setting.beta)
+    out = model.decode(features, text, *asked, tokens_of=memory)
     return label_pixels(out.kept_logits[0], out.kept[0], photo.label.shape)[0]

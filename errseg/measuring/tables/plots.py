@@ -58,14 +58,15 @@ def _panels(tables: Tables) -> list[Panel]:
     panels: list[Panel] = []
     for knob in ("P", "K", "beta"):
         if any(curve.knob == knob for curve in tables.knobs):
-            of_knob = ("miou", "class_recall", "latency")
-            panels += [partial(_knob, tables, knob, of) for of in of_knob]
+            # What a vote weighs takes no time.
+            shown = ("miou", "class_recall", "latency")[: 2 if knob == "beta" else 3]
+            panels += [partial(_knob, tables, knob, of) for of in shown]
+    if tables.propositions:
+        panels.append(partial(_propositions, tables))
     if tables.redundancy:
         panels.append(partial(_redundancy, tables))
     if tables.sizes:
         panels += [partial(_sizes, tables, of) for of in ("miou", "latency")]
-    if tables.propositions:
-        panels.append(partial(_propositions, tables))
     return panels
 
 
