@@ -5,9 +5,11 @@ import json
 from pathlib import Path
 
 from errseg.commands.options import (
+    add_data_options,
     add_question_options,
     add_shared,
     asked_options,
+    asked_sets,
     check_writable,
     kept_on_failure,
     names,
@@ -21,7 +23,7 @@ HELP = "measure the paper's tables on photos with masks"
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``tables``."""
-    add_shared(parser, "--data", "--sets")
+    add_data_options(parser)
     parser.add_argument(
         "--tables",
         type=names,
@@ -45,7 +47,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> str:
     """Measure the paper's tables on the validation photos of sets."""
-    from errseg.datasets.folders import load_sets
     from errseg.measuring.benchmark_report import check_plot
     from errseg.measuring.tables.measure import measure
     from errseg.measuring.tables.photos import Asked
@@ -56,7 +57,7 @@ def run(args: argparse.Namespace) -> str:
     if args.plot is not None:
         check_plot(args.plot)
     options = asked_options(args)
-    sets = load_sets(args.data, args.sets)
+    sets = asked_sets(args)
 
     from errseg.checkpoints.weights import load_model
     from errseg.device import find_device

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from errseg.config import LARGEST_INPUT, SMALLEST_INPUT
-from errseg.datasets.folders import SegmentationSet
+from errseg.datasets.sets import SegmentationSet, with_photos
 from errseg.inference.labelling import label_pixels
 from errseg.inference.predictor import Predictor
 from errseg.measuring.metrics import ConfusionMatrix
@@ -17,7 +17,6 @@ from errseg.measuring.tables.photos import (
     embed_set,
     encode,
     read_photos,
-    with_photos,
 )
 from errseg.measuring.tables.timing import median_ratio
 
@@ -61,7 +60,9 @@ def measure_input_sizes(
     """
     own = predictor.model.config.input_size
     sizes = sizes_around(own)
-    return tuple(_measure_set(predictor, s, own, sizes, asked) for s in with_photos(sets))
+    return tuple(
+        _measure_set(predictor, s, own, sizes, asked) for s in with_photos(sets, "validation")
+    )
 
 
 def _measure_set(

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from errseg.config import BETA, VOTES_PER_PIXEL
-from errseg.datasets.folders import SegmentationSet
+from errseg.datasets.sets import SegmentationSet, with_photos
 from errseg.errors import InputError
 from errseg.inference.labelling import label_pixels
 from errseg.inference.predictor import Predictor
@@ -29,7 +29,6 @@ from errseg.measuring.tables.photos import (
     embed_set,
     encode,
     read_photos,
-    with_photos,
 )
 from errseg.measuring.tables.timing import fastest_in_turn, median_ratio
 from errseg.network.crm import count_votes, rank_vocabulary, score_votes, select_classes
@@ -134,7 +133,7 @@ def measure_knobs(
     if not predictor.model.config.head.crm:
         raise InputError("This model has no CRM, so P, K and beta do nothing.")
     curves = []
-    for sample_set in with_photos(sets):
+    for sample_set in with_photos(sets, "validation"):
         curves += _measure_set(predictor, sample_set, knobs, asked)
     return tuple(curves)
 

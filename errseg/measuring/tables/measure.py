@@ -6,13 +6,12 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
-from errseg.datasets.folders import SegmentationSet
-from errseg.errors import InputError
+from errseg.datasets.sets import SegmentationSet
 from errseg.inference.predictor import Predictor
 from errseg.measuring.tables.input_size import SizeCurve, measure_input_sizes
 from errseg.measuring.tables.knobs import Knob, KnobCurve, measure_knobs
 from errseg.measuring.tables.paper import TABLES, check_tables
-from errseg.measuring.tables.photos import Asked, with_photos
+from errseg.measuring.tables.photos import Asked
 from errseg.measuring.tables.proposition import Proposition, measure_proposition
 from errseg.measuring.tables.redundancy import Redundancy, measure_redundancy
 from errseg.measuring.tables.similarity import Similarity, measure_similarity
@@ -47,19 +46,16 @@ def measure(
 
     Args:
         predictor: of the model.
-        sets: from `load_sets`; those without validation photos are left out of all that looks
-            at photos.
+        sets: those without validation photos are left out of all that looks at photos.
         names: of `TABLES`.
         asked: how many photos; all if None.
 
     Raises:
-        InputError: no set has validation photos, there is no such table, or the model lacks what
-            one of them measures.
+        InputError: no set has validation photos, there is no such table, the model lacks what one
+            of them measures, or a file isn't as its set says.
     """
     check_tables(names)
     asked, model = asked or Asked(), predictor.model
-    if not with_photos(sets):
-        raise InputError("None of these sets has validation photos.")
     knobs = [knob for table, knob in KNOBS.items() if table in names]
     parts = {
         "redundancy": ("I" in names, lambda: measure_redundancy(sets, asked)),

@@ -1,6 +1,6 @@
 """Validation photos as the tables read them: each with its labels, encoded once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from errseg.datasets.folders import SegmentationSet, samples
+from errseg.datasets.sets import SegmentationSet, samples
 from errseg.inference.photo import network_size, resize_photo
 from errseg.inference.predictor import Predictor
 from errseg.network.model import ERRSeg, ImageFeatures
-from errseg.words.vocabulary import parse_classes, suggested_kept_classes
+from errseg.words.vocabulary import suggested_kept_classes
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,6 @@ class LabelledPhoto:
         return np.unique(self.label[self.label >= 0])
 
 
-def with_photos(sets: Sequence[SegmentationSet]) -> list[SegmentationSet]:
-    """Leave out sets without validation photos."""
-    return [sample_set for sample_set in sets if sample_set.validation]
-
-
 def read_photos(sample_set: SegmentationSet, asked: Asked, table: str) -> Iterator[LabelledPhoto]:
     """Read a set's validation photos, as many as asked for, and show how far it got."""
     stems = sample_set.validation[: asked.limit]
@@ -51,7 +46,7 @@ def read_photos(sample_set: SegmentationSet, asked: Asked, table: str) -> Iterat
 
 def embed_set(predictor: Predictor, sample_set: SegmentationSet, asked: Asked) -> Tensor:
     """Embed a set's whole vocabulary, (T, C)."""
-    return predictor.embed(parse_classes(sample_set.class_names), asked.expand)[0]
+    return predictor.embed(sample_set.vocabulary(), asked.expand)[0]
 
 
 def encode(model: ERRSeg, photo: np.ndarray, input_size: int | None = None) -> ImageFeatures:
@@ -62,5 +57,6 @@ def encode(model: ERRSeg, photo: np.ndarray, input_size: int | None = None) -> I
 
 
 def default_kept_classes(sample_set: SegmentationSet) -> int:
-    """Return the paper's P for a vocabulary of the set's size (Table XIII), at most T."""
-    return suggested_kept_classes(len(sample_set.class_names))
+    """Return the paper's P for a benchmark or a vocabulary of the set's size (Table XIII)."""
+    classes = len(sample_set.classes)
+    return min(sample_set.kept_classes or suggested_kept_classes(classes), classes)

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from errseg.datasets.folders import SegmentationSet
+from errseg.datasets.sets import SegmentationSet, with_photos
 from errseg.errors import InputError
 from errseg.inference.predictor import Predictor
 from errseg.measuring.metrics import share
@@ -32,7 +32,6 @@ from errseg.measuring.tables.photos import (
     embed_set,
     encode,
     read_photos,
-    with_photos,
 )
 from errseg.network.attention import attention_weights, class_queries_and_keys
 
@@ -85,7 +84,9 @@ def measure_proposition(
     head = predictor.model.config.head
     if not (head.cfm and head.crm):
         raise InputError("This model has no CFM or no CRM; Proposition 1 is about both.")
-    chosen = (s for s in with_photos(sets) if default_kept_classes(s) < len(s.class_names))
+    chosen = (
+        s for s in with_photos(sets, "validation") if default_kept_classes(s) < len(s.class_names)
+    )
     return tuple(_measure_set(predictor, sample_set, asked) for sample_set in chosen)
 
 

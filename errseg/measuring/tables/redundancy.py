@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import nan
 
-from errseg.datasets.folders import SegmentationSet
-from errseg.measuring.tables.photos import Asked, read_photos, with_photos
+from errseg.datasets.sets import SegmentationSet, with_photos
+from errseg.measuring.tables.photos import Asked, read_photos
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Redundancy:
 def measure_redundancy(sets: Sequence[SegmentationSet], asked: Asked) -> tuple[Redundancy, ...]:
     """Count the classes present in each photo of the sets; photos without any don't count."""
     rows = []
-    for sample_set in with_photos(sets):
+    for sample_set in with_photos(sets, "validation"):
         counts = [len(photo.present) for photo in read_photos(sample_set, asked, "Table I")]
         counts = [count for count in counts if count]
         mean = statistics.mean(counts) if counts else nan

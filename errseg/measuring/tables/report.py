@@ -14,6 +14,7 @@ from errseg.measuring.tables.proposition import Proposition
 from errseg.measuring.tables.redundancy import Redundancy
 from errseg.measuring.tables.similarity import COSINES, Similarity
 
+HASH_SHOWN = 12  # digits of a weights file's SHA-256
 QUOTED = "Quoted from the paper, not reproduced"
 LEFT_OUT = "Sets of which CRM keeps all T classes are left out."
 NOTHING_REMOVED = "Nothing to measure: CRM keeps all T classes of each of these sets."
@@ -33,12 +34,14 @@ MEASURES: dict[str, Callable[[KnobPoint], str]] = {
 
 def as_markdown(tables: Tables) -> str:
     """Write all that was measured as sections of a page."""
-    machine, limit = tables.machine, tables.asked.limit
-    photos = "all validation photos" if limit is None else f"at most {limit} validation photos"
+    asked, machine = tables.asked, tables.machine
+    photos = "all validation" if asked.limit is None else f"at most {asked.limit} validation"
+    weights = f" (weights {tables.weights_hash[:HASH_SHOWN]})" if tables.weights_hash else ""
     parts = [
-        f"{tables.model}, {photos} of each set, {machine['precision']} on {machine['device']}, "
-        f"{machine['threads']} threads. Latencies are ratios to the default's on the same photo, "
-        "taken in turn, medians over photos."
+        f"{tables.model}{weights}, {photos} photos of each set, {machine['precision']} on "
+        f"{machine['device']}, threads: {machine['threads']}. Latencies are of a photo with cached "
+        "text, as ratios to the default's on the same photo, measured in turn, medians over "
+        f"photos; those of P, K and beta over the first {asked.timed} of each set."
     ]
     knobs = {table: _of_knob(tables, knob) for table, knob in KNOBS.items()}
     sections = {
@@ -79,7 +82,7 @@ def lay_out(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _redundancy(rows: Sequence[Redundancy]) -> list[str]:
-    columns = ("", "photos", "T", "present", "T / present", "redundant")
+    columns = ("set", "photos", "T", "present", "T / present", "redundant")
     measured = [
         (
             row.name,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from errseg.datasets.folders import SegmentationSet
+from errseg.datasets.sets import SegmentationSet
 from errseg.inference.predictor import Predictor
 from errseg.measuring.tables.photos import Asked
 from errseg.words.relations import plain_name
