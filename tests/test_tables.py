@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import time
 
 import numpy as np
 import pytest
@@ -240,7 +241,7 @@ def test_latency_is_a_ratio_to_the_default_on_the_same_photo(predictor, sets, mo
 def test_what_is_timed_takes_turns(monkeypatch):
     order, now = [], [0.0]
     seconds = iter([5, 1, 7, 2, 3, 4])  # a, b, c, then c, b, a
-    monkeypatch.setattr(timing.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(timing, "seconds_now", lambda device: now[0])
 
     def call(name):
         order.append(name)
@@ -252,6 +253,18 @@ def test_what_is_timed_takes_turns(monkeypatch):
     assert "".join(order) == "abccba"
     assert taken == {"a": 4, "b": 1, "c": 2}
     assert timing.median_ratio([2, 9, 4], [1, 3, 4]) == 2
+
+
+def test_other_programs_do_not_count_where_one_thread_computes(monkeypatch):
+    cpu = torch.device("cpu")
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    started = timing.seconds_now(cpu)
+    time.sleep(0.2)
+    assert timing.seconds_now(cpu) - started < 0.1
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    started = timing.seconds_now(cpu)
+    time.sleep(0.2)
+    assert timing.seconds_now(cpu) - started >= 0.2
 
 
 def test_sizes_lie_around_the_model_s_own():

@@ -1,6 +1,5 @@
 """Table XIV: what the size of the network's input does to accuracy and latency."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,7 +17,7 @@ from errseg.measuring.tables.photos import (
     encode,
     read_photos,
 )
-from errseg.measuring.tables.timing import median_ratio
+from errseg.measuring.tables.timing import median_ratio, seconds_now
 
 STEP = 128  # pixels of a side between the sizes that are measured: Table XIV's
 STEPS = (-2, -1, 0, 1, 2)  # from the model's own size
@@ -79,10 +78,10 @@ def _measure_set(
     photos = 0
     for photo in read_photos(sample_set, asked, "Table XIV"):
         for size in sizes:
-            started = time.perf_counter()
+            started = seconds_now(model.device)
             out = model.decode(encode(model, photo.photo, size), text, kept)
             labels, _ = label_pixels(out.kept_logits[0], out.kept[0], photo.label.shape)
-            seconds[size].append(time.perf_counter() - started)
+            seconds[size].append(seconds_now(model.device) - started)
             confusion[size].update(labels, photo.label)
         photos += 1
     return SizeCurve(
