@@ -36,12 +36,13 @@ def as_markdown(tables: Tables) -> str:
     """Write all that was measured as sections of a page."""
     asked, machine = tables.asked, tables.machine
     photos = "all validation" if asked.limit is None else f"at most {asked.limit} validation"
+    timed = f"; those of P, K and beta over the first {asked.timed} of each set"
     weights = f" (weights {tables.weights_hash[:HASH_SHOWN]})" if tables.weights_hash else ""
     parts = [
         f"{tables.model}{weights}, {photos} photos of each set, {machine['precision']} on "
         f"{machine['device']}, threads: {machine['threads']}. Latencies are of a photo with cached "
         "text, as ratios to the default's on the same photo, measured in turn, medians over "
-        f"photos; those of P, K and beta over the first {asked.timed} of each set."
+        f"photos{timed if tables.knobs else ''}."
     ]
     knobs = {table: _of_knob(tables, knob) for table, knob in KNOBS.items()}
     sections = {
