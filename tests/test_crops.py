@@ -75,6 +75,14 @@ def test_crops_follow_from_seed_and_index_alone(root):
     assert not all(torch.equal(first[i].image, other[i].image) for i in range(4))
 
 
+def test_another_seed_draws_other_crops_even_of_one_photo(root):
+    (one,) = load_sets(root, ["scenes"])
+    one = dataclasses.replace(one, training=one.training[:1])
+    first, other = (crops([one], seed=seed) for seed in (0, 1))
+    same = [torch.equal(first[index].image, other[index].image) for index in range(6)]
+    assert not any(same)
+
+
 @pytest.mark.parametrize(
     "augmentation", [Augmentation(jitter=0), PLAIN, Augmentation(squeeze=1, jitter=0)]
 )
