@@ -5,46 +5,32 @@ What is expected is written out by hand, from the data sets' own descriptions.
 
 import shutil
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmark_trees import (
+    SIZE,
+    TRAIN_RED,
+    VALIDATION_GREEN,
+    squares,
+    write_ade150,
+    write_ade847,
+    write_coco,
+    write_coloured_camvid,
+    write_context,
+    write_mask,
+    write_photo,
+    write_text,
+    write_voc,
+)
 from PIL import Image
 from scipy.io import savemat
 
-from errseg.datasets import layouts
-from errseg.datasets.benchmarks import DATASETS, READERS, open_dataset
+from errseg.datasets.benchmarks import open_dataset
 from errseg.datasets.layouts import read_values
 from errseg.datasets.sets import open_mask, samples
 from errseg.errors import InputError
-from errseg.words.relations import plain_name
 from errseg.words.vocabulary import load_vocabulary
-
-SIZE = (16, 24)  # rows and columns: 2 x 3 squares of 8 pixels
-TRAIN_RED, VALIDATION_GREEN = (200, 30, 30), (30, 200, 30)
-
-
-def write_photo(path, colour):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", SIZE[::-1], colour).save(path)
-
-
-def squares(values, dtype=np.uint8):
-    """A mask of 2 x 3 squares, each of one value."""
-    return np.kron(np.array(values, dtype).reshape(2, 3), np.ones((8, 8), dtype)).astype(dtype)
-
-
-def write_mask(path, values, dtype=np.uint8, palette=False):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    image = Image.fromarray(squares(values, dtype))
-    if palette:
-        image.putpalette([255 - i // 3 for i in range(768)])
-    image.save(path)
-
-
-def write_text(path, text):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
 
 
 def labels(sample_set, part):
@@ -73,19 +59,10 @@ def check(sample_set, training, validation):
         assert np.abs(seen.astype(int) - colour).max() < 12
 
 
-COCO_MASKS = ([0, 10, 12, 89, 91, 181], [255, 26, 27, 30, 66, 69])
 COCO_NAMES = (
     ["person", "fire hydrant", "stop sign", "toothbrush", "banner", "wood"],
     [None, "backpack", "umbrella", "handbag", "dining table", "toilet"],
 )
-
-
-def write_coco(root, photos="", masks="stuffthingmaps_trainval2017"):
-    for part, colour, values in zip(
-        ("train2017", "val2017"), (TRAIN_RED, VALIDATION_GREEN), COCO_MASKS, strict=True
-    ):
-        write_photo(root / photos / part / f"{part}_a.jpg", colour)
-        write_mask(root / masks / part / f"{part}_a.png", values)
 
 
 @pytest.mark.parametrize("photos", ["", "images"])
@@ -115,15 +92,6 @@ def test_a_value_in_a_gap_of_coco_s_ids_is_refused_with_its_file(tmp_path):
     assert "(128 pixels)" in str(refusal.value)
 
 
-def write_ade150(root):
-    for part, colour, stem, values in (
-        ("training", TRAIN_RED, "ADE_train_00000001", [1, 2, 3, 150, 0, 0]),
-        ("validation", VALIDATION_GREEN, "ADE_val_00000001", [0, 9, 18, 21, 13, 150]),
-    ):
-        write_photo(root / "ADEChallengeData2016/images" / part / f"{stem}.jpg", colour)
-        write_mask(root / "ADEChallengeData2016/annotations" / part / f"{stem}.png", values)
-
-
 def test_ade150(tmp_path):
     write_ade150(tmp_path)
     (ade,) = open_dataset("ade150", tmp_path / "ADEChallengeData2016")
@@ -133,29 +101,6 @@ def test_ade150(tmp_path):
         [None, "windowpane", "plant", "car", "person", "flag"],
     )
     assert (len(ade.class_names), ade.kept_classes) == (150, 32)
-
-
-def full_mask(path, values):
-    """An ADE20K mask of ids: the id's upper part ten to one in red, its lower in green."""
-    ids = squares(values, np.int32)
-    parts = [ids // 256 * 10 + 3, ids % 256, np.full_like(ids, 77)]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.stack(parts, axis=-1).astype(np.uint8)).save(path)
-
-
-def write_ade847(root):
-    home = root / "ADE20K_2021_17_01/images/ADE"
-    for part, colour, scene, stem, values in (
-        # wall 2978, building 312, sky 2420, bag 95, traveling bag 97, handbag 96
-        ("training", TRAIN_RED, "urban/street", "ADE_train_1", [2978, 312, 2420, 95, 97, 96]),
-        # adding machine 3148, aircraft carrier 3144; 1, 3688 and 0 aren't among the 847
-        ("validation", VALIDATION_GREEN, "home/attic", "ADE_val_1", [3148, 3144, 1, 3688, 0, 6]),
-    ):
-        write_photo(home / part / scene / f"{stem}.jpg", colour)
-        full_mask(home / part / scene / f"{stem}_seg.png", values)
-        # A photo's parts and single objects lie beside it.
-        full_mask(home / part / scene / f"{stem}_parts_1.png", [5] * 6)
-        write_photo(home / part / scene / stem / "instance_000.jpg", colour)
 
 
 def test_ade847(tmp_path):
@@ -189,21 +134,6 @@ def test_ade847_as_maskformer_prepares_it(tmp_path):
     (ade,) = open_dataset("ade847", tmp_path)
     names = load_vocabulary("ade847").names
     check(ade, None, ["wall", "building", "adding machine", None, names[255], names[256]])
-
-
-def write_context(root, train_list="ImageSets/Main/train.txt", val_list="ImageSets/Main/val.txt"):
-    home = root / "VOCdevkit/VOC2010"
-    for stem, colour, values in (
-        ("2008_000001", TRAIN_RED, [2, 9, 397, 459, 1, 458]),
-        ("2008_000002", VALIDATION_GREEN, [260, 115, 31, 0, 415, 25]),
-    ):
-        write_photo(home / "JPEGImages" / f"{stem}.jpg", colour)
-        (home / "trainval").mkdir(exist_ok=True)
-        savemat(home / "trainval" / f"{stem}.mat", {"LabelMap": squares(values, np.uint16)})
-    write_photo(home / "JPEGImages/2007_000032.jpg", (0, 0, 0))  # VOC has more photos
-    write_text(home / train_list, "2008_000001\n")
-    write_text(home / val_list, "2008_000002\n")
-    return home
 
 
 # Places in PASCAL-Context's labels.txt, counted by hand from accordion, its first.
@@ -301,20 +231,6 @@ def test_mat_files_say_what_they_need(tmp_path, monkeypatch):
         open_mask(context, "2008_000002")
 
 
-def write_voc(root, below="VOCdevkit/VOC2012"):
-    home = root / below
-    for stem, colour, values in (
-        ("2007_000001", TRAIN_RED, [0, 1, 20, 255, 11, 15]),
-        ("2007_000002", VALIDATION_GREEN, [20, 16, 0, 255, 1, 2]),
-    ):
-        write_photo(home / "JPEGImages" / f"{stem}.jpg", colour)
-        write_mask(home / "SegmentationClass" / f"{stem}.png", values, palette=True)
-    write_photo(home / "JPEGImages/2009_000009.jpg", TRAIN_RED)  # not segmented
-    write_text(home / "ImageSets/Segmentation/train.txt", "2007_000001\n")
-    write_text(home / "ImageSets/Segmentation/val.txt", "2007_000002\n")
-    return home
-
-
 VOC_NAMES = (
     [None, "aeroplane", "tv monitor", None, "dining table", "person"],
     ["tv monitor", "potted plant", None, None, "aeroplane", "bicycle"],
@@ -379,34 +295,6 @@ def test_camvid_as_segnet_has_it(tmp_path):
 
 
 # Of CamVid's label_colors.txt.
-CAMVID_COLOURS = {
-    "Sky": (128, 128, 128),
-    "Archway": (192, 0, 128),
-    "Column_Pole": (192, 192, 128),
-    "LaneMkgsDriv": (128, 0, 192),
-    "ParkingBlock": (64, 192, 128),
-    "Void": (0, 0, 0),
-    "VegetationMisc": (192, 192, 0),
-    "TrafficLight": (0, 64, 64),
-    "Fence": (64, 64, 128),
-    "Truck_Bus": (192, 128, 192),
-    "Child": (192, 128, 64),
-    "MotorcycleScooter": (192, 0, 192),
-}
-
-
-def write_coloured_camvid(root):
-    colours = [*CAMVID_COLOURS.values()]
-    for part, colour, shown in (
-        ("train", TRAIN_RED, colours[:6]),
-        ("val", VALIDATION_GREEN, colours[6:]),
-    ):
-        write_photo(root / part / f"{part}_1.png", colour)
-        mask = np.kron(np.array(shown).reshape(2, 3, 3), np.ones((8, 8, 1))).astype(np.uint8)
-        (root / f"{part}_labels").mkdir()
-        Image.fromarray(mask).save(root / f"{part}_labels" / f"{part}_1_L.png")
-    rows = [f"{name}, {r}, {g}, {b}" for name, (r, g, b) in CAMVID_COLOURS.items()]
-    (root / "class_dict.csv").write_text("\n".join(["name,r,g,b", *rows]))
 
 
 def test_camvid_in_colours_gives_the_same_classes(tmp_path):
@@ -437,124 +325,3 @@ def test_colours_that_camvid_does_not_list_are_refused(tmp_path):
     table.unlink()
     with pytest.raises(InputError, match=r"there is no .*class_dict\.csv"):
         open_dataset("camvid", tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("name", "write", "gone", "sentence"),
-    [
-        (
-            "coco-stuff",
-            write_coco,
-            "stuffthingmaps_trainval2017/val2017/val2017_a.png",
-            "val2017_a",
-        ),
-        ("coco-stuff", write_coco, "stuffthingmaps_trainval2017", "stuffthingmaps_trainval2017"),
-        ("coco-stuff", write_coco, "val2017/val2017_a.jpg", "lacks 1 of 1 photos (val2017_a)"),
-        ("ade150", write_ade150, "ADEChallengeData2016/annotations/training", "there is no "),
-        ("ade150", write_ade150, "ADEChallengeData2016/images", "there is no images/training"),
-        (
-            "ade847",
-            write_ade847,
-            "ADE20K_2021_17_01/images/ADE/validation/home/attic/ADE_val_1_seg.png",
-            "lacks 1 of 1 masks (ADE_val_1_seg.png)",
-        ),
-        ("ade847", write_ade847, "ADE20K_2021_17_01/images", "there is no images/ADE/training"),
-        ("context59", write_context, "VOCdevkit/VOC2010/trainval", "VOC2010/trainval"),
-        (
-            "context459",
-            write_context,
-            "VOCdevkit/VOC2010/trainval/2008_000002.mat",
-            "lacks 1 of 2 masks (2008_000002)",
-        ),
-        (
-            "context459",
-            write_context,
-            "VOCdevkit/VOC2010/JPEGImages/2008_000002.jpg",
-            "2008_000002",
-        ),
-        ("context59", write_context, "VOCdevkit/VOC2010/ImageSets", "ImageSets/Main/train.txt"),
-        ("voc20", write_voc, "VOCdevkit/VOC2012/SegmentationClass", "VOC2012/SegmentationClass"),
-        (
-            "voc21",
-            write_voc,
-            "VOCdevkit/VOC2012/SegmentationClass/2007_000002.png",
-            "lacks 1 of 1 masks (2007_000002)",
-        ),
-        ("voc20", write_voc, "VOCdevkit/VOC2012/JPEGImages/2007_000001.jpg", "lists 2007_000001"),
-        ("voc20", write_voc, "VOCdevkit/VOC2012/ImageSets/Segmentation/val.txt", "val.txt"),
-        ("camvid", write_coloured_camvid, "val_labels/val_1_L.png", "lacks 1 of 1 masks (val_1)"),
-        ("camvid", write_coloured_camvid, "train_labels", "train_labels"),
-    ],
-)
-def test_half_a_benchmark_gets_one_sentence(tmp_path, name, write, gone, sentence):
-    write(tmp_path)
-    open_dataset(name, tmp_path)
-    path = tmp_path / gone
-    shutil.rmtree(path) if path.is_dir() else path.unlink()
-    with pytest.raises(InputError) as refusal:
-        open_dataset(name, tmp_path)
-    assert sentence in str(refusal.value)
-    assert "unpack the whole of it, from http" in str(refusal.value)
-    assert "\n" not in str(refusal.value)
-
-
-@pytest.mark.parametrize("name", READERS)
-def test_an_empty_folder_is_no_benchmark(tmp_path, name):
-    with pytest.raises(InputError, match=r"there is no .*; unpack the whole of it, from http"):
-        open_dataset(name, tmp_path)
-
-
-def test_what_is_no_data_set_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"no data set 'mars'; there are coco-stuff, .*folder\."):
-        open_dataset("mars", tmp_path)
-    with pytest.raises(InputError, match="There is no folder"):
-        open_dataset("voc20", tmp_path / "gone")
-
-
-def test_a_part_that_was_not_fetched_is_empty(tmp_path):
-    write_coco(tmp_path)
-    shutil.rmtree(tmp_path / "train2017")
-    (coco,) = open_dataset("coco-stuff", tmp_path)
-    check(coco, None, COCO_NAMES[1])
-
-
-def test_a_folder_is_one_set_or_several(tmp_path):
-    for name in ("one", "two"):
-        write_photo(tmp_path / name / "images/a.jpg", TRAIN_RED)
-        write_mask(tmp_path / name / "masks/a.png", [3] * 6)
-        write_text(tmp_path / name / "classes.json", '{"3": "cat"}')
-        write_text(tmp_path / name / "validation.txt", "")
-    assert [s.name for s in open_dataset("folder", tmp_path)] == ["one", "two"]
-    (two,) = open_dataset("folder", tmp_path / "two")
-    assert two.name == "two"
-    check(two, ["cat"] * 6, None)
-
-
-def test_every_benchmark_s_values_are_as_many_as_its_names_and_say_their_source():
-    folder = Path(layouts.__file__).with_name("values")
-    files = sorted(path.stem for path in folder.iterdir())
-    assert files == ["ade847", "camvid", "coco_stuff", "context59"]
-    assert all(len(read_values(name)["source"]) > 60 for name in files)
-    counts = {"ade847": 847, "coco_stuff": 171, "context59": 59}
-    for name, count in counts.items():
-        values = read_values(name)["values"]
-        assert len(values) == len(set(values)) == count
-    # ADE20K's first list was alphabetical; what was added later has the ids above it.
-    ids = read_values("ade847")["values"]
-    prompts = load_vocabulary("ade847", published_spelling=True).classes
-    spelled = [", ".join((p.name, *p.aliases)).replace("-", " ") for p in prompts]
-    first = [name for i, name in sorted(zip(ids, spelled, strict=True)) if i < 3100]
-    assert first == sorted(first)
-
-
-@pytest.mark.parametrize("words", ["coco171", "ade150", "ade847", "context59", "context459"])
-def test_the_lists_names_are_plain(words):
-    names = load_vocabulary(words).names
-    assert [plain_name(name) for name in names] == list(names)
-
-
-def test_the_data_sets_are_those_of_the_paper_and_two_more():
-    assert set(DATASETS) == {
-        *("coco-stuff", "ade150", "ade847", "context59", "context459", "voc20"),
-        *("voc21", "camvid", "folder"),
-    }
