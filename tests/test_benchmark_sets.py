@@ -325,3 +325,22 @@ def test_colours_that_camvid_does_not_list_are_refused(tmp_path):
     table.unlink()
     with pytest.raises(InputError, match=r"there is no .*class_dict\.csv"):
         open_dataset("camvid", tmp_path)
+
+
+def test_a_part_that_was_not_fetched_is_empty(tmp_path):
+    write_coco(tmp_path)
+    shutil.rmtree(tmp_path / "train2017")
+    (coco,) = open_dataset("coco-stuff", tmp_path)
+    check(coco, None, COCO_NAMES[1])
+
+
+def test_a_folder_is_one_set_or_several(tmp_path):
+    for name in ("one", "two"):
+        write_photo(tmp_path / name / "images/a.jpg", TRAIN_RED)
+        write_mask(tmp_path / name / "masks/a.png", [3] * 6)
+        write_text(tmp_path / name / "classes.json", '{"3": "cat"}')
+        write_text(tmp_path / name / "validation.txt", "")
+    assert [s.name for s in open_dataset("folder", tmp_path)] == ["one", "two"]
+    (two,) = open_dataset("folder", tmp_path / "two")
+    assert two.name == "two"
+    check(two, ["cat"] * 6, None)

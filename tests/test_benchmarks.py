@@ -5,15 +5,11 @@ from pathlib import Path
 
 import pytest
 from benchmark_trees import (
-    TRAIN_RED,
     write_ade150,
     write_ade847,
     write_coco,
     write_coloured_camvid,
     write_context,
-    write_mask,
-    write_photo,
-    write_text,
     write_voc,
 )
 
@@ -95,25 +91,6 @@ def test_what_is_no_data_set_is_refused(tmp_path):
         open_dataset("mars", tmp_path)
     with pytest.raises(InputError, match="There is no folder"):
         open_dataset("voc20", tmp_path / "gone")
-
-
-def test_a_part_that_was_not_fetched_is_empty(tmp_path):
-    write_coco(tmp_path)
-    shutil.rmtree(tmp_path / "train2017")
-    (coco,) = open_dataset("coco-stuff", tmp_path)
-    check(coco, None, COCO_NAMES[1])
-
-
-def test_a_folder_is_one_set_or_several(tmp_path):
-    for name in ("one", "two"):
-        write_photo(tmp_path / name / "images/a.jpg", TRAIN_RED)
-        write_mask(tmp_path / name / "masks/a.png", [3] * 6)
-        write_text(tmp_path / name / "classes.json", '{"3": "cat"}')
-        write_text(tmp_path / name / "validation.txt", "")
-    assert [s.name for s in open_dataset("folder", tmp_path)] == ["one", "two"]
-    (two,) = open_dataset("folder", tmp_path / "two")
-    assert two.name == "two"
-    check(two, ["cat"] * 6, None)
 
 
 def test_every_benchmark_s_values_are_as_many_as_its_names_and_say_their_source():
