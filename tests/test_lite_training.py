@@ -98,23 +98,26 @@ def test_the_decoder_s_loss_is_of_the_kept_classes_at_stride_4(make_objective):
 
 
 def test_what_a_crop_shows_is_kept_whatever_its_votes(make_objective, monkeypatch):
-    objective = make_objective(kept_classes=3)
+    objective = make_objective(kept_classes=1)
     images, samples = batch_of(objective)
-    words, shown, _ = asked_in(objective, samples)
-    assert shown.any()
+    shown = ["sky", "cat"]  # of two crops, and P = 1 of T = 3
+    places = [objective.data.space.index[name] for name in shown]
+    samples = [
+        dataclasses.replace(sample, label=torch.full_like(sample.label, place))
+        for sample, place in zip(samples, places, strict=True)
+    ]
+    words, _, _ = asked_in(objective, samples)
+    assert len(words) == 3
     seen, decode = [], objective.model.decode
 
     def decoded(*given, select, **more):
-        scores = torch.arange(len(words), dtype=torch.float32).expand(2, -1)
-        for order in (scores, -scores):
-            kept = select(order, 3)
-            seen.append(torch.zeros_like(shown).scatter(1, kept, True))
+        scores = torch.arange(3.0).expand(2, -1)
+        seen.extend(select(votes, 1).flatten().tolist() for votes in (scores, -scores))
         return decode(*given, select=select, **more)
 
     monkeypatch.setattr(objective.model, "decode", decoded)
     objective((images, samples), 0)
-    assert len(seen) == 2
-    assert all((kept | ~shown).all() for kept in seen)
+    assert [[words[place] for place in kept] for kept in seen] == [shown, shown]
 
 
 def test_before_the_decoder_joins_only_the_cost_maps_are_judged(make_objective):
