@@ -11,11 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from errseg.device import AUTOMATIC, find_device
 
 if TYPE_CHECKING:  # slow to import, and a command's options come first
+    import numpy as np
     import torch
 
 WORLD_SIZE, LOCAL_RANK = "WORLD_SIZE", "LOCAL_RANK"  # what torchrun tells its processes
@@ -42,7 +41,8 @@ class Processes:
         """Add up arrays of one shape and type over all processes; integers stay exact."""
         if self.count == 1:
             return numbers
-        return np.sum(self.gather(numbers), axis=0, dtype=numbers.dtype)
+        first, *others = self.gather(numbers)
+        return sum(others, start=first)
 
     def mean(self, tensor: torch.Tensor) -> torch.Tensor:
         """Average a tensor over all processes; no gradient flows through."""
