@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from errseg.device import AUTOMATIC, find_device
 
 if TYPE_CHECKING:  # slow to import, and a command's options come first
-    import numpy as np
     import torch
 
 WORLD_SIZE, LOCAL_RANK = "WORLD_SIZE", "LOCAL_RANK"  # what torchrun tells its processes
@@ -36,13 +35,6 @@ class Processes:
     def share(self, items: Sequence) -> Sequence:
         """Return this process's share of a list: every ``count``-th item."""
         return items[self.rank :: self.count]
-
-    def sum(self, numbers: np.ndarray) -> np.ndarray:
-        """Add up arrays of one shape and type over all processes; integers stay exact."""
-        if self.count == 1:
-            return numbers
-        first, *others = self.gather(numbers)
-        return sum(others, start=first)
 
     def mean(self, tensor: torch.Tensor) -> torch.Tensor:
         """Average a tensor over all processes; no gradient flows through."""
