@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from command_line import refused
 from odd_photos import PHONE, READABLE, REFUSED
 from PIL import Image
 
@@ -106,21 +107,6 @@ def test_a_named_vocabulary_is_added_to_the_words(phone_photo, tmp_path, capsys)
     assert names[:3] == ["pagoda", "Cat", "aeroplane"]
     assert len(names) == 21  # voc20 without its cat
     assert "21 classes kept" in capsys.readouterr().out
-
-
-def refused(capsys, *arguments) -> str:
-    """Run in this process and return the one sentence on stderr."""
-    try:
-        code = main(list(map(str, arguments)))
-    except SystemExit as exit:  # argparse's way
-        code = exit.code
-    out, err = capsys.readouterr()
-    assert code == 2
-    assert out == ""
-    assert err.endswith(".\n")
-    assert err.count("\n") == 1
-    assert "Traceback" not in err
-    return err
 
 
 @pytest.mark.parametrize(
@@ -318,52 +304,3 @@ def test_commands_on_sets_run_on_the_device_that_is_named(tiny_set, tmp_path, ca
     names = ["--names-of", "halves", "--model", "errseg-lite"] if command == "pseudo-label" else []
     options = ["--data", tiny_set, *out, *names, "--device", "abacus"]
     assert "no device 'abacus'" in refused(capsys, command, *options)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "preset"),
-    [
-        ([], "lite"),
-        (["--model", "errseg-base"], "published"),
-        (["--start", "errseg-lite"], "fine-tune"),
-        (["--start", "errseg-lite", "--recipe", "lite"], "lite"),
-    ],
-)
-def test_train_takes_the_preset_and_what_is_given(
-    monkeypatch, tiny_set, tmp_path, arguments, preset
-):
-    from errseg.training import run as train
-    from errseg.training.config import RECIPES, settings_of
-
-    calls = []
-    monkeypatch.setattr(train, "train", lambda *given: calls.append(given))
-    command = ["train", *arguments, "--data", str(tiny_set), "--out", str(tmp_path)]
-    assert main(command) == 0
-    given = ["--steps", "7", "--rate", "0.5", "--held-out", "cat, dog", "--precision", "float32"]
-    assert main([*command, *given, "--set", "head.cfm=false", "--workers", "2"]) == 0
-    start = {"start": "errseg-lite"} if "--start" in arguments else {}
-    expected = settings_of(RECIPES[preset]) | start
-    name, sets, out, recipe, workers, head, processes = calls[0]
-    assert name == {"published": "errseg-base"}.get(preset, "" if start else "errseg-lite")
-    assert [s.folder for s in sets] == [path.parent for path in tiny_set.glob("*/classes.json")]
-    assert (out, settings_of(recipe), workers, head) == (tmp_path, expected, 1, [])
-    assert processes.count == 1
-    changes = {"steps": 7, "rate": 0.5, "held_out": ("cat", "dog"), "precision": "float32"}
-    assert settings_of(calls[1][3]) == expected | changes
-    assert calls[1][4:6] == (2, ["head.cfm=false"])
-
-
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (["--steps", "0"], "must be 1 or more"),
-        (["--rate", "-1"], "must be 0 or more"),
-        (["--model", "errseg-huge"], "no model 'errseg-huge'"),
-        ([], "no data folder"),
-    ],
-)
-def test_train_refuses_what_cannot_be_trained(tmp_path, capsys, arguments, sentence):
-    data = tmp_path / "gone"
-    assert sentence in refused(
-        capsys, "train", "--data", data, "--out", tmp_path / "out", *arguments
-    )

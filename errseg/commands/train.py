@@ -80,7 +80,11 @@ def run(args: argparse.Namespace) -> str:
     from errseg.training.config import RECIPES, settings_of, with_settings
 
     if args.plot is not None:
-        check_writable(args.plot)
+        from errseg.measuring.benchmark_report import check_plot
+
+        check_plot(args.plot)
+        if args.plot.parent != args.out:  # the run makes that folder
+            check_writable(args.plot)
     given = {
         name: value
         for name, value in vars(args).items()
