@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from errseg.datasets.folders import load_sets
 from errseg.distributed import Processes
+from errseg.errors import InputError
 from errseg.network.model import build_model
 from errseg.training.config import PUBLISHED
 from errseg.training.published import (
@@ -147,3 +148,13 @@ def test_a_real_step_of_a_run_moves_them_and_nothing_else(golden, step, tmp_path
     ours = {name: id(parameter) for name, parameter in model.named_parameters()}
     moved = {name for name, tensor in model.state_dict().items() if not tensor.equal(before[name])}
     assert moved == {name for name, key in ours.items() if key in trained}
+
+
+@pytest.mark.parametrize("wrong", [2, 254, -1])
+def test_a_label_that_is_no_class_is_refused(clip_model, make_pixels, wrong):
+    labels = torch.zeros(1, 64, 64, dtype=torch.int64)
+    labels[0, 3, 5] = wrong
+    with pytest.raises(
+        InputError, match=f"labelled {wrong}; of 2 classes labels are 0 to 1, and 255"
+    ):
+        published_loss(clip_model, make_pixels(1, 64, 64), labels, ["cat", "dog"])

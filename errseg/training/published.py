@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from errseg.config import BETA, KEPT_CLASSES, VOTES_PER_PIXEL
 from errseg.datasets.sets import IGNORE, SegmentationSet
 from errseg.distributed import Processes
+from errseg.errors import InputError
 from errseg.network.model import DROPPED_LOGIT, ERRSeg
 from errseg.network.published import published_name
 from errseg.network.towers import Part
@@ -77,12 +78,21 @@ def published_loss(
         votes_per_pixel: K.
         beta: CRM's score coefficient, in [0, 1].
         ignored: label of a pixel without a class.
+
+    Raises:
+        InputError: a label is no class's, or K or beta is out of range.
     """
     labels, classes = labels.to(model.device), [name.split(",")[0].strip() for name in classes]
+    given = [label[label != ignored] for label in labels]
+    values = torch.cat(given).unique().tolist()
+    if wrong := [value for value in values if not 0 <= value < len(classes)]:
+        raise InputError(
+            f"A pixel is labelled {wrong[0]}; of {len(classes)} classes labels are 0 to "
+            f"{len(classes) - 1}, and {ignored} for none."
+        )
     template = model.config.towers.templates[:1]
     text = model.encode_text([prompt for c in classes for prompt in fill_templates(c, template)])
     features = model.encode_image(images, learning=True)
-    given = [label[label != ignored] for label in labels]
     counts = torch.stack([torch.bincount(label, minlength=len(classes)) for label in given])
     select = functools.partial(keep_as_published, present=counts > 0)
     out = model.decode(features, text, kept_classes, votes_per_pixel, beta, select=select)
