@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
+from errseg.checkpoints.whole_files import write_whole
 from errseg.errors import InputError
 from errseg.training.checkpoint import (
     CHECKPOINT,
@@ -15,7 +16,6 @@ from errseg.training.checkpoint import (
     plot_losses,
     read_log,
     save_checkpoint,
-    write_whole,
 )
 
 

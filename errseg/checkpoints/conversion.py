@@ -8,6 +8,7 @@ import torch
 from errseg.checkpoints.hub import ENDINGS
 from errseg.checkpoints.stored_config import OWN_ENDING
 from errseg.checkpoints.weights import load_model, released_variant, save_model
+from errseg.checkpoints.whole_files import write_whole
 from errseg.config import ClipConfig, ModelConfig
 from errseg.errors import InputError
 from errseg.network.published import published_name
@@ -40,9 +41,7 @@ def convert(source: Path, target: Path) -> tuple[str, ...]:
         return ()
     left = _left_out(model.config, source)
     tensors = {published_name(name): t.contiguous() for name, t in model.state_dict().items()}
-    partial = target.with_suffix(".partial")
-    torch.save({WEIGHTS_ENTRY: tensors}, partial)
-    partial.replace(target)
+    write_whole(target, lambda partial: torch.save({WEIGHTS_ENTRY: tensors}, partial))
     return left
 
 

@@ -21,6 +21,7 @@ from errseg.checkpoints.stored_config import (
     config_from_metadata,
     file_hash,
 )
+from errseg.checkpoints.whole_files import write_whole
 from errseg.config import (
     EMBEDDED,
     MODELS,
@@ -131,9 +132,7 @@ def save_model(model: ERRSeg, path: Path, exact: bool = False) -> None:
     config = json.dumps(dataclasses.asdict(model.config))
     metadata = {CONFIG_KEY: config, **model.towers.metadata()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    save_file(tensors, partial, metadata)
-    partial.replace(path)
+    write_whole(path, lambda partial: save_file(tensors, partial, metadata))
 
 
 def _load_safetensors(path: Path) -> ERRSeg:

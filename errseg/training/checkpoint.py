@@ -5,32 +5,21 @@ the last whole one. Of the log what came after the checkpoint is dropped when a 
 """
 
 import json
-import os
 import pickle
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from matplotlib.figure import Figure
 
+from errseg.checkpoints.whole_files import write_whole
 from errseg.errors import InputError
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
-PARTIAL = ".partial"
 PLOT_INCHES = (8, 4.5)
 NO_LOSS = ("step", "seconds", "gigabytes")  # what a log says beside the losses
 SMOOTHED_OVER = 40  # parts of a run whose mean loss the plot draws
-
-
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` write a file, and put it in its place only when it is whole and on the disk."""
-    partial = path.with_name(path.name + PARTIAL)
-    write(partial)
-    with partial.open("rb+") as file:
-        os.fsync(file.fileno())
-    partial.replace(path)
 
 
 def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ class Objective(nn.Module, ABC):
     """
 
     model: ERRSeg
+    recipe: Recipe
     data: Dataset  # of as many crops as the run takes; each a function of the seed and its index
     collate: ClassVar[Callable[[Sequence], Any]]  # crops -> a batch
 
@@ -33,15 +34,10 @@ class Objective(nn.Module, ABC):
     def forward(self, batch: Any, step: int) -> dict[str, Tensor]:
         """Compute the losses of a batch, to be added up, in some step of the run."""
 
-    @abstractmethod
     def stage(self, step: int) -> tuple[int, int]:
         """Return the first step of the learning rate's schedule, and the one after its last."""
+        return 0, self.recipe.run.steps
 
     @abstractmethod
     def seen_words(self) -> set[str]:
         """Gather the words whose masks training sees, in lower case."""
-
-
-def whole_run(recipe: Recipe) -> tuple[int, int]:
-    """Return the steps of a schedule that is one for the whole run, see `Objective.stage`."""
-    return 0, recipe.run.steps

@@ -16,7 +16,7 @@ from errseg.network.model import DROPPED_LOGIT, ERRSeg
 from errseg.network.published import published_name
 from errseg.network.towers import Part
 from errseg.training.config import PUBLISHED, PublishedRecipe
-from errseg.training.objective import Objective, whole_run
+from errseg.training.objective import Objective
 from errseg.training.parameters import parameter_groups, part_of
 from errseg.training.published_crops import PublishedDataset, collate
 from errseg.words.vocabulary import fill_templates
@@ -145,10 +145,6 @@ class PublishedTraining(Objective):
     def learn(self) -> None:
         """Put all of the model into training mode, what is frozen of CLIP too (published code)."""
         self.model.train()
-
-    def stage(self, step: int) -> tuple[int, int]:
-        """Keep one schedule for the whole run, see `Objective.stage`."""
-        return whole_run(self.recipe)
 
     def seen_words(self) -> set[str]:
         """Gather the words whose masks training sees, in lower case."""

@@ -5,6 +5,7 @@ As detectron2's mapper for semantic segmentation does it under the published con
 colours of SSD, a flip, and padding with 128.
 """
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -71,8 +72,7 @@ class PublishedDataset(Dataset[tuple[Tensor, Tensor]]):
             raise IndexError(index)
         seed, data = self.recipe.run.seed, self.recipe.data
         epoch, place = divmod(index, len(self.photos))
-        order = np.random.default_rng((seed, epoch, EPOCH_STREAM)).permutation(len(self.photos))
-        set_index, stem = self.photos[order[place]]
+        set_index, stem = self.photos[_order(seed, epoch, len(self.photos))[place]]
         rng = np.random.default_rng((seed, index))
         ((photo, values),) = samples(self.sets[set_index], [stem])
         label = self._places[set_index][values].astype(np.int32)
@@ -88,6 +88,12 @@ class PublishedDataset(Dataset[tuple[Tensor, Tensor]]):
         across, down = data.crop - pixels.shape[2], data.crop - pixels.shape[1]
         pixels = torch.nn.functional.pad(pixels, (0, across, 0, down), value=PADDING)
         return pixels, torch.nn.functional.pad(labels, (0, across, 0, down), value=IGNORE)
+
+
+@functools.lru_cache(maxsize=1)  # a worker goes through an epoch's crops in turn
+def _order(seed: int, epoch: int, photos: int) -> np.ndarray:
+    """Draw the order of an epoch's photos."""
+    return np.random.default_rng((seed, epoch, EPOCH_STREAM)).permutation(photos)
 
 
 def collate(crops: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
 from errseg.checkpoints.weights import save_model
+from errseg.checkpoints.whole_files import write_whole
 from errseg.datasets.sets import SegmentationSet
 from errseg.device import find_precision
 from errseg.distributed import Processes
@@ -25,7 +26,6 @@ from errseg.training.checkpoint import (
     cut_log,
     load_checkpoint,
     save_checkpoint,
-    write_whole,
 )
 from errseg.training.config import LiteRecipe, PublishedRecipe, settings_of
 from errseg.training.lite import LiteTraining
