@@ -23,6 +23,7 @@ from errseg.device import AUTOMATIC
 from errseg.errors import InputError
 from errseg.inference.caches import BoundedCache
 from errseg.inference.labelling import check_threshold, label_pixels
+from errseg.inference.pauses import Pauses
 from errseg.inference.photo import load_image, network_size, resize_photo
 from errseg.inference.text_embeddings import VocabularyEmbedder
 from errseg.inference.token_memory import TokenMemory
@@ -120,6 +121,7 @@ class Predictor:
 
     def __init__(self, model: ERRSeg):
         self.model = model.eval()
+        self.pauses = Pauses(model)
         self._text = VocabularyEmbedder(self.model)
         self._images = BoundedCache(IMAGE_CACHE)
         self._results = BoundedCache(RESULT_CACHE)
@@ -216,6 +218,10 @@ class Predictor:
     def embed(self, vocabulary: Vocabulary, expand: bool = True) -> tuple[Tensor, list[str]]:
         """Embed a vocabulary (T, C), or remember it; also return notices on its words."""
         return self._text(vocabulary, expand)
+
+    def unread(self, vocabulary: Vocabulary, expand: bool = True) -> list[int]:
+        """Count the tokens of each prompt of a vocabulary that `embed` would have to encode."""
+        return self._text.unread(vocabulary, expand and self.model.config.towers.expand_unknown)
 
     def encode(self, photo: np.ndarray, size: tuple[int, int]) -> ImageFeatures:
         """Resize a photo (H, W, 3) uint8 to the network's size and encode it, or remember it."""

@@ -38,10 +38,8 @@ class VocabularyEmbedder:
             the embeddings, and notices: words that were expanded (see `Predictor`), and prompts
             that are too long to be read whole.
         """
-        expanded = self._expand(vocabulary) if expand else {}
-        prompts = [self._prompts_of(prompt, expanded) for prompt in vocabulary.classes]
-        flat = list(dict.fromkeys(p for own in prompts for p in own))
-        embedded = self._embed_prompts(flat)
+        prompts, expanded = self._prompts_by_class(vocabulary, expand)
+        embedded = self._embed_prompts(_each_once(prompts))
         # The mean's length doesn't matter: it is normalised.
         text = torch.stack([sum(w * embedded[p] for p, w in own.items()) for own in prompts])
         limit = self.model.config.towers.context_length
@@ -51,6 +49,25 @@ class VocabularyEmbedder:
             if max(self.model.towers.prompt_lengths(list(own))) > limit
         ]
         return F.normalize(text, dim=-1), expansion_notices(expanded) + too_long
+
+    def unread(self, vocabulary: Vocabulary, expand: bool = True) -> list[int]:
+        """Count the tokens of each prompt of a vocabulary that a call would have to encode.
+
+        Those beyond the text tower's context aren't counted.
+        """
+        prompts = _each_once(self._prompts_by_class(vocabulary, expand)[0])
+        missing = [prompt for prompt in prompts if self._prompts.get(prompt) is None]
+        stored = self._disk.get(missing) if self._disk and missing else {}
+        new = [prompt for prompt in missing if prompt not in stored]
+        limit = self.model.config.towers.context_length
+        return [min(length, limit) for length in self.model.towers.prompt_lengths(new)]
+
+    def _prompts_by_class(
+        self, vocabulary: Vocabulary, expand: bool
+    ) -> tuple[list[dict[str, float]], dict[str, str]]:
+        """List what is read for each class, and the words that were expanded."""
+        expanded = self._expand(vocabulary) if expand else {}
+        return [self._prompts_of(prompt, expanded) for prompt in vocabulary.classes], expanded
 
     def _prompts_of(self, prompt: ClassPrompt, expanded: dict[str, str]) -> dict[str, float]:
         """List what is read for a class, and how much each prompt counts."""
@@ -92,6 +109,10 @@ class VocabularyEmbedder:
         for prompt, embedding in found.items():
             self._prompts.put(prompt, embedding, embedding.nbytes)
         return known | found
+
+
+def _each_once(prompts: list[dict[str, float]]) -> list[str]:
+    return list(dict.fromkeys(prompt for own in prompts for prompt in own))
 
 
 def expansion_notices(expanded: dict[str, str]) -> list[str]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from errseg.network.escf import CFM, SFM
-from errseg.network.layers import class_groups
+from errseg.network.layers import WEIGHTS_AT_ONCE, class_groups
 from errseg.network.model import ERRSeg, ImageFeatures
 
 
@@ -116,10 +116,15 @@ def _class_rows(
 ) -> tuple[Tensor, Tensor]:
     """Read CFM's attention at one cell, and its mean over all cells, (heads, P, P) each."""
     pixels, grid = cfm.pool(tokens)
-    query, key = cfm.attention.project(cfm.norm1(pixels), guidance)
-    weights = attention_weights(query[0], key[0], cfm.attention.heads)  # (h' w', heads, P, P)
+    query, key = (x[0] for x in cfm.attention.project(cfm.norm1(pixels), guidance))
+    heads, (cells, classes) = cfm.attention.heads, query.shape[:2]
     row, column = (min(c // cfm.reduction, side - 1) for c, side in zip(cell, grid, strict=True))
-    return weights[row * grid[1] + column], weights.mean(dim=0)
+    here = slice(row * grid[1] + column, row * grid[1] + column + 1)
+    # (h' w', heads, P, P) for all cells at once would be gigabytes for some hundred classes.
+    at_once = max(1, WEIGHTS_AT_ONCE // (heads * classes**2))
+    parts = zip(query.split(at_once), key.split(at_once), strict=True)
+    total = sum(attention_weights(q, k, heads).sum(dim=0) for q, k in parts)
+    return attention_weights(query[here], key[here], heads)[0], total / cells
 
 
 def attention_weights(query: Tensor, key: Tensor, heads: int) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,12 +13,21 @@ from errseg.checkpoints.hub import fetch_checkpoint, list_checkpoints
 from errseg.checkpoints.stored_config import OWN_ENDING, advised_threshold
 from errseg.config import EMBEDDED, list_models, model_config
 from errseg.demo.backend.background import Background
+from errseg.demo.backend.price import Prices
 from errseg.demo.backend.request import Request
 from errseg.device import AUTOMATIC, check_precision, find_device, find_precision
 from errseg.errors import InputError
 
 if TYPE_CHECKING:  # torch takes seconds to import; the page paints before it is there
     from errseg.inference.predictor import Predictor
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model that is there, and what questions to it cost."""
+
+    predictor: Predictor
+    prices: Prices
 
 
 class Models:
@@ -47,9 +57,9 @@ class Models:
         self._model = model
         self._device = device
         self._compile = compile
-        self._predictor = Background(lambda: self._load(model, precision))
+        self._first = Background(lambda: self._load(model, precision))
         self._released: tuple[str, ...] = ()
-        self._other: tuple[tuple, Predictor] | None = None
+        self._other: tuple[tuple, Loaded] | None = None
         self._advised = {self.first: _own_threshold(model)}
         self._fetching = threading.Lock()
 
@@ -111,7 +121,7 @@ class Models:
 
     def start(self) -> None:
         """Begin to load the first model in the background; once."""
-        self._predictor.start()
+        self._first.start()
 
     @property
     def predictor(self) -> Predictor:
@@ -120,14 +130,18 @@ class Models:
         Raises:
             InputError: it could not be loaded.
         """
-        return self._predictor.result()
+        return self._first.result().predictor
 
     @property
     def loaded(self) -> bool:
         """Whether the first model is there already."""
-        return self._predictor.is_there
+        return self._first.is_there
 
     def predictor_for(self, request: Request) -> Predictor:
+        """The model that a question names, see `loaded_for`."""
+        return self.loaded_for(request).predictor
+
+    def loaded_for(self, request: Request) -> Loaded:
         """The model that a question names, in its precision; waits for it.
 
         Raises:
@@ -140,21 +154,25 @@ class Models:
         precision = request.options.precision
         wanted = (request.model, find_precision(precision, find_device(self._device)))
         if is_first and wanted[1] == self.predictor.model.dtype:
-            return self.predictor
+            return self._first.result()
         with self._fetching:
             if self._other is None or self._other[0] != wanted:
                 self._other = None  # room for the next one
                 path = self._model if is_first else fetch_checkpoint(request.model)
-                predictor = self._load(path, precision)
-                self._other = (wanted, predictor)
-                self._advised[request.model] = predictor.model.config.calibration.threshold
+                loaded = self._load(path, precision)
+                loaded.prices.measure()
+                self._other = (wanted, loaded)
+                advised = loaded.predictor.model.config.calibration.threshold
+                self._advised[request.model] = advised
             return self._other[1]
 
-    def _load(self, model: str | Path, precision: str) -> Predictor:
+    def _load(self, model: str | Path, precision: str) -> Loaded:
         from errseg.checkpoints.weights import load_model
         from errseg.inference.predictor import Predictor
 
-        return Predictor(load_model(model, find_device(self._device), precision, self._compile))
+        loaded = load_model(model, find_device(self._device), precision, self._compile)
+        predictor = Predictor(loaded)
+        return Loaded(predictor, Prices(predictor))
 
 
 def _own_threshold(model: str | Path) -> float:

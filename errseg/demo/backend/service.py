@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from cachetools import TTLCache, cached
@@ -18,7 +20,10 @@ from PIL import Image
 
 from errseg.demo.backend.background import Background
 from errseg.demo.backend.gpu import on_gpu
-from errseg.demo.backend.models import Models
+from errseg.demo.backend.memory import give_back
+from errseg.demo.backend.models import Loaded, Models
+from errseg.demo.backend.places import Places
+from errseg.demo.backend.price import Budget, Price
 from errseg.demo.backend.request import Request
 from errseg.errors import InputError
 from errseg.inference.photo import SMALLEST_PHOTO, load_image
@@ -26,11 +31,13 @@ from errseg.pictures.captions import labelled_overlay
 from errseg.pictures.colors import Color
 from errseg.pictures.export import legend, result_colors
 from errseg.pictures.overlay import LegendEntry, palette_mask
-from errseg.words.vocabulary import MAX_CLASSES, fill_templates, parse_classes
+from errseg.words.vocabulary import MAX_CLASSES, Vocabulary, fill_templates, parse_classes
 
 if TYPE_CHECKING:  # torch takes seconds to import; the page paints before it is there
     from errseg.inference.predictor import CostView, Result
     from errseg.network.attention import Attention
+
+T = TypeVar("T")
 
 LONGEST_SIDE = 2048
 """Pixels: larger photos are shrunk to this, which keeps an answer quick and its pictures small."""
@@ -41,6 +48,8 @@ SECONDS_TO_KEEP = 3600
 MOST_WITHOUT_CRM = 171
 """Classes up to which ESCF's attention without CRM is shown: COCO-Stuff's. Time and memory of CFM's
 maps grow with the square of the classes."""
+MOST_ATTENDED = 100
+"""Kept classes up to which attention is shown: as many as the page's slider of P has."""
 SHORT_ENOUGH = 30  # characters of a name that no text tower cuts: not even if each were a token
 
 
@@ -87,10 +96,20 @@ class Service:
     Args:
         models: which answer.
         opening: a question to answer as soon as the first model is there; it also warms it up.
+        places: who computes when; everybody in one line by default.
+        budget: what one question may cost.
     """
 
-    def __init__(self, models: Models, opening: Request | None = None):
+    def __init__(
+        self,
+        models: Models,
+        opening: Request | None = None,
+        places: Places | None = None,
+        budget: Budget | None = None,
+    ):
         self.models = models
+        self.budget = budget or Budget()
+        self._places = places or Places()
         self._opening = Background(lambda: self._open(opening)) if opening else None
         photos = TTLCache(PHOTO_CACHE, SECONDS_TO_KEEP, getsizeof=lambda read: read[0].nbytes)
         self._photo = cached(photos, key=_file_on_disk, lock=threading.Lock())(read_photo)
@@ -109,13 +128,69 @@ class Service:
         """Segment a photo; waits for the model if it is still being loaded.
 
         Raises:
-            InputError: the photo or a setting can't be used, or the model could not be loaded.
+            InputError: the photo or a setting can't be used, the model could not be loaded, the
+                question costs too much, or too many others wait.
+            GoneError: nobody waits for the answer any more.
         """
         photo, notices = self._photo(request.photo)
-        result = self._segment(request, photo)
+        loaded = self.models.loaded_for(request)
+        price = self._check(loaded, request, photo.shape[:2])
+        result = self._in_turn(loaded, price, lambda: self._segment(request, photo))
         result = dataclasses.replace(result, notices=(*notices, *result.notices))
         colors = result_colors(result)
         return Answer(photo, result, colors, legend(result, colors))
+
+    def check_all(self, requests: Sequence[Request], what: str) -> None:
+        """Refuse questions that cost too much together; each is asked in its turn afterwards.
+
+        Args:
+            requests: without their photos being read: of the size that photos are shrunk to.
+            what: of which some would fit, such as "photos".
+
+        Raises:
+            InputError: they cost too much; the sentence says how many would fit.
+        """
+        side = (LONGEST_SIDE, LONGEST_SIDE * 3 // 4)
+        prices = [self.models.loaded_for(r).prices.answer(r, side) for r in requests]
+        totals = list(itertools.accumulate(prices))
+        fewer = (f"{{}} {what} at a time would fit.", lambda count: totals[count - 1], len(prices))
+        self.budget.check(totals[-1], [fewer])
+
+    def _check(self, loaded: Loaded, request: Request, photo: tuple[int, int]) -> Price:
+        """Price a question, or refuse it with what would fit."""
+        prices, asked = loaded.prices, len(request.vocabulary)
+
+        def with_kept(kept: int) -> Price:
+            return prices.answer(request.changed(kept_classes=kept), photo)
+
+        def with_words(count: int) -> Price:
+            vocabulary = Vocabulary(request.vocabulary.classes[:count])
+            return prices.answer(dataclasses.replace(request, vocabulary=vocabulary), photo)
+
+        price = prices.answer(request, photo)
+        kept = min(request.options.kept_classes, asked)
+        self.budget.check(
+            price,
+            [
+                ("P = {} would fit.", with_kept, kept),
+                (
+                    "The first {} of the words would fit; words that were read once cost little "
+                    "when they are asked again with more.",
+                    with_words,
+                    asked,
+                ),
+            ],
+        )
+        return price
+
+    def _in_turn(self, loaded: Loaded, price: Price, compute: Callable[[], T]) -> T:
+        """Compute when it is the question's turn, and make way where others go first."""
+        turn = self._places.turn(price.seconds, loaded.prices.ordinary, self.budget.seconds)
+        try:
+            with turn as pause, loaded.predictor.pauses.calling(pause):
+                return compute()
+        finally:
+            give_back(price.bytes)
 
     def _segment(self, request: Request, photo: np.ndarray) -> Result:
         predictor = self.models.predictor_for(request)
@@ -137,8 +212,26 @@ class Service:
                 f"Attention without CRM is possible for up to {MOST_WITHOUT_CRM} classes; "
                 f"here are {size:,}."
             )
+        kept = min(request.options.kept_classes, size)
+        if kept > MOST_ATTENDED:
+            raise InputError(
+                f"Attention is shown for up to {MOST_ATTENDED} kept classes, not for {kept:,}; "
+                "lower P."
+            )
         photo, _ = self._photo(request.photo)
-        return self._attend(request, photo, pixel, without_crm)
+        loaded = self.models.loaded_for(request)
+        answer = self._check(loaded, request, photo.shape[:2])
+        price = loaded.prices.attention(request, photo.shape[:2], without_crm)
+        both = answer + price
+
+        def with_kept(kept: int) -> Price:
+            fewer = request.changed(kept_classes=kept)
+            return loaded.prices.attention(fewer, photo.shape[:2], without_crm)
+
+        self.budget.check(both, [("P = {} would fit.", with_kept, kept)])
+        return self._in_turn(
+            loaded, both, lambda: self._attend(request, photo, pixel, without_crm)
+        )
 
     def _attend(
         self, request: Request, photo: np.ndarray, pixel: tuple[int, int], without_crm: bool
@@ -178,7 +271,9 @@ class Service:
         if not 0 <= index < len(request.vocabulary):
             raise InputError(f"There is no class number {index}.")
         photo, _ = self._photo(request.photo)
-        return self._costs(request, photo, (index,))
+        loaded = self.models.loaded_for(request)
+        price = self._check(loaded, request.changed(kept_classes=1), photo.shape[:2])
+        return self._in_turn(loaded, price, lambda: self._costs(request, photo, (index,)))
 
     def _costs(self, request: Request, photo: np.ndarray, indices: tuple[int, ...]) -> CostView:
         predictor = self.models.predictor_for(request)
@@ -222,7 +317,10 @@ class Service:
 
     def _open(self, request: Request) -> tuple[Answer, AttentionAnswer]:
         answer = self.answer(request)
-        return answer, self.attention(request, query_pixel(answer))
+        both = answer, self.attention(request, query_pixel(answer))
+        loaded = self.models.loaded_for(request)
+        self._in_turn(loaded, Price(loaded.prices.ordinary), loaded.prices.measure)
+        return both
 
 
 def query_pixel(answer: Answer) -> tuple[int, int]:

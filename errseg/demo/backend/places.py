@@ -1,0 +1,206 @@
+"""One question computes at a time; this says whose turn it is.
+
+Two at once would each take twice as long. Visitors stand in one line: of several questions of one
+visitor only the first does, the next one stands behind when it is done. A question that is far
+dearer than an ordinary one makes way between two parts of the network, as often as somebody waits
+with an ordinary one. What nobody waits for any more is not computed, or not to its end.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from errseg.errors import InputError
+
+LONGEST_LINE = 64
+"""Questions that wait at a time; each keeps one thread of the server's asleep."""
+MOST_OF_ONE_VISITOR = 16
+MOST_UNHEARD = 32
+"""Waiting questions that nobody listens to, yet: a browser listens some milliseconds after asking."""
+SECONDS_UNHEARD = 5.0  # how long a question waits for somebody who listens
+SECONDS_LOST = 2.0  # how long one goes on for somebody whose connection is lost
+SECONDS_BETWEEN_LOOKS = 0.25  # at whether somebody still listens
+ORDINARY_BETWEEN_DEAR = 4
+"""Ordinary questions that go before a dear one gets a slice: they can't keep it waiting for ever."""
+SLICE = 1.0  # seconds that a dear question gets before it looks for others again
+MOST_DEAR_BEGUN = 2  # dear questions that are under way: each holds its memory while it makes way
+OVERRUN = 3.0
+"""Times the price, and times the budget, after which a question ends: prices are estimates."""
+
+
+class GoneError(Exception):
+    """Nobody waits for this answer any more."""
+
+
+class Turn:
+    """One question's: to be asked for, waited for, and given back."""
+
+    def __init__(self, number: int, visitor: str | None, seconds: float, dear: bool, most: float):
+        self.visitor = visitor
+        self.seconds = seconds  # its price
+        self.dear = dear
+        self.begun = False
+        self.used = 0.0  # seconds computed
+        self.most = most  # seconds after which it ends
+        self.number = number  # its place among those who ask
+        self.since = 0.0  # when its slice began
+        self.heard = time.monotonic()  # when somebody was last seen to listen
+
+
+class Places:
+    """The line, and the one place in front of it.
+
+    Args:
+        visitor: tells who asks in this thread; None is nobody in particular, whose questions don't
+            wait for each other.
+        listening: tells whether a visitor waits for an answer at this moment.
+        ordinary: tells the seconds of an ordinary question.
+    """
+
+    def __init__(
+        self,
+        visitor: Callable[[], str | None] = lambda: None,
+        listening: Callable[[str], bool] = lambda visitor: True,
+    ):
+        self._visitor = visitor
+        self._listening = listening
+        self._numbers = itertools.count()
+        self._line: list[Turn] = []  # who waits
+        self._open: list[Turn] = []  # who asked, from the first moment to the last
+        self._running: Turn | None = None
+        self._since_dear = 0  # ordinary ones that began since a dear one had a slice
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def turn(self, seconds: float, ordinary: float, budget: float) -> Iterator[Callable[[], None]]:
+        """Wait for a turn and keep it while a block runs; yields what to call between its parts.
+
+        Args:
+            seconds: what the question costs, by estimate.
+            ordinary: what an ordinary question costs; twice that is dear.
+            budget: seconds that a question may cost.
+
+        Raises:
+            InputError: too many wait already, or it took far longer than it should.
+            GoneError: nobody waits for the answer.
+        """
+        turn = self._join(seconds, ordinary, budget)
+        try:
+            self._wait(turn)
+            yield lambda: self._pause(turn, ordinary)
+        finally:
+            self._leave(turn)
+
+    @property
+    def waiting(self) -> int:
+        """How many questions wait now."""
+        with self._changed:
+            return len(self._line)
+
+    def _join(self, seconds: float, ordinary: float, budget: float) -> Turn:
+        visitor = self._visitor()
+        with self._changed:
+            turn = Turn(
+                next(self._numbers),
+                visitor,
+                seconds,
+                dear=seconds > 2 * ordinary,
+                most=OVERRUN * max(budget, seconds),
+            )
+            ahead = sum(max(other.seconds - other.used, 0.0) for other in self._open)
+            unheard = sum(not self._hears(other) for other in self._line)
+            if len(self._line) >= LONGEST_LINE or unheard >= MOST_UNHEARD:
+                raise InputError(
+                    f"{len(self._line)} questions wait already, some {max(ahead, 1):.0f} seconds "
+                    "of work; please try again after that."
+                )
+            own = sum(other.visitor == visitor for other in self._open if visitor is not None)
+            if own >= MOST_OF_ONE_VISITOR:
+                raise InputError(
+                    f"{own} questions of yours wait already; please wait for some of the answers."
+                )
+            self._line.append(turn)
+            self._open.append(turn)
+            return turn
+
+    def _wait(self, turn: Turn) -> None:
+        with self._changed:
+            try:
+                while self._running is not None or self._next() is not turn:
+                    self._check_wanted(turn, SECONDS_LOST if turn.begun else SECONDS_UNHEARD)
+                    self._changed.wait(SECONDS_BETWEEN_LOOKS)
+            finally:
+                self._line.remove(turn)
+                self._changed.notify_all()
+            self._running = turn
+            self._since_dear = 0 if turn.dear else self._since_dear + 1
+            turn.begun, turn.since = True, time.monotonic()
+
+    def _pause(self, turn: Turn, ordinary: float) -> None:
+        """Between two parts of the network: end what nobody wants, let others go before."""
+        now = time.monotonic()
+        used = turn.used + now - turn.since
+        if used > turn.most:
+            raise InputError(
+                f"This took {used:.0f} s already, far longer than it should here; ask for less, "
+                "or try again when the server has less to do."
+            )
+        with self._changed:
+            self._check_wanted(turn, SECONDS_LOST)
+            turn.dear = turn.dear or used > 2 * OVERRUN * ordinary
+            other = self._next() if turn.dear and self._line else None
+            if other is None or (other.dear and now - turn.since < SLICE):
+                return
+            self._stop(turn)
+            turn.number = next(self._numbers)
+            self._line.append(turn)
+            self._changed.notify_all()
+        self._wait(turn)
+
+    def _leave(self, turn: Turn) -> None:
+        with self._changed:
+            self._open.remove(turn)
+            if self._running is turn:
+                self._stop(turn)
+            later = [t for t in self._line if t.visitor == turn.visitor and t.visitor is not None]
+            if later:  # its visitor's next one stands behind all others now
+                min(later, key=_number).number = next(self._numbers)
+            self._changed.notify_all()
+
+    def _stop(self, turn: Turn) -> None:
+        turn.used += time.monotonic() - turn.since
+        self._running = None
+
+    def _next(self) -> Turn | None:
+        """Choose who of the line goes first."""
+        first: dict[str | int, Turn] = {}
+        for turn in sorted(self._line, key=_number):
+            # A question under way is its visitor's first, whatever came since.
+            who = turn.number if turn.visitor is None else turn.visitor
+            if who not in first or (turn.begun and not first[who].begun):
+                first[who] = turn
+        able = [turn for turn in first.values() if self._hears(turn)]
+        begun = sum(turn.dear and turn.begun for turn in self._open)
+        dear = [t for t in able if t.dear and (t.begun or begun < MOST_DEAR_BEGUN)]
+        ordinary = [turn for turn in able if not turn.dear]
+        if ordinary and (not dear or self._since_dear < ORDINARY_BETWEEN_DEAR):
+            return min(ordinary, key=_number)
+        return min(dear or ordinary, key=_number, default=None)
+
+    def _hears(self, turn: Turn) -> bool:
+        if turn.visitor is None or self._listening(turn.visitor):
+            turn.heard = time.monotonic()
+            return True
+        return False
+
+    def _check_wanted(self, turn: Turn, patience: float) -> None:
+        if not self._hears(turn) and time.monotonic() - turn.heard > patience:
+            raise GoneError
+
+
+def _number(turn: Turn) -> int:
+    return turn.number

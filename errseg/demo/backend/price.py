@@ -1,0 +1,252 @@
+"""What a question costs, in seconds and bytes, told before anything of it is computed.
+
+The work of a stage is a closed formula of T, P, the photo's and the input's pixels and the prompts'
+tokens; how fast this machine does it is measured once, when a model has been loaded.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Self
+
+from errseg.config import STRIDES, ClipConfig, HeadConfig, LiteConfig, ModelConfig
+from errseg.errors import InputError
+from errseg.inference.photo import network_size
+
+if TYPE_CHECKING:  # torch takes seconds to import; the page paints before it is there
+    from errseg.demo.backend.request import Request
+    from errseg.inference.predictor import Predictor
+
+SECONDS, BYTES = 20.0, 10**9  # of one question on a server for everybody (two cores, 16 GB)
+ORDINARY_CLASSES = 32
+"""P, and new words, of what counts as an ordinary question: the paper's P for ADE20K-150."""
+ATTENTION_WEIGHT = 5.0
+"""Multiply-adds of attention count so much: heads of few channels spend their time in softmax
+(fitted to decoding with P from 8 to 1,000)."""
+COPIES = 6  # of a kept class's tokens that ESCF holds at the worst moment
+LOGITS = 6  # of a kept class's maps at stride 4, and values as large, that are held at once
+PROMPTS_AT_ONCE = 64  # see `errseg.network.towers`
+PICTURE_BYTES = 48  # a pixel of the photo, of labels, scores and what is drawn of them
+ENCODER_BYTES = {LiteConfig: 320, ClipConfig: 900}  # a pixel of the network's input
+ATTENTION_PASSES = 1.5  # an attention pass beside a decoding pass
+PACKED = 16  # bytes of a value of attention on its way out: the value, in base64, and copies
+SLOWEST = 0.25
+"""Speeds aren't taken for lower than this part of the usual ones: then the machine was busy, when
+they were measured, with something else."""
+MEASURED_PROMPTS, MEASURED_CLASSES, MEASURED_SIDE = 16, 8, 320
+MEASURED_WORD = "a thing number {} in a photo"
+
+
+@dataclass(frozen=True)
+class Price:
+    """What a question costs."""
+
+    seconds: float = 0.0
+    bytes: int = 0  # beyond what the idle server holds, at the worst moment
+
+    def __add__(self, other: Self) -> Self:
+        """One after the other."""
+        return Price(self.seconds + other.seconds, max(self.bytes, other.bytes))
+
+    def times(self, count: int) -> Self:
+        """So many of these, one after the other."""
+        return replace(self, seconds=self.seconds * count)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What one question may cost."""
+
+    seconds: float = SECONDS
+    bytes: int = BYTES
+
+    def holds(self, price: Price) -> bool:
+        """Tell whether a question may be computed."""
+        return price.seconds <= self.seconds and price.bytes <= self.bytes
+
+    def check(self, price: Price, cheaper: Iterable[tuple[str, Callable[[int], Price], int]]):
+        """Refuse a question that costs too much.
+
+        Args:
+            price: of the question.
+            cheaper: ways to ask for less: a sentence with {} for a number, the price for a number,
+                and the number of the question; the first way that fits is told.
+
+        Raises:
+            InputError: it costs more; the sentence says what would fit.
+        """
+        if self.holds(price):
+            return
+        if price.seconds > self.seconds:
+            cost = f"{price.seconds:,.0f} seconds here; at most {self.seconds:,.0f} are allowed"
+        else:
+            cost = f"{_megabytes(price.bytes)} MB here; at most {_megabytes(self.bytes)} are allowed"
+        for sentence, price_of, asked in cheaper:
+            if most := _largest(asked - 1, lambda number: self.holds(price_of(number))):
+                raise InputError(f"This would take {cost}. {sentence.format(f'{most:,}')}")
+        raise InputError(f"This would take {cost}. Ask for fewer classes, or for fewer at a time.")
+
+
+@dataclass(frozen=True)
+class Speeds:
+    """How much of each stage's work is done in a second."""
+
+    text: float  # multiply-adds
+    encode: float  # pixels of the network's input
+    decode: float  # multiply-adds
+
+
+USUAL = {
+    LiteConfig: Speeds(text=2e10, encode=8e5, decode=4e10),
+    ClipConfig: Speeds(text=4e10, encode=1.5e5, decode=4e10),
+}
+"""Of two cores, by the towers' configuration, until they are measured."""
+
+
+class Prices:
+    """Tells what questions to one model cost.
+
+    Args:
+        predictor: the model's.
+    """
+
+    def __init__(self, predictor: Predictor):
+        self._predictor = predictor
+        self._config = predictor.model.config
+        self._speeds = USUAL[type(self._config.towers)]
+
+    def measure(self) -> None:
+        """Find out how fast this machine is; takes about one ordinary question's time."""
+        seconds = {stage.name: [] for stage in fields(Speeds)}
+        work = {}
+        for part in range(2):  # the first pass warms up
+            for stage, amount, passed in _stages(self._predictor, part):
+                seconds[stage].append(passed)
+                work[stage] = amount
+        usual = vars(USUAL[type(self._config.towers)])
+        measured = {stage: work[stage] / min(passed) for stage, passed in seconds.items()}
+        self._speeds = Speeds(**{s: max(v, SLOWEST * usual[s]) for s, v in measured.items()})
+
+    @property
+    def ordinary(self) -> float:
+        """The seconds of an ordinary question: some classes, half of their words new."""
+        side = self._config.input_size
+        encoded = side * side / self._speeds.encode
+        text = text_work(self._config, [8] * ORDINARY_CLASSES) / self._speeds.text
+        return encoded + text + self._decoding((side, side), ORDINARY_CLASSES).seconds
+
+    def answer(self, request: Request, photo: tuple[int, int]) -> Price:
+        """Tell what it costs to segment a photo (H, W), nothing of it being known but words."""
+        unread = self._predictor.unread(request.vocabulary, request.options.expand)
+        size = network_size(photo, self._config, request.options.input_size)
+        text = text_work(self._config, unread) / self._speeds.text
+        kept = min(request.options.kept_classes, len(request.vocabulary))
+        network = self._decoding(size, kept)
+        labels = photo[0] * photo[1] * (0.05 + 0.001 * kept) * 1e-6
+        seconds = text + size[0] * size[1] / self._speeds.encode + network.seconds + labels
+        pictures = photo[0] * photo[1] * PICTURE_BYTES
+        return Price(seconds, max(network.bytes, self._encoder_bytes(size)) + pictures)
+
+    def attention(self, request: Request, photo: tuple[int, int], without_crm: bool) -> Price:
+        """Tell what the attention from a pixel costs, beside the answer that comes before it."""
+        size = network_size(photo, self._config, request.options.input_size)
+        total = len(request.vocabulary)
+        counts = [min(request.options.kept_classes, total), *([total] if without_crm else [])]
+        price = Price()
+        for count in counts:
+            network, values = self._decoding(size, count), self._attention_values(size, count)
+            seconds = ATTENTION_PASSES * network.seconds + values * PACKED * 1e-9
+            price += Price(seconds, network.bytes + values * PACKED)
+        return price
+
+    def _decoding(self, size: tuple[int, int], kept: int) -> Price:
+        head = self._config.head
+        cells = size[0] * size[1] // STRIDES[2] ** 2
+        seconds = decoder_work(head, cells, kept) / self._speeds.decode
+        tokens = COPIES * head.width * self._predictor.model.dtype.itemsize
+        logits = LOGITS * (STRIDES[2] // STRIDES[0]) ** 2 * 4
+        return Price(seconds, kept * cells * (tokens + logits))
+
+    def _encoder_bytes(self, size: tuple[int, int]) -> int:
+        towers = self._config.towers
+        wider = towers.widths[0] / USUAL_WIDTH[type(towers)]
+        return round(size[0] * size[1] * ENCODER_BYTES[type(towers)] * wider)
+
+    def _attention_values(self, size: tuple[int, int], kept: int) -> int:
+        head = self._config.head
+        cells = size[0] * size[1] // (STRIDES[2] * head.spatial_reduction) ** 2
+        return head.layers * head.heads * kept * (cells + 2 * kept)
+
+
+USUAL_WIDTH = {LiteConfig: 24, ClipConfig: 128}  # channels at stride 4 that bytes were measured with
+
+
+def text_work(config: ModelConfig, lengths: Sequence[int]) -> float:
+    """Count the multiply-adds of a text tower for prompts of some tokens each."""
+    towers = config.towers
+    if isinstance(towers, LiteConfig):
+        width, hidden, padded = towers.embedding, towers.text_hidden, None
+    else:  # CLIP always reads the whole context
+        width, hidden, padded = towers.text_width, 4 * towers.text_width, towers.context_length
+    batches = (lengths[i : i + PROMPTS_AT_ONCE] for i in range(0, len(lengths), PROMPTS_AT_ONCE))
+    tokens = sum(len(batch) * (padded or max(batch)) for batch in batches)
+    return tokens * towers.text_layers * (4 * width**2 + 2 * width * hidden)
+
+
+def decoder_work(head: HeadConfig, cells: int, kept: int) -> float:
+    """Count the multiply-adds from the cost maps to the logits, for P kept classes.
+
+    Attention's count `ATTENTION_WEIGHT` times.
+    """
+    width, star = head.width, 3 * head.width * head.feed_forward
+    near = ATTENTION_WEIGHT * 2 * width
+    sfm = 4 * width**2 + star + head.mix_kernel**2 * width + near * cells / head.spatial_reduction**2
+    cfm = (4 * width**2 + star + near * kept) / head.class_reduction**2
+    embedding = head.cost_kernel**2 * head.cost_channels + head.cost_channels * width
+    gud, before = 0.0, width
+    for stage, (after, guided) in enumerate(
+        zip(head.decoder_widths, head.decoder_guidance, strict=True)
+    ):
+        finer = 4**stage
+        gud += finer * (before * after + 9 * after * (2 * after + guided / max(kept, 1)))
+        before = after
+    return kept * cells * (embedding + head.layers * (sfm + cfm) + gud)
+
+
+def _stages(predictor: Predictor, part: int) -> Iterator[tuple[str, float, float]]:
+    """Run each stage once on made-up input: its name, its work, its seconds."""
+    import torch
+
+    model, config = predictor.model, predictor.model.config
+    side = MEASURED_SIDE
+    prompts = [MEASURED_WORD.format(part * MEASURED_PROMPTS + i) for i in range(MEASURED_PROMPTS)]
+    pixels = torch.zeros(1, 3, side, side, dtype=torch.uint8)
+    with torch.inference_mode():
+        began = time.perf_counter()
+        text = model.encode_text(prompts)
+        passed = time.perf_counter() - began
+        yield "text", text_work(config, model.towers.prompt_lengths(prompts)), passed
+        began = time.perf_counter()
+        features = model.encode_image(pixels)
+        features.dense16.sum().item()  # waits for a GPU
+        yield "encode", float(side * side), time.perf_counter() - began
+        began = time.perf_counter()
+        out = model.decode(features, text[:MEASURED_CLASSES])
+        out.kept_logits.sum().item()
+        work = decoder_work(config.head, (side // STRIDES[2]) ** 2, MEASURED_CLASSES)
+        yield "decode", work, time.perf_counter() - began
+
+
+def _largest(most: int, fits: Callable[[int], bool]) -> int:
+    """Find the largest number from 1 that fits, 0 if none does; prices grow with it."""
+    least = 0
+    while least < most:
+        middle = (least + most + 1) // 2
+        least, most = (middle, most) if fits(middle) else (least, middle - 1)
+    return least
+
+
+def _megabytes(count: float) -> str:
+    return f"{count / 1e6:,.0f}"
