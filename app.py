@@ -9,6 +9,7 @@ import argparse
 import os
 
 from errseg.commands.options import add_question_options, add_shared
+from errseg.demo.backend.budget import SECONDS, Budget
 from errseg.errors import InputError
 
 
@@ -20,6 +21,13 @@ def main() -> None:
     add_shared(parser, "--compile")
     parser.add_argument("--host", metavar="ADDRESS", help="address to listen on (127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to listen on (the first free from 7860)")
+    parser.add_argument(
+        "--budget",
+        type=float,
+        default=float(os.environ.get("ERRSEG_BUDGET", SECONDS)),
+        metavar="SECONDS",
+        help="what one question may take at most (%(default)g)",
+    )
     parser.add_argument("--share", action="store_true", help="make a public link")
     parser.add_argument(
         "--mcp",
@@ -40,11 +48,12 @@ def main() -> None:
 
     from errseg.demo.backend.models import Models  # Gradio takes seconds to import
     from errseg.demo.page.layout import create_demo
-    from errseg.demo.serve import serve_demo
+    from errseg.demo.serve.server import serve_demo
 
     try:
         models = Models(args.model, args.device, args.precision, args.compile)
-        serve_demo(create_demo(models), args.host, args.port, args.share, mcp=args.mcp)
+        budget = Budget(seconds=args.budget)
+        serve_demo(create_demo(models, budget), args.host, args.port, args.share, mcp=args.mcp)
     except InputError as error:
         parser.exit(2, f"{error}\n")
 

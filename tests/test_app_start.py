@@ -53,13 +53,13 @@ def test_help_is_quick():
 
 def test_the_environment_stands_for_options_and_options_come_first(monkeypatch):
     import errseg.demo.page.layout
-    import errseg.demo.serve
+    import errseg.demo.serve.server
     from errseg.demo.backend import models
 
     made = []
     monkeypatch.setattr(models, "Models", lambda *given: made.append(given))
-    monkeypatch.setattr(errseg.demo.page.layout, "create_demo", lambda models: None)
-    monkeypatch.setattr(errseg.demo.serve, "serve_demo", lambda *given, **more: None)
+    monkeypatch.setattr(errseg.demo.page.layout, "create_demo", lambda *given: None)
+    monkeypatch.setattr(errseg.demo.serve.server, "serve_demo", lambda *given, **more: None)
     for name, value in (("MODEL", "a.pth"), ("PRECISION", "bfloat16"), ("COMPILE", "1")):
         monkeypatch.setenv(f"ERRSEG_{name}", value)
     monkeypatch.setattr(sys, "argv", ["app.py"])
@@ -152,7 +152,7 @@ def test_the_readme_starts_with_what_a_space_needs():
 def test_the_page_is_there_before_the_model(monkeypatch):
     from errseg.demo.backend.models import Models
     from errseg.demo.page.layout import create_demo
-    from errseg.demo.serve import serve_demo
+    from errseg.demo.serve.server import serve_demo
 
     asked, may_load = threading.Event(), threading.Event()
 

@@ -16,6 +16,9 @@ class OnePhoto:
     def __init__(self, answer):
         self.known = answer
 
+    def check_all(self, requests, same_photo, what):
+        pass
+
     def answer(self, request):
         if "good" in request.photo:
             return self.known

@@ -9,6 +9,7 @@ import re
 import numpy as np
 import pytest
 from demo_answers import NASTY
+from packed_arrays import unpack
 from PIL import Image
 
 from errseg.demo.backend import view
@@ -17,13 +18,6 @@ from errseg.demo.page import html
 
 def decode(uri: str) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1]))))
-
-
-def unpack(packed: dict) -> np.ndarray:
-    """Unpack `view._numbers` as its docstring says."""
-    words = np.frombuffer(base64.b64decode(packed["data"]), "<u2").reshape(packed["shape"])
-    least, most = packed["range"]
-    return least + words / 65535 * (most - least)
 
 
 def test_nothing_a_visitor_typed_is_sent_as_html(answer, attention):

@@ -35,12 +35,13 @@ def run_batch(
         the ZIP, or None if no photo could be segmented; and what became of each photo.
 
     Raises:
-        InputError: there is no photo, or there are too many.
+        InputError: there is no photo, there are too many, or they cost too much together.
     """
     if not photos:
         raise InputError("There are no photos yet; drop some files.")
     if len(photos) > MOST_PHOTOS:
         raise InputError(f"There are {len(photos)} photos; at most {MOST_PHOTOS} at once.")
+    service.check_all([request] * len(photos), same_photo=False, what="photos")
     outcomes, results = [], folder / "results"
     for number, photo in enumerate(progress(photos), start=1):
         name = Path(photo).name

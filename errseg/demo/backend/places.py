@@ -20,12 +20,12 @@ LONGEST_LINE = 64
 """Questions that wait at a time; each keeps one thread of the server's asleep."""
 MOST_OF_ONE_VISITOR = 16
 MOST_UNHEARD = 32
-"""Waiting questions that nobody listens to, yet: a browser listens some milliseconds after asking."""
+"""Waiting questions that nobody listens to yet: a browser listens some milliseconds later."""
 SECONDS_UNHEARD = 5.0  # how long a question waits for somebody who listens
 SECONDS_LOST = 2.0  # how long one goes on for somebody whose connection is lost
 SECONDS_BETWEEN_LOOKS = 0.25  # at whether somebody still listens
 ORDINARY_BETWEEN_DEAR = 4
-"""Ordinary questions that go before a dear one gets a slice: they can't keep it waiting for ever."""
+"""Ordinary questions that go before a dear one has a slice, so that it doesn't wait for ever."""
 SLICE = 1.0  # seconds that a dear question gets before it looks for others again
 MOST_DEAR_BEGUN = 2  # dear questions that are under way: each holds its memory while it makes way
 OVERRUN = 3.0
@@ -58,7 +58,6 @@ class Places:
         visitor: tells who asks in this thread; None is nobody in particular, whose questions don't
             wait for each other.
         listening: tells whether a visitor waits for an answer at this moment.
-        ordinary: tells the seconds of an ordinary question.
     """
 
     def __init__(

@@ -7,19 +7,18 @@ tokens; how fast this machine does it is measured once, when a model has been lo
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Self
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 from errseg.config import STRIDES, ClipConfig, HeadConfig, LiteConfig, ModelConfig
-from errseg.errors import InputError
+from errseg.demo.backend.budget import Price
 from errseg.inference.photo import network_size
 
 if TYPE_CHECKING:  # torch takes seconds to import; the page paints before it is there
     from errseg.demo.backend.request import Request
     from errseg.inference.predictor import Predictor
 
-SECONDS, BYTES = 20.0, 10**9  # of one question on a server for everybody (two cores, 16 GB)
 ORDINARY_CLASSES = 32
 """P, and new words, of what counts as an ordinary question: the paper's P for ADE20K-150."""
 ATTENTION_WEIGHT = 5.0
@@ -28,6 +27,8 @@ ATTENTION_WEIGHT = 5.0
 COPIES = 6  # of a kept class's tokens that ESCF holds at the worst moment
 LOGITS = 6  # of a kept class's maps at stride 4, and values as large, that are held at once
 PROMPTS_AT_ONCE = 64  # see `errseg.network.towers`
+PIXEL_SECONDS = 1e-7  # of a pixel of the photo: drawing, and writing what is drawn
+PIXEL_CLASS_SECONDS = 1.3e-9  # of a pixel and a kept class: labels
 PICTURE_BYTES = 48  # a pixel of the photo, of labels, scores and what is drawn of them
 ENCODER_BYTES = {LiteConfig: 320, ClipConfig: 900}  # a pixel of the network's input
 ATTENTION_PASSES = 1.5  # an attention pass beside a decoding pass
@@ -37,56 +38,6 @@ SLOWEST = 0.25
 they were measured, with something else."""
 MEASURED_PROMPTS, MEASURED_CLASSES, MEASURED_SIDE = 16, 8, 320
 MEASURED_WORD = "a thing number {} in a photo"
-
-
-@dataclass(frozen=True)
-class Price:
-    """What a question costs."""
-
-    seconds: float = 0.0
-    bytes: int = 0  # beyond what the idle server holds, at the worst moment
-
-    def __add__(self, other: Self) -> Self:
-        """One after the other."""
-        return Price(self.seconds + other.seconds, max(self.bytes, other.bytes))
-
-    def times(self, count: int) -> Self:
-        """So many of these, one after the other."""
-        return replace(self, seconds=self.seconds * count)
-
-
-@dataclass(frozen=True)
-class Budget:
-    """What one question may cost."""
-
-    seconds: float = SECONDS
-    bytes: int = BYTES
-
-    def holds(self, price: Price) -> bool:
-        """Tell whether a question may be computed."""
-        return price.seconds <= self.seconds and price.bytes <= self.bytes
-
-    def check(self, price: Price, cheaper: Iterable[tuple[str, Callable[[int], Price], int]]):
-        """Refuse a question that costs too much.
-
-        Args:
-            price: of the question.
-            cheaper: ways to ask for less: a sentence with {} for a number, the price for a number,
-                and the number of the question; the first way that fits is told.
-
-        Raises:
-            InputError: it costs more; the sentence says what would fit.
-        """
-        if self.holds(price):
-            return
-        if price.seconds > self.seconds:
-            cost = f"{price.seconds:,.0f} seconds here; at most {self.seconds:,.0f} are allowed"
-        else:
-            cost = f"{_megabytes(price.bytes)} MB here; at most {_megabytes(self.bytes)} are allowed"
-        for sentence, price_of, asked in cheaper:
-            if most := _largest(asked - 1, lambda number: self.holds(price_of(number))):
-                raise InputError(f"This would take {cost}. {sentence.format(f'{most:,}')}")
-        raise InputError(f"This would take {cost}. Ask for fewer classes, or for fewer at a time.")
 
 
 @dataclass(frozen=True)
@@ -137,17 +88,43 @@ class Prices:
         text = text_work(self._config, [8] * ORDINARY_CLASSES) / self._speeds.text
         return encoded + text + self._decoding((side, side), ORDINARY_CLASSES).seconds
 
-    def answer(self, request: Request, photo: tuple[int, int]) -> Price:
-        """Tell what it costs to segment a photo (H, W), nothing of it being known but words."""
-        unread = self._predictor.unread(request.vocabulary, request.options.expand)
-        size = network_size(photo, self._config, request.options.input_size)
+    def answer(
+        self, request: Request, photo: tuple[int, int], read: bool = False, encoded: bool = False
+    ) -> Price:
+        """Tell what it costs to segment a photo (H, W).
+
+        Args:
+            request: the question.
+            photo: size of its photo.
+            read: whether its words will have been read already.
+            encoded: whether its photo will have been encoded already.
+        """
+        options = request.options
+        unread = [] if read else self._predictor.unread(request.vocabulary, options.expand)
+        size = network_size(photo, self._config, options.input_size)
         text = text_work(self._config, unread) / self._speeds.text
-        kept = min(request.options.kept_classes, len(request.vocabulary))
+        encode = 0.0 if encoded else size[0] * size[1] / self._speeds.encode
+        kept = min(options.kept_classes, len(request.vocabulary))
         network = self._decoding(size, kept)
-        labels = photo[0] * photo[1] * (0.05 + 0.001 * kept) * 1e-6
-        seconds = text + size[0] * size[1] / self._speeds.encode + network.seconds + labels
+        labels = photo[0] * photo[1] * (PIXEL_SECONDS + PIXEL_CLASS_SECONDS * kept)
+        seconds = text + encode + network.seconds + labels
         pictures = photo[0] * photo[1] * PICTURE_BYTES
         return Price(seconds, max(network.bytes, self._encoder_bytes(size)) + pictures)
+
+    def answers(self, requests: Sequence[Request], photo: tuple[int, int], same: bool) -> Price:
+        """Tell what it costs to segment one after the other, words being read once.
+
+        Args:
+            requests: in their order.
+            photo: size (H, W) of each photo.
+            same: whether all are asked of one photo, which is encoded once then.
+        """
+        total, known = Price(), set()
+        for request in requests:
+            read, encoded = request.vocabulary.classes in known, same and bool(known)
+            total += self.answer(request, photo, read, encoded)
+            known.add(request.vocabulary.classes)
+        return total
 
     def attention(self, request: Request, photo: tuple[int, int], without_crm: bool) -> Price:
         """Tell what the attention from a pixel costs, beside the answer that comes before it."""
@@ -180,7 +157,8 @@ class Prices:
         return head.layers * head.heads * kept * (cells + 2 * kept)
 
 
-USUAL_WIDTH = {LiteConfig: 24, ClipConfig: 128}  # channels at stride 4 that bytes were measured with
+USUAL_WIDTH = {LiteConfig: 24, ClipConfig: 128}
+"""Channels at stride 4 of the towers whose bytes were measured."""
 
 
 def text_work(config: ModelConfig, lengths: Sequence[int]) -> float:
@@ -202,7 +180,8 @@ def decoder_work(head: HeadConfig, cells: int, kept: int) -> float:
     """
     width, star = head.width, 3 * head.width * head.feed_forward
     near = ATTENTION_WEIGHT * 2 * width
-    sfm = 4 * width**2 + star + head.mix_kernel**2 * width + near * cells / head.spatial_reduction**2
+    sources = cells / head.spatial_reduction**2
+    sfm = 4 * width**2 + star + head.mix_kernel**2 * width + near * sources
     cfm = (4 * width**2 + star + near * kept) / head.class_reduction**2
     embedding = head.cost_kernel**2 * head.cost_channels + head.cost_channels * width
     gud, before = 0.0, width
@@ -237,16 +216,3 @@ def _stages(predictor: Predictor, part: int) -> Iterator[tuple[str, float, float
         out.kept_logits.sum().item()
         work = decoder_work(config.head, (side // STRIDES[2]) ** 2, MEASURED_CLASSES)
         yield "decode", work, time.perf_counter() - began
-
-
-def _largest(most: int, fits: Callable[[int], bool]) -> int:
-    """Find the largest number from 1 that fits, 0 if none does; prices grow with it."""
-    least = 0
-    while least < most:
-        middle = (least + most + 1) // 2
-        least, most = (middle, most) if fits(middle) else (least, middle - 1)
-    return least
-
-
-def _megabytes(count: float) -> str:
-    return f"{count / 1e6:,.0f}"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import itertools
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,11 +18,11 @@ from cachetools import TTLCache, cached
 from PIL import Image
 
 from errseg.demo.backend.background import Background
+from errseg.demo.backend.budget import Budget, Price
 from errseg.demo.backend.gpu import on_gpu
 from errseg.demo.backend.memory import give_back
 from errseg.demo.backend.models import Loaded, Models
 from errseg.demo.backend.places import Places
-from errseg.demo.backend.price import Budget, Price
 from errseg.demo.backend.request import Request
 from errseg.errors import InputError
 from errseg.inference.photo import SMALLEST_PHOTO, load_image
@@ -140,21 +139,30 @@ class Service:
         colors = result_colors(result)
         return Answer(photo, result, colors, legend(result, colors))
 
-    def check_all(self, requests: Sequence[Request], what: str) -> None:
+    def check_all(self, requests: Sequence[Request], same_photo: bool, what: str) -> None:
         """Refuse questions that cost too much together; each is asked in its turn afterwards.
 
+        Photos aren't read for it: they count as large as they can be.
+
         Args:
-            requests: without their photos being read: of the size that photos are shrunk to.
-            what: of which some would fit, such as "photos".
+            requests: in their order.
+            same_photo: whether all are asked of one photo.
+            what: of which fewer would fit, such as "photos".
 
         Raises:
             InputError: they cost too much; the sentence says how many would fit.
         """
-        side = (LONGEST_SIDE, LONGEST_SIDE * 3 // 4)
-        prices = [self.models.loaded_for(r).prices.answer(r, side) for r in requests]
-        totals = list(itertools.accumulate(prices))
-        fewer = (f"{{}} {what} at a time would fit.", lambda count: totals[count - 1], len(prices))
-        self.budget.check(totals[-1], [fewer])
+        side = (LONGEST_SIDE * 3 // 4, LONGEST_SIDE)
+
+        def price_of(count: int) -> Price:
+            prices = [self.models.loaded_for(request).prices for request in requests[:count]]
+            if len(set(prices)) == 1:
+                return prices[0].answers(requests[:count], side, same_photo)
+            each = zip(prices, requests, strict=False)
+            return sum((own.answer(request, side) for own, request in each), Price())
+
+        fewer = (f"{{}} {what} at a time would fit.", price_of, len(requests))
+        self.budget.check(price_of(len(requests)), [fewer])
 
     def _check(self, loaded: Loaded, request: Request, photo: tuple[int, int]) -> Price:
         """Price a question, or refuse it with what would fit."""
@@ -229,9 +237,7 @@ class Service:
             return loaded.prices.attention(fewer, photo.shape[:2], without_crm)
 
         self.budget.check(both, [("P = {} would fit.", with_kept, kept)])
-        return self._in_turn(
-            loaded, both, lambda: self._attend(request, photo, pixel, without_crm)
-        )
+        return self._in_turn(loaded, both, lambda: self._attend(request, photo, pixel, without_crm))
 
     def _attend(
         self, request: Request, photo: np.ndarray, pixel: tuple[int, int], without_crm: bool

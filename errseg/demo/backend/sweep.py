@@ -29,11 +29,17 @@ class Step:
 
 
 def run_sweep(service: Service, request: Request, knob: str, values: list[int]) -> Iterator[Step]:
-    """Segment a photo with each value in turn; the image tower runs once."""
+    """Segment a photo with each value in turn; the image tower runs once.
+
+    Raises:
+        InputError: as `Service.answer`, or all together cost too much.
+    """
     before: np.ndarray | None = None
-    for value in values:
+    requests = [request.changed(**{KNOBS[knob]: value}) for value in values]
+    service.check_all(requests, same_photo=True, what="values")
+    for value, asked in zip(values, requests, strict=True):
         started = time.perf_counter()
-        answer = service.answer(request.changed(**{KNOBS[knob]: value}))
+        answer = service.answer(asked)
         seconds = time.perf_counter() - started
         labels = answer.result.labels
         changed = 0.0 if before is None else float((labels != before).mean())

@@ -56,7 +56,7 @@ def masks(answer: Answer) -> dict:
         "legend": [[e.index, round(e.area, 4), round(e.score, 3)] for e in answer.legend],
         "none": round(float((result.labels < 0).mean()), 4),
         "plates": _plates(answer),
-        "ranking": _numbers(result.ranking),
+        "ranking": packed(result.ranking),
         "maps": {"kept": list(result.kept), **_mosaic(result.class_scores)},
     }
 
@@ -94,7 +94,7 @@ def ranking(answer: Answer) -> dict:
 
 def cost(name: str, view: CostView) -> dict:
     """Describe the cost maps of one class, the only one in a view."""
-    return {"name": name, "maps": [_numbers(maps[0]) for maps in (view.stride16, view.stride32)]}
+    return {"name": name, "maps": [packed(maps[0]) for maps in (view.stride16, view.stride32)]}
 
 
 def attention(answer: AttentionAnswer) -> dict:
@@ -106,9 +106,9 @@ def attention(answer: AttentionAnswer) -> dict:
         "kept": list(answer.kept),
         "best": answer.best,
         "present": list(answer.present),
-        "costs": [_numbers(maps) for maps in (answer.costs.stride16, answer.costs.stride32)],
-        "spatial": _numbers(answer.attention.spatial.numpy()),
-        "classes": _numbers(answer.attention.classes.numpy()),
+        "costs": [packed(maps) for maps in (answer.costs.stride16, answer.costs.stride32)],
+        "spatial": packed(answer.attention.spatial.numpy()),
+        "classes": packed(answer.attention.classes.numpy()),
         "share": _finite(answer.share),
         "without": None,
     }
@@ -116,7 +116,7 @@ def attention(answer: AttentionAnswer) -> dict:
         # Of the maps with P = T those of the kept classes are shown, beside the ones with CRM.
         same = answer.everything.spatial
         same = same[:, list(answer.kept)].numpy() if same.ndim > 1 else same.numpy()
-        data["without"] = {"spatial": _numbers(same), "share": _finite(answer.share_without_crm)}
+        data["without"] = {"spatial": packed(same), "share": _finite(answer.share_without_crm)}
     return data
 
 
@@ -155,8 +155,8 @@ def _mosaic(maps: np.ndarray) -> dict:
     return {"picture": _picture(picture, "PNG"), "grid": [height, width], "columns": columns}
 
 
-def _numbers(values: np.ndarray) -> dict:
-    """An array as 16-bit integers in base64: ``least + integer / 65535 * (most - least)``.
+def packed(values: np.ndarray) -> dict:
+    """Pack an array as 16-bit integers in base64: ``least + integer / 65535 * (most - least)``.
 
     Whole numbers that fit keep their exact values.
     """

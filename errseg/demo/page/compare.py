@@ -72,7 +72,9 @@ def build_compare_tab(question: Question, service: Service) -> None:
     def compare(values):
         request = question.request(values)
         advised = service.models.threshold(request.model)
-        answers = [service.answer(side.request(request, values, advised)) for side in (left, right)]
+        asked = [side.request(request, values, advised) for side in (left, right)]
+        service.check_all(asked, same_photo=True, what="side")
+        answers = [service.answer(one) for one in asked]
         shown = (values[left.show], values[right.show])
         labels = [labels_of(answer, kind) for answer, kind in zip(answers, shown, strict=True)]
         changed = changed_part(answers[0], labels[0], answers[1], labels[1])

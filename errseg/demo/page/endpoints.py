@@ -2,19 +2,20 @@
 
 import functools
 import inspect
+import math
 
 import gradio as gr
 
+from errseg.demo.backend import view
 from errseg.demo.backend.request import Request, check_request
 from errseg.demo.backend.service import AttentionAnswer, Service
 from errseg.demo.backend.sweep import P, check_values, run_sweep
 from errseg.demo.backend.sweep import as_dict as step_as_dict
-from errseg.demo.page.events import AS_SENT, ONE_AT_A_TIME, for_programs, uploaded
+from errseg.demo.page.events import AS_SENT, IN_TURN, for_programs, uploaded
 from errseg.errors import InputError
 from errseg.options import Options
 from errseg.pictures.export import as_dict
 
-DECIMALS = 5
 SWEPT = "1, 2, 4, 8, 16, 32"  # values of a sweep that names none
 
 
@@ -51,14 +52,16 @@ def add_endpoints(service: Service) -> None:
             classes: see /segment.
             x: column of the query pixel, from 0.
             y: row of the query pixel, from 0.
-            kept_classes: P, how many classes CRM keeps for this photo.
+            kept_classes: P, how many classes CRM keeps for this photo, up to 100 here.
             votes_per_pixel: K, how many classes vote at one pixel, 1 to 10.
             without_crm: also run with P = T, for up to 171 classes.
 
         Returns:
             attention: size [H, W]; pixel; classes (T names); kept and present (indices); best (the
                 class that wins the pixel); spatial, SFM's maps (layers, P, heads, h, w); class,
-                CFM's at the pixel (layers, heads, P, P); cost16 and cost32 (P, h, w); share, the
+                CFM's at the pixel (layers, heads, P, P); cost16 and cost32 (P, h, w), each as
+                {shape, range, data}: base64 of little-endian 16-bit integers that stand for
+                least + integer / 65535 * (most - least) of its range; share, the
                 mean class attention on the present classes (Proposition 1), and
                 share_without_crm, or null.
         """
@@ -105,7 +108,7 @@ def add_endpoints(service: Service) -> None:
             [kind(label=name, visible=False) for name, kind in outputs.items()],
             api_name=endpoint.__name__,
             **AS_SENT,
-            **ONE_AT_A_TIME,
+            **IN_TURN,
         )
 
 
@@ -142,13 +145,14 @@ def _attention_as_dict(answer: AttentionAnswer) -> dict:
         "kept": list(answer.kept),
         "present": list(answer.present),
         "best": answer.best,
-        **{name: values.astype(float).round(DECIMALS).tolist() for name, values in maps.items()},
+        **{name: view.packed(values) for name, values in maps.items()},
         "share": answer.share,
         "share_without_crm": answer.share_without_crm,
     }
 
 
 def _whole(name: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or value != int(value):
         raise InputError(f"The query's {name} is a whole number, not {str(value)[:20]}.")
     return int(value)

@@ -1,28 +1,35 @@
 """What all the page's events share: checked inputs, and sentences for what can't be done."""
 
+import errno
 import functools
 import inspect
 import logging
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
 import gradio as gr
+from gradio.context import LocalContext
 from gradio.processing_utils import save_file_to_cache
 from gradio.utils import get_upload_folder
 
+from errseg.demo.backend.places import GoneError
 from errseg.demo.page import html
 from errseg.errors import InputError
 
 logger = logging.getLogger(__name__)
 
 UNEXPECTED = "Something went wrong on the server; your photo and words are kept. Please try again."
-ONE_AT_A_TIME = {"concurrency_id": "model", "concurrency_limit": 1}
-"""All that computes shares one place in the queue: two at once would each take twice as long."""
+DISK_FULL = "The server's disk is full; your photo and words are kept. Please try again later."
+NOBODY_WAITED = "Nobody listened for this answer, so it was not computed; ask again."
+FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # Windows knows no quotas
+IN_TURN = {"concurrency_limit": None}
+"""All that computes begins at once and waits for its turn in `backend.places`, which is fair."""
 AS_SENT = {"preprocess": False}
 """Values arrive as the browser sent them. Gradio would decode photos before anything is checked and
 refuse numbers in its own words; `check_request` looks at everything and has a sentence for it."""
 PRIVATE = {"api_visibility": "private"}
-COMPUTES = {**PRIVATE, **AS_SENT, **ONE_AT_A_TIME}
+COMPUTES = {**PRIVATE, **AS_SENT, **IN_TURN}
 AT_ONCE = {**PRIVATE, **AS_SENT, "queue": False, "show_progress": "hidden"}
 
 
@@ -32,26 +39,20 @@ def answered(message: gr.HTML) -> Callable:
     What prevents an answer becomes a sentence in `message`; everything else on the page stays.
     """
 
-    def refusal(error: Exception) -> dict:
-        if isinstance(error, InputError):
-            return {message: html.message(str(error))}
-        logger.error("a question could not be answered", exc_info=error)
-        return {message: html.message(UNEXPECTED)}
-
     def decorate(handler: Callable) -> Callable:
         @functools.wraps(handler)
         def once(*values):
             try:
                 return handler(*values)
-            except Exception as error:
-                return refusal(error)
+            except (Exception, SystemExit) as error:
+                return {message: html.message(sentence_for(error))}
 
         @functools.wraps(handler)
         def stepwise(*values):
             try:
                 yield from handler(*values)
-            except Exception as error:
-                yield refusal(error)
+            except (Exception, SystemExit) as error:
+                yield {message: html.message(sentence_for(error))}
 
         return stepwise if inspect.isgeneratorfunction(handler) else once
 
@@ -65,13 +66,34 @@ def for_programs(handler: Callable) -> Callable:
     def safe(*values):
         try:
             return handler(*values)
-        except InputError as error:
-            raise gr.Error(str(error), print_exception=False) from None
-        except Exception:
-            logger.exception("an endpoint's question could not be answered")
-            raise gr.Error(UNEXPECTED, print_exception=False) from None
+        except (Exception, SystemExit) as error:
+            raise gr.Error(sentence_for(error), print_exception=False) from None
 
     return safe
+
+
+def sentence_for(error: BaseException) -> str:
+    """Say what prevents an answer. What nobody foresaw is logged in one line, where it happened.
+
+    The line quotes nothing of the error: a visitor's words or a file's name may be in it.
+    """
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, GoneError):
+        return NOBODY_WAITED
+    if isinstance(error, OSError) and error.errno in FULL:
+        logger.error("the disk is full")
+        return DISK_FULL
+    calls = traceback.extract_tb(error.__traceback__)
+    where = " < ".join(f"{Path(call.filename).name}:{call.lineno}" for call in calls[::-1])
+    logger.error("a question could not be answered: %s at %s", type(error).__name__, where)
+    return UNEXPECTED
+
+
+def current_visitor() -> str | None:
+    """Name the session whose event runs in this thread, or None where there is none."""
+    request = LocalContext.request.get(None)
+    return getattr(request, "session_hash", None) or LocalContext.event_id.get(None)
 
 
 def uploaded(image: dict | None) -> str | None:
@@ -88,7 +110,10 @@ def uploaded(image: dict | None) -> str | None:
         return None
     folder = Path(get_upload_folder()).resolve()
     if not isinstance(path, str) or not Path(path).resolve().is_relative_to(folder):
-        raise InputError("The photo has to be uploaded.")
+        raise InputError(
+            "The photo has to be uploaded: POST it to /gradio_api/upload, and send the path that "
+            "comes back."
+        )
     return path
 
 

@@ -4,14 +4,18 @@ from dataclasses import dataclass
 
 import gradio as gr
 
+from errseg.demo.backend.budget import Budget
 from errseg.demo.backend.examples import load_examples, opening_request
+from errseg.demo.backend.listeners import Listeners
 from errseg.demo.backend.models import Models
+from errseg.demo.backend.places import Places
 from errseg.demo.backend.service import SECONDS_TO_KEEP, Service
 from errseg.demo.page import html
 from errseg.demo.page.about import build_about_tab
 from errseg.demo.page.batch import build_batch_tab
 from errseg.demo.page.compare import build_compare_tab
 from errseg.demo.page.endpoints import add_endpoints
+from errseg.demo.page.events import current_visitor
 from errseg.demo.page.opening import load_opening
 from errseg.demo.page.question import build_question
 from errseg.demo.page.segment import SEGMENT, add_segment_events, build_segment_tab
@@ -25,14 +29,22 @@ class Demo:
 
     page: gr.Blocks
     service: Service
+    listeners: Listeners  # who waits for an answer; the server tells of connections
 
 
-def create_demo(models: Models) -> Demo:
-    """Build the page. Its model is loaded by `serve_demo`, or when it is first asked."""
+def create_demo(models: Models, budget: Budget | None = None) -> Demo:
+    """Build the page. Its model is loaded by `serve_demo`, or when it is first asked.
+
+    Args:
+        models: which it offers.
+        budget: what one question may cost.
+    """
     examples = load_examples()
     first = examples[0]
     request = opening_request(first)
-    service = Service(models, request)
+    listeners = Listeners()
+    places = Places(current_visitor, listeners.__contains__)
+    service = Service(models, request, places, budget)
     stored = load_opening(first, service.models.first)
     with gr.Blocks(
         title="ERR-Seg: open-vocabulary segmentation",
@@ -55,4 +67,4 @@ def create_demo(models: Models) -> Demo:
                 build_about_tab()
         add_segment_events(page, tabs, segment, question, examples, service, stored)
         add_endpoints(service)
-    return Demo(page, service)
+    return Demo(page, service, listeners)

@@ -15,7 +15,15 @@ from errseg.demo.backend.service import SECONDS_TO_KEEP, Answer, Service, query_
 from errseg.demo.backend.word_help import follow_vocabulary
 from errseg.demo.page import html
 from errseg.demo.page.controls import kept_slider
-from errseg.demo.page.events import AT_ONCE, COMPUTES, PRIVATE, answered, sent, served
+from errseg.demo.page.events import (
+    AT_ONCE,
+    COMPUTES,
+    PRIVATE,
+    answered,
+    for_programs,
+    sent,
+    served,
+)
 from errseg.demo.page.opening import Opening
 from errseg.demo.page.panels import panel
 from errseg.demo.page.question import Question
@@ -108,7 +116,11 @@ def add_segment_events(
         if pixel is None or not (pixel[0] < width and pixel[1] < height):
             pixel = query_pixel(answer)
         yield {tab.shown: Shown(request, pixel), tab.cost: "", **updates(request, answer)}
-        yield {tab.attention: view.as_html(view.attention(service.attention(request, pixel)))}
+        try:
+            attended = view.as_html(view.attention(service.attention(request, pixel)))
+            yield {tab.attention: attended}
+        except InputError as error:  # too many classes for it; not those of the question before
+            yield {tab.attention: "", message: html.message(str(error))}
 
     @answered(message)
     def segment_page(values):
@@ -186,10 +198,11 @@ def add_segment_events(
         name = shown.request.vocabulary.names[index]
         return {tab.cost: view.as_html(view.cost(name, maps)), message: ""}
 
+    @for_programs  # what follows has to wait for its success
     def pick_example(event: gr.EventData):
         index = sent(event, "index", int)
         if index is None or not 0 <= index < len(examples):
-            raise gr.Error("There is no such example.", print_exception=False)
+            raise InputError("There is no such example.")
         return served(examples[index].path), examples[index].classes
 
     gr.on([question.run.click, question.classes.submit], segment_page, inputs, outputs, **runs)

@@ -44,7 +44,7 @@ function tell(news) {
   document.dispatchEvent(new CustomEvent('errseg'));
 }
 
-/** Unpack `view._numbers`: {shape, values}. */
+/** Unpack `view.packed`: {shape, values}. */
 function numbers(packed) {
   const bytes = Uint8Array.from(atob(packed.data), (char) => char.charCodeAt(0));
   const words = new DataView(bytes.buffer);

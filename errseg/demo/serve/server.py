@@ -5,15 +5,19 @@ import os
 import socket
 
 import gradio as gr
+from starlette.middleware import Middleware
 
+from errseg.demo.backend.places import LONGEST_LINE, MOST_UNHEARD
 from errseg.demo.page.layout import Demo
 from errseg.demo.page.panels import STATIC, shared_script
+from errseg.demo.serve.gate import Gate
 from errseg.errors import InputError
 
 LARGEST_UPLOAD = "20mb"
 LAST_PORT = 65535
 LOCAL_HOST = "127.0.0.1"  # Gradio's default: this machine only
-LONGEST_QUEUE = 16  # visitors who wait; the next one is told to come back later
+THREADS = LONGEST_LINE + MOST_UNHEARD + 40
+"""Of the server's: questions that wait sleep in one each, and 40, Gradio's number, do the rest."""
 
 
 def theme() -> gr.themes.Base:
@@ -64,7 +68,7 @@ def serve_demo(
         raise InputError('MCP needs optional packages; install them: pip install "gradio[mcp]"')
     # Photos are the visitors' own; 6.16 doesn't know the argument yet, but nor any history.
     os.environ["GRADIO_RUN_HISTORY"] = "False"
-    demo.page.queue(max_size=LONGEST_QUEUE, api_open=False)
+    demo.page.queue(api_open=False)  # how long it may get is `backend.places`' to say
     _, url, _ = demo.page.launch(
         server_name=host,
         server_port=port,
@@ -78,6 +82,14 @@ def serve_demo(
         show_error=False,
         ssr_mode=False,
         mcp_server=mcp,
+        enable_monitoring=False,
+        max_threads=THREADS,
+        app_kwargs={
+            "middleware": [Middleware(Gate, page=demo.page, listeners=demo.listeners, mcp=mcp)],
+            "docs_url": None,
+            "redoc_url": None,
+            "openapi_url": None,
+        },
     )
     # Now, and not before: torch's import would keep the server from answering Gradio's first call.
     demo.service.start()

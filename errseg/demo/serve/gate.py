@@ -1,0 +1,113 @@
+"""What every request comes through: shut doors, bounded messages, who listens, room on the disk."""
+
+import json
+import shutil
+from contextlib import nullcontext
+from urllib.parse import parse_qs
+
+import gradio as gr
+from gradio.utils import get_upload_folder
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from errseg.demo.backend.listeners import Listeners
+from errseg.demo.serve.doors import API, is_open, listener
+from errseg.demo.serve.messages import MESSAGE_BYTES, checked_message
+from errseg.errors import InputError
+
+LEAST_ROOM = 256 * 2**20  # bytes that must be free on the disk before an upload is taken
+UPLOAD = f"{API}/upload"
+NOTHING_HERE, BAD, TOO_LONG, NO_ROOM = 404, 400, 413, 507  # HTTP's numbers
+
+
+class Gate:
+    """ASGI middleware around Gradio's application.
+
+    Args:
+        app: what is behind it.
+        page: whose messages come in.
+        listeners: is told who waits for an answer.
+        mcp: whether the Model Context Protocol is served.
+    """
+
+    def __init__(self, app: ASGIApp, page: gr.Blocks, listeners: Listeners, mcp: bool = False):
+        self._app = app
+        self._page = page
+        self._listeners = listeners
+        self._mcp = mcp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or answer it with one sentence."""
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self._app(scope, receive, send)
+            return
+        path, method = _own_path(scope), scope["method"]
+        if not is_open(method, path, self._mcp):
+            await _refuse(send, NOTHING_HERE, "There is nothing at this address.")
+            return
+        if method == "POST" and path.startswith(f"{API}/") and not path.startswith(f"{API}/mcp"):
+            if path == UPLOAD:
+                if not _has_room():
+                    await _refuse(send, NO_ROOM, "The server's disk is full; try again later.")
+                    return
+            else:
+                body = await _body(receive)
+                if body is None:
+                    limit = f"{MESSAGE_BYTES // 2**20} MB"
+                    await _refuse(send, TOO_LONG, f"A message has at most {limit}.")
+                    return
+                try:
+                    body = checked_message(path, body, self._page)
+                except InputError as error:
+                    await _refuse(send, BAD, str(error))
+                    return
+                receive = _replayed(body, receive)
+        who = listener(path, parse_qs(scope["query_string"].decode("latin-1")))
+        with self._listeners.connected(who) if who else nullcontext():
+            await self._app(scope, receive, send)
+
+
+def _own_path(scope: Scope) -> str:
+    """Return the path without what a proxy put before it."""
+    root = scope.get("root_path", "").rstrip("/")
+    path = scope["path"]
+    return path.removeprefix(root) if root and path.startswith(f"{root}/") else path
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """Read a request's body, or stop reading one that is too long and return None."""
+    parts, length = [], 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":  # the sender left
+            return b""
+        parts.append(message.get("body", b""))
+        length += len(parts[-1])
+        if length > MESSAGE_BYTES:
+            return None
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """Give a body that was read once more, then whatever comes."""
+    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def again() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return again
+
+
+def _has_room() -> bool:
+    try:
+        return shutil.disk_usage(get_upload_folder()).free >= LEAST_ROOM
+    except OSError:  # the folder isn't there yet; Gradio makes it
+        return True
+
+
+async def _refuse(send: Send, status: int, sentence: str) -> None:
+    body = json.dumps({"detail": sentence, "error": sentence}).encode()
+    headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,117 @@
+"""Whether a message has the form of a question, before Gradio looks at it.
+
+Gradio answers a message that it can't use with no words at all and a traceback in the log.
+"""
+
+import json
+from typing import TYPE_CHECKING
+
+import gradio as gr
+
+from errseg.demo.page.events import uploaded
+from errseg.demo.serve.doors import API
+from errseg.errors import InputError
+
+if TYPE_CHECKING:
+    from gradio.block_function import BlockFunction
+
+MESSAGE_BYTES = 2 * 2**20
+"""Most bytes of a message: all words that a question may have, escaped, and room."""
+LONGEST_SESSION = 64  # characters of a session's name; browsers send some ten
+WITHOUT_VALUES = ("reset", "cancel")
+NO_UPLOAD = {"path": "no upload"}  # Gradio hands it on as it is; `events.uploaded` refuses it
+
+
+def checked_message(path: str, body: bytes, page: gr.Blocks) -> bytes:
+    """Check a message that was sent to one of the doors, and return what Gradio is to see of it.
+
+    What stands for a file and is no upload becomes `NO_UPLOAD`, for which events have a sentence.
+
+    Raises:
+        InputError: it can't be a question; the sentence says what to send.
+    """
+    place = path.removeprefix(f"{API}/").rstrip("/")
+    try:
+        message = json.loads(body)
+    except (ValueError, RecursionError):
+        message = None
+    if not isinstance(message, dict):
+        raise InputError('A message is a JSON object, such as {"data": [...]}.')
+    _check_names(message, required=place == "queue/join")
+    if place in WITHOUT_VALUES:
+        return body
+    function = _function(place, message, page)
+    named = place.startswith("call/v2/")
+    blocks = _inputs(message, function, place, named)
+    values = message if named else message["data"]
+    changed = False
+    for key, block in blocks:
+        if isinstance(block, gr.Image | gr.File) and key in (
+            values if named else range(len(values))
+        ):
+            repaired = _repaired(values[key])
+            changed |= repaired is not values[key]
+            values[key] = repaired
+    return json.dumps(message).encode() if changed else body
+
+
+def _check_names(message: dict, required: bool) -> None:
+    session = message.get("session_hash")
+    if (session is None and required) or not isinstance(session, str | None):
+        raise InputError("A question names its session: session_hash, a text of your choice.")
+    if session is not None and not 1 <= len(session) <= LONGEST_SESSION:
+        raise InputError(f"A session's name has 1 to {LONGEST_SESSION} characters.")
+    for name, kinds in (("fn_index", int), ("trigger_id", int), ("event_id", str)):
+        value = message.get(name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, kinds)):
+            raise InputError(f"{name} has to be {'a number' if kinds is int else 'a text'}.")
+
+
+def _function(place: str, message: dict, page: gr.Blocks) -> "BlockFunction":
+    """Find what a message is for, as Gradio would: by its number, or by the endpoint's name."""
+    kind, _, name = place.partition("/")
+    if (number := message.get("fn_index")) is not None:
+        if number in page.fns:
+            return page.fns[number]
+        raise InputError(f"There is no function number {number} here.")
+    name = name.removeprefix("v2/")
+    named = {fn.api_name: fn for fn in page.fns.values() if fn.api_visibility == "public"}
+    if kind != "queue" and name in named:
+        return named[name]
+    known = ", ".join(f"/{name}" for name in named)
+    raise InputError(f"There is no such endpoint here; there are {known}.")
+
+
+def _inputs(
+    message: dict, function: "BlockFunction", place: str, named: bool
+) -> list[tuple[int | str, object]]:
+    """Pair the places of a message's values with the components that they are for."""
+    if named:
+        return [(block.label, block) for block in function.inputs]
+    values, every = message.get("data"), function.inputs
+    shown = [block for block in every if not (place.startswith("call/") and block.skip_api)]
+    if not isinstance(values, list) or len(values) not in (len(every), len(shown)):
+        names = ", ".join(str(block.label or "a value") for block in shown)
+        given = len(values) if isinstance(values, list) else "none"
+        raise InputError(
+            f'This needs {len(shown)} values in a list under "data" ({names}); there are {given}.'
+        )
+    return list(enumerate(shown if len(values) == len(shown) else every))
+
+
+def _repaired(value: object) -> object:
+    """Return a value for an uploaded file as it is, or what stands for none."""
+    if value is None:
+        return None
+    if isinstance(value, list):
+        files = [_repaired(file) for file in value]
+        same = all(new is old for new, old in zip(files, value, strict=True))
+        return value if same else files
+    path = value.get("path") if isinstance(value, dict) else value
+    if isinstance(value, dict) and path is None:  # no photo
+        return value if value.keys() <= {"path", "url", "meta"} else {"path": None}
+    try:
+        good = isinstance(value, dict) and uploaded(value) and isinstance(value.get("meta"), dict)
+    except (InputError, ValueError, OSError):  # a name with a null byte, or one that is too long
+        good = False
+    return value if good else NO_UPLOAD
