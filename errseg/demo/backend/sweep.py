@@ -53,7 +53,7 @@ def check_values(knob: object, text: object, classes: int) -> tuple[str, list[in
     Raises:
         InputError: there is no such knob, no value, too many, or one that can't be used.
     """
-    if knob not in KNOBS:
+    if not isinstance(knob, str) or knob not in KNOBS:
         raise InputError(f"A sweep goes over P or K, not over {str(knob)[:20]!r}.")
     largest = knobs()[KNOBS[knob]].most
     words = [str(item) for item in text] if isinstance(text, list) else str(text or "").split(",")

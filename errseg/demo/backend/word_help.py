@@ -19,7 +19,7 @@ def append(text: str | None, vocabulary: Vocabulary) -> str:
     Raises:
         InputError: the text can't be read, or too many classes would result.
     """
-    if not (text or "").strip():
+    if text is None or (isinstance(text, str) and not text.strip()):
         return vocabulary.text
     both = parse_classes(text, limit=MAX_CLASSES).extend(vocabulary)
     return parse_classes(both, limit=MAX_CLASSES).text

@@ -47,7 +47,7 @@ class Side:
         if values[self.model] and request.options.threshold == advised:
             changes["threshold"] = None
         vocabulary = request.vocabulary
-        if (words or "").strip():
+        if not isinstance(words, str | None) or (words or "").strip():
             vocabulary = parse_classes(words, limit=MAX_CLASSES)
         return Request(request.photo, vocabulary, request.options.changed(**changes), model)
 

@@ -2,7 +2,6 @@
 
 import functools
 import inspect
-import math
 
 import gradio as gr
 
@@ -152,7 +151,8 @@ def _attention_as_dict(answer: AttentionAnswer) -> dict:
 
 
 def _whole(name: str, value: object) -> int:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or value != int(value):
-        raise InputError(f"The query's {name} is a whole number, not {str(value)[:20]}.")
-    return int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    raise InputError(f"The query's {name} is a whole number, not {str(value)[:20]}.")

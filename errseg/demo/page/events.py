@@ -20,6 +20,10 @@ from errseg.errors import InputError
 logger = logging.getLogger(__name__)
 
 UNEXPECTED = "Something went wrong on the server; your photo and words are kept. Please try again."
+NOT_UPLOADED = (
+    "The photo has to be uploaded: POST it to /gradio_api/upload, and send the path that comes "
+    "back."
+)
 DISK_FULL = "The server's disk is full; your photo and words are kept. Please try again later."
 NOBODY_WAITED = "Nobody listened for this answer, so it was not computed; ask again."
 FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # Windows knows no quotas
@@ -110,10 +114,7 @@ def uploaded(image: dict | None) -> str | None:
         return None
     folder = Path(get_upload_folder()).resolve()
     if not isinstance(path, str) or not Path(path).resolve().is_relative_to(folder):
-        raise InputError(
-            "The photo has to be uploaded: POST it to /gradio_api/upload, and send the path that "
-            "comes back."
-        )
+        raise InputError(NOT_UPLOADED)
     return path
 
 

@@ -8,7 +8,7 @@ from gradio.components import Component
 
 from errseg.demo.backend import word_help
 from errseg.demo.backend.examples import Example
-from errseg.demo.backend.request import Request, check_request
+from errseg.demo.backend.request import Request, check_options, check_request
 from errseg.demo.backend.service import SECONDS_TO_KEEP, Service
 from errseg.demo.page import html
 from errseg.demo.page.controls import SLIDERS, alternative, kept_bound, slider
@@ -120,11 +120,21 @@ def _build_words(words: str, message: gr.HTML) -> tuple[gr.Textbox, gr.HTML]:
                 return {classes: write(text, name), message: ""}
 
             button = gr.Button(label, size="sm", min_width=width)
-            button.click(write_words, [classes, named], [classes, message], **AT_ONCE)
+            private = {**AT_ONCE, "api_name": write.__name__}
+            button.click(write_words, [classes, named], [classes, message], **private)
 
-        add_button("Load", 60, lambda _, name: load_vocabulary(name).text)
-        add_button("Append", 70, lambda text, name: word_help.append(text, load_vocabulary(name)))
-        add_button("+ background", 110, lambda text, _: word_help.append_background(text))
+        def load_words(text: str, name: str) -> str:
+            return load_vocabulary(name).text
+
+        def append_words(text: str, name: str) -> str:
+            return word_help.append(text, load_vocabulary(name))
+
+        def append_background(text: str, name: str) -> str:
+            return word_help.append_background(text)
+
+        add_button("Load", 60, load_words)
+        add_button("Append", 70, append_words)
+        add_button("+ background", 110, append_background)
     return classes, lint
 
 
@@ -211,7 +221,8 @@ def _look_at_words(question: Question, lint: gr.HTML, service: Service) -> None:
     def look_at_words(text, kept_classes):
         found = html.line("lint", " ".join(word_help.lint(text, service.too_long(text))))
         try:
-            bound = kept_bound(kept_classes, text)
+            kept_now = check_options({"kept_classes": kept_classes})["kept_classes"]
+            bound = kept_bound(kept_now, text)
         except InputError:  # half typed; the line below the words says what is wrong
             bound = gr.skip()
         return {lint: found, kept: bound}

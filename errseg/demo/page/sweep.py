@@ -48,7 +48,11 @@ def build_sweep_tab(question: Question, service: Service) -> None:
             pictures.append((step.answer.overlay, caption))
         return {strip: pictures, table: html.sweep_table(over, steps), message: ""}
 
-    knob.input(lambda name: DEFAULT_VALUES.get(name, ""), knob, values, **AT_ONCE)
+    @answered(message)
+    def propose_values(name):
+        return {values: DEFAULT_VALUES.get(name, "") if isinstance(name, str) else ""}
+
+    knob.input(propose_values, knob, [values, message], **AT_ONCE)
     run.click(
         fill_strip,
         {*question.inputs, knob, values},

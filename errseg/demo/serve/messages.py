@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import gradio as gr
 
-from errseg.demo.page.events import uploaded
+from errseg.demo.page.events import NOT_UPLOADED, uploaded
 from errseg.demo.serve.doors import API
 from errseg.errors import InputError
 
@@ -25,7 +25,7 @@ NO_UPLOAD = {"path": "no upload"}  # Gradio hands it on as it is; `events.upload
 def checked_message(path: str, body: bytes, page: gr.Blocks) -> bytes:
     """Check a message that was sent to one of the doors, and return what Gradio is to see of it.
 
-    What stands for a file and is no upload becomes `NO_UPLOAD`, for which events have a sentence.
+    What stands for a photo and is no upload becomes `NO_UPLOAD`, for which events have a sentence.
 
     Raises:
         InputError: it can't be a question; the sentence says what to send.
@@ -45,11 +45,10 @@ def checked_message(path: str, body: bytes, page: gr.Blocks) -> bytes:
     blocks = _inputs(message, function, place, named)
     values = message if named else message["data"]
     changed = False
+    there = values if named else range(len(values))
     for key, block in blocks:
-        if isinstance(block, gr.Image | gr.File) and key in (
-            values if named else range(len(values))
-        ):
-            repaired = _repaired(values[key])
+        if isinstance(block, gr.Image | gr.File) and key in there:
+            repaired = _repaired(values[key], several=isinstance(block, gr.File))
             changed |= repaired is not values[key]
             values[key] = repaired
     return json.dumps(message).encode() if changed else body
@@ -99,19 +98,21 @@ def _inputs(
     return list(enumerate(shown if len(values) == len(shown) else every))
 
 
-def _repaired(value: object) -> object:
-    """Return a value for an uploaded file as it is, or what stands for none."""
+def _repaired(value: object, several: bool) -> object:
+    """Return a value for an uploaded file, or for several, as it is, or what stands for none."""
+    if several:
+        files = value if isinstance(value, list) else [value]
+        if value is not None and any(_repaired(file, several=False) is not file for file in files):
+            raise InputError(NOT_UPLOADED)
+        return value
     if value is None:
         return None
-    if isinstance(value, list):
-        files = [_repaired(file) for file in value]
-        same = all(new is old for new, old in zip(files, value, strict=True))
-        return value if same else files
-    path = value.get("path") if isinstance(value, dict) else value
-    if isinstance(value, dict) and path is None:  # no photo
+    if not isinstance(value, dict):
+        return NO_UPLOAD
+    if value.get("path") is None:  # no photo
         return value if value.keys() <= {"path", "url", "meta"} else {"path": None}
     try:
-        good = isinstance(value, dict) and uploaded(value) and isinstance(value.get("meta"), dict)
+        good = uploaded(value) and isinstance(value.get("meta"), dict)
     except (InputError, ValueError, OSError):  # a name with a null byte, or one that is too long
         good = False
     return value if good else NO_UPLOAD
