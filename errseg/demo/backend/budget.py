@@ -59,7 +59,7 @@ class Budget:
         for sentence, price_of, asked in cheaper:
             if most := self._largest(asked - 1, price_of):
                 raise InputError(f"This would take {cost}. {sentence.format(f'{most:,}')}")
-        raise InputError(f"This would take {cost}. Ask for fewer classes, or for fewer at a time.")
+        raise InputError(f"This would take {cost}. Ask for less at a time.")
 
     def _largest(self, most: int, price_of: Callable[[int], Price]) -> int:
         """Find the largest number from 1 that fits, 0 if none does: prices grow with it."""

@@ -46,8 +46,9 @@ class Turn:
         self.begun = False
         self.used = 0.0  # seconds computed
         self.most = most  # seconds after which it ends
-        self.number = number  # its place among those who ask
+        self.number = number  # counts questions in the order in which they were asked
         self.since = 0.0  # when its slice began
+        self.until = 0.0  # until when it need not make way for ordinary ones
         self.heard = time.monotonic()  # when somebody was last seen to listen
 
 
@@ -69,6 +70,7 @@ class Places:
         self._listening = listening
         self._numbers = itertools.count()
         self._line: list[Turn] = []  # who waits
+        self._stands: dict[str | int, int] = {}  # where a visitor, or a nobody's question, stands
         self._open: list[Turn] = []  # who asked, from the first moment to the last
         self._running: Turn | None = None
         self._since_dear = 0  # ordinary ones that began since a dear one had a slice
@@ -124,6 +126,7 @@ class Places:
                 )
             self._line.append(turn)
             self._open.append(turn)
+            self._stands.setdefault(_who(turn), turn.number)
             return turn
 
     def _wait(self, turn: Turn) -> None:
@@ -136,8 +139,10 @@ class Places:
                 self._line.remove(turn)
                 self._changed.notify_all()
             self._running = turn
-            self._since_dear = 0 if turn.dear else self._since_dear + 1
             turn.begun, turn.since = True, time.monotonic()
+            others = any(not other.dear and self._hears(other) for other in self._line)
+            turn.until = turn.since + (SLICE if others else 0.0)
+            self._since_dear = 0 if turn.dear else self._since_dear + 1
 
     def _pause(self, turn: Turn, ordinary: float) -> None:
         """Between two parts of the network: end what nobody wants, let others go before."""
@@ -152,10 +157,10 @@ class Places:
             self._check_wanted(turn, SECONDS_LOST)
             turn.dear = turn.dear or used > 2 * OVERRUN * ordinary
             other = self._next() if turn.dear and self._line else None
-            if other is None or (other.dear and now - turn.since < SLICE):
+            if other is None or now < (turn.since + SLICE if other.dear else turn.until):
                 return
             self._stop(turn)
-            turn.number = next(self._numbers)
+            self._stands[_who(turn)] = next(self._numbers)
             self._line.append(turn)
             self._changed.notify_all()
         self._wait(turn)
@@ -165,9 +170,11 @@ class Places:
             self._open.remove(turn)
             if self._running is turn:
                 self._stop(turn)
-            later = [t for t in self._line if t.visitor == turn.visitor and t.visitor is not None]
-            if later:  # its visitor's next one stands behind all others now
-                min(later, key=_number).number = next(self._numbers)
+            who = _who(turn)
+            if any(_who(other) == who for other in self._open):  # behind all others now
+                self._stands[who] = next(self._numbers)
+            else:
+                del self._stands[who]
             self._changed.notify_all()
 
     def _stop(self, turn: Turn) -> None:
@@ -177,18 +184,18 @@ class Places:
     def _next(self) -> Turn | None:
         """Choose who of the line goes first."""
         first: dict[str | int, Turn] = {}
-        for turn in sorted(self._line, key=_number):
-            # A question under way is its visitor's first, whatever came since.
-            who = turn.number if turn.visitor is None else turn.visitor
-            if who not in first or (turn.begun and not first[who].begun):
-                first[who] = turn
+        for turn in sorted(self._line, key=_order):  # one under way is its visitor's first
+            first.setdefault(_who(turn), turn)
         able = [turn for turn in first.values() if self._hears(turn)]
         begun = sum(turn.dear and turn.begun for turn in self._open)
         dear = [t for t in able if t.dear and (t.begun or begun < MOST_DEAR_BEGUN)]
         ordinary = [turn for turn in able if not turn.dear]
         if ordinary and (not dear or self._since_dear < ORDINARY_BETWEEN_DEAR):
-            return min(ordinary, key=_number)
-        return min(dear or ordinary, key=_number, default=None)
+            return min(ordinary, key=self._place)
+        return min(dear or ordinary, key=self._place, default=None)
+
+    def _place(self, turn: Turn) -> int:
+        return self._stands[_who(turn)]
 
     def _hears(self, turn: Turn) -> bool:
         if turn.visitor is None or self._listening(turn.visitor):
@@ -201,5 +208,9 @@ class Places:
             raise GoneError
 
 
-def _number(turn: Turn) -> int:
-    return turn.number
+def _who(turn: Turn) -> str | int:
+    return turn.number if turn.visitor is None else turn.visitor
+
+
+def _order(turn: Turn) -> tuple[bool, int]:
+    return not turn.begun, turn.number

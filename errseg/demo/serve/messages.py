@@ -19,6 +19,7 @@ MESSAGE_BYTES = 2 * 2**20
 """Most bytes of a message: all words that a question may have, escaped, and room."""
 LONGEST_SESSION = 64  # characters of a session's name; browsers send some ten
 WITHOUT_VALUES = ("reset", "cancel")
+FILE = {"_type": "gradio.FileData"}  # how Gradio marks files in messages
 NO_UPLOAD = {"path": "no upload"}  # Gradio hands it on as it is; `events.uploaded` refuses it
 
 
@@ -99,20 +100,26 @@ def _inputs(
 
 
 def _repaired(value: object, several: bool) -> object:
-    """Return a value for an uploaded file, or for several, as it is, or what stands for none."""
-    if several:
-        files = value if isinstance(value, list) else [value]
-        if value is not None and any(_repaired(file, several=False) is not file for file in files):
-            raise InputError(NOT_UPLOADED)
-        return value
+    """Return a value for an uploaded file, or for several, as it is, or what stands for none.
+
+    Raises:
+        InputError: one of several is no upload.
+    """
     if value is None:
         return None
-    if not isinstance(value, dict):
-        return NO_UPLOAD
-    if value.get("path") is None:  # no photo
+    if several:
+        if not isinstance(value, list) or not all(map(_is_upload, value)):
+            raise InputError(NOT_UPLOADED)
+        return value
+    if isinstance(value, dict) and value.get("path") is None:  # no photo
         return value if value.keys() <= {"path", "url", "meta"} else {"path": None}
+    return value if _is_upload(value) else NO_UPLOAD
+
+
+def _is_upload(value: object) -> bool:
+    if not isinstance(value, dict) or value.get("meta") != FILE:
+        return False
     try:
-        good = uploaded(value) and isinstance(value.get("meta"), dict)
+        return uploaded(value) is not None
     except (InputError, ValueError, OSError):  # a name with a null byte, or one that is too long
-        good = False
-    return value if good else NO_UPLOAD
+        return False
