@@ -141,7 +141,8 @@ def test_a_question_over_the_budget_is_refused_before_anything_is_computed(servi
     service.budget = Budget(seconds=price.seconds / 2)
     with pytest.raises(InputError, match=r"\. P = \d+ would fit"):
         service.answer(dear)
-    with pytest.raises(InputError, match=r"values at a time would fit"):
+    service.budget = Budget(seconds=8, bytes=10**10)
+    with pytest.raises(InputError, match=r"2 values at a time would fit"):
         list(run_sweep(service, dear, P, [700, 710, 720, 730]))
 
 
