@@ -1,0 +1,227 @@
+"""Which of Gradio's addresses are open, and what a message has to look like."""
+
+import json
+import re
+import urllib.error
+import urllib.request
+
+import pytest
+from app_server import start_app
+from gradio.routes import App
+
+from errseg.demo.backend.models import Models
+from errseg.demo.page.layout import create_demo
+from errseg.demo.serve.doors import is_open
+
+OPEN = {
+    "/",
+    "/assets/{path:path}",
+    "/config",
+    "/config/",
+    "/favicon.ico",
+    "/gradio_api/api/{api_name}",
+    "/gradio_api/api/{api_name}/",
+    "/gradio_api/app_id",
+    "/gradio_api/app_id/",
+    "/gradio_api/call/v2/{api_name}",
+    "/gradio_api/call/v2/{api_name}/",
+    "/gradio_api/call/v2/{api_name}/{event_id}",
+    "/gradio_api/call/{api_name}",
+    "/gradio_api/call/{api_name}/",
+    "/gradio_api/call/{api_name}/{event_id}",
+    "/gradio_api/cancel",
+    "/gradio_api/file/{path:path}",
+    "/gradio_api/file={path_or_url:path}",
+    "/gradio_api/heartbeat/{session_hash}",
+    "/gradio_api/info",
+    "/gradio_api/info/",
+    "/gradio_api/login_check",
+    "/gradio_api/login_check/",
+    "/gradio_api/openapi.json",
+    "/gradio_api/queue/data",
+    "/gradio_api/queue/join",
+    "/gradio_api/reset",
+    "/gradio_api/reset/",
+    "/gradio_api/run/{api_name}",
+    "/gradio_api/run/{api_name}/",
+    "/gradio_api/startup-events",
+    "/gradio_api/theme.css",
+    "/gradio_api/upload",
+    "/gradio_api/upload_progress",
+    "/gradio_api/user",
+    "/gradio_api/user/",
+    "/manifest.json",
+    "/pwa_icon",
+    "/pwa_icon/{size}",
+    "/robots.txt",
+    "/static/{path:path}",
+    "/svelte/{path:path}",
+    "/theme.css",
+}
+"""Gradio's routes that the page and its programs use."""
+SHUT = {
+    "/docs",
+    "/docs/oauth2-redirect",
+    "/gradio_api/component_server",
+    "/gradio_api/component_server/",
+    "/gradio_api/custom_component/{id}/{environment}/{type}/{file_name}",
+    "/gradio_api/deep_link",
+    "/gradio_api/dev/reload",
+    "/gradio_api/process_recording",
+    "/gradio_api/proxy={url_path:path}",
+    "/gradio_api/queue/status",
+    "/gradio_api/run-history/buckets",
+    "/gradio_api/run-history/connect",
+    "/gradio_api/run-history/records",
+    "/gradio_api/run-history/records/{endpoint}/{record_id}/assets/{asset_id}",
+    "/gradio_api/runs",
+    "/gradio_api/runs/",
+    "/gradio_api/stream/{event_id}",
+    "/gradio_api/stream/{event_id}/close",
+    "/gradio_api/stream/{session_hash}/{run}/{component_id}/playlist-file",
+    "/gradio_api/stream/{session_hash}/{run}/{component_id}/playlist.m3u8",
+    "/gradio_api/stream/{session_hash}/{run}/{component_id}/{segment_id}.{ext}",
+    "/gradio_api/token",
+    "/gradio_api/token/",
+    "/gradio_api/undo-vibe-edit",
+    "/gradio_api/undo-vibe-edit/",
+    "/gradio_api/vibe-code",
+    "/gradio_api/vibe-code/",
+    "/gradio_api/vibe-edit",
+    "/gradio_api/vibe-edit/",
+    "/gradio_api/vibe-starter-queries",
+    "/gradio_api/vibe-starter-queries/",
+    "/login",
+    "/login/",
+    "/logout",
+    "/monitoring",
+    "/monitoring/summary",
+    "/monitoring/{key}",
+    "/openapi.json",
+    "/redoc",
+}
+"""Those that nobody needs here."""
+
+
+def test_every_route_of_this_gradio_is_known_and_open_or_shut_as_it_should_be():
+    """A version that adds one makes this fail: decide on which list it belongs."""
+    app = App.create_app(create_demo(Models("errseg-lite", "cpu")).page)
+    routes = {}
+    for route in every_route(app):
+        routes.setdefault(route.path, set()).update(getattr(route, "methods", None) or {"GET"})
+    assert set(routes) - OPEN - SHUT == set()
+    for path, methods in routes.items():
+        asked = re.sub(r"\{[^}]*\}", "x", path)
+        assert any(is_open(method, asked) for method in methods) == (path in OPEN), path
+
+
+def every_route(router):
+    """The routes of an application and of the routers in it, which newer FastAPI keeps apart."""
+    for route in router.routes:
+        inner = getattr(route, "original_router", None)
+        yield from every_route(inner) if inner else [route]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/gradio_api/queue/join"),
+        ("DELETE", "/config"),
+        ("PUT", "/gradio_api/upload"),
+        ("POST", "/"),
+        ("GET", "/gradio_api/mcp/"),
+        ("GET", "/gradio_api/mcpx"),
+        ("GET", "/gradio_api/../monitoring"),
+        ("GET", "/config/x"),
+        ("GET", "//monitoring"),
+    ],
+)
+def test_other_ways_in_are_shut(method, path):
+    assert not is_open(method, path)
+
+
+def test_mcp_is_open_where_it_is_asked_for():
+    assert is_open("POST", "/gradio_api/mcp/", mcp=True)
+    assert is_open("GET", "/gradio_api/mcp/sse", mcp=True)
+    assert not is_open("GET", "/gradio_api/mcpx", mcp=True)
+
+
+def ask(path, body=None, method=None):
+    """What the real server says: its status and its JSON, or None."""
+    data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(start_app() + path, data, headers, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read() or b"null")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "monitoring",
+        "monitoring/summary",
+        "gradio_api/deep_link?session_hash=x",
+        "gradio_api/dev/reload",
+        "docs",
+    ],
+)
+def test_the_server_keeps_its_doors_shut(path):
+    assert ask(path)[0] == 404
+
+
+def test_the_server_records_and_proxies_nothing():
+    assert ask("gradio_api/process_recording", b"x")[0] == 404
+    assert ask("gradio_api/proxy=http://127.0.0.1:1/")[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "message", "sentence"),
+    [
+        ("queue/join", b"no JSON", "JSON object"),
+        ("queue/join", b"[" * 100_000, "JSON object"),
+        ("queue/join", [1], "JSON object"),
+        ("queue/join", {"fn_index": 0, "data": []}, "session_hash"),
+        ("queue/join", {"fn_index": 0, "data": [], "session_hash": 5}, "session_hash"),
+        ("queue/join", {"fn_index": 0, "data": [], "session_hash": "x" * 1000}, "1 to 64"),
+        ("queue/join", {"fn_index": "0", "data": [], "session_hash": "x"}, "a number"),
+        ("queue/join", {"fn_index": 9999, "data": [], "session_hash": "x"}, "number 9999"),
+        ("queue/join", {"data": [], "session_hash": "x"}, "no such endpoint"),
+        ("call/segment", {"data": ["x"]}, "needs 5 values"),
+        ("call/segment", {"data": "x"}, "needs 5 values"),
+        ("call/segment", {}, "image, classes, kept_classes"),
+        ("call/nothing", {"data": []}, "there are /segment, /attention, /sweep"),
+        ("run/segment_page", {"data": []}, "no such endpoint"),
+    ],
+)
+def test_a_message_that_is_no_question_gets_one_sentence(path, message, sentence):
+    status, said = ask(f"gradio_api/{path}", message)
+    assert status == 400
+    assert sentence in said["detail"]
+    assert said["detail"].count("\n") == 0
+
+
+def test_a_message_that_is_too_long_is_not_read_to_its_end():
+    status, said = ask("gradio_api/queue/join", b'"' + b"x" * (3 * 2**20) + b'"')
+    assert status == 413
+    assert "at most 2 MB" in said["detail"]
+
+
+@pytest.mark.parametrize(
+    "photo",
+    [
+        *("x", 5, True, [], [1], {"path": 5}, {"path": "a\0b"}, {"path": "http://127.0.0.1:1/x"}),
+        {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}},
+        {"path": "x" * 5000, "meta": {"_type": "gradio.FileData"}},
+        [{"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}],
+    ],
+)
+def test_what_is_no_upload_says_how_to_send_one(photo):
+    status, answer = ask("gradio_api/call/segment", {"data": [photo, "sky", 3, 3, 0]})
+    event = json.loads(answer)["event_id"]
+    assert status == 200
+    _, said = ask(f"gradio_api/call/segment/{event}")
+    assert said.startswith(b"event: error")
+    assert b"POST it to /gradio_api/upload" in said
