@@ -1,11 +1,11 @@
 """Configurations: a frozen dataclass per part of the network, a preset per variant. No torch."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, Self
 
+from errseg.config_checks import check_divisible, check_fields
 from errseg.errors import InputError
 
 ARXIV = "2501.17642"  # the paper's number on arxiv.org
@@ -13,8 +13,12 @@ PAPER = f"https://arxiv.org/abs/{ARXIV}"
 _ROOT = Path(__file__).resolve().parent.parent
 EMBEDDED = {"errseg-lite": _ROOT / "assets/errseg-lite/model.safetensors"}
 """Variants whose weights ship with the code."""
+EMBEDDED_SHA256 = {
+    "errseg-lite": "d5d5ab410787941e89b12931987629f9a60f5a924f7558a2c997436847870f78"
+}
+"""The very files that ship, as ``sha256sum`` prints it: a damaged one answers nonsense in silence.
+Whoever ships another file puts its hash here."""
 EXAMPLES = _ROOT / "examples/examples.json"  # the list of example photos, with words that fit them
-_TRUNK_NAME = re.compile(r"[a-z0-9_]+")  # timm reads names with a colon as places to download from
 
 STRIDES = (4, 8, 16, 32)
 """Pixels of the photo between the cells of the network's grids: its logits have the first, CRM and
@@ -24,11 +28,6 @@ VOTES_PER_PIXEL = 3  # default K, classes that vote at one pixel (paper, Table V
 BETA = 0.1  # default CRM score coefficient: rank r (from 0) votes with weight ``beta ** r``
 SMALLEST_INPUT, LARGEST_INPUT = 128, 1024
 """Pixels of a side of the network's input that make sense for the models."""
-
-
-def _check_trunk(name: str) -> None:
-    if not _TRUNK_NAME.fullmatch(name):
-        raise ValueError(f"trunk {name!r} is not a name of timm's")
 
 
 @dataclass(frozen=True)
@@ -52,8 +51,9 @@ class ClipConfig:
     pixel_std: tuple[float, float, float] = (58.395, 57.12, 57.375)
 
     def __post_init__(self):
-        """Refuse a trunk that isn't a plain name."""
-        _check_trunk(self.trunk)
+        """Refuse what a field can't hold, and sizes that don't fit together."""
+        check_fields(self)
+        check_divisible(self, "text_width", "text_heads")
 
     def with_settings_of(self, preset: Self) -> Self:
         """Return these towers: all of CLIP's settings shape its weights."""
@@ -91,8 +91,9 @@ class LiteConfig:
     pixel_std: tuple[float, float, float] = (128.0, 128.0, 128.0)
 
     def __post_init__(self):
-        """Refuse a trunk that isn't a plain name."""
-        _check_trunk(self.trunk)
+        """Refuse what a field can't hold, and sizes that don't fit together."""
+        check_fields(self)
+        check_divisible(self, "embedding", "text_heads")
 
     def with_settings_of(self, preset: Self) -> Self:
         """Return these towers with a preset's views, weight of ConSE and share of hypernyms."""
@@ -141,18 +142,14 @@ class HeadConfig:
     cost_shortcut: bool = False  # logits = network + scaled stride-16 cost maps (errseg-lite)
 
     def __post_init__(self):
-        """Refuse sizes that don't fit together."""
-        if self.width % self.heads:
-            raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}")
-        if self.layers < 1:
-            raise ValueError(f"layers {self.layers} must be at least 1; sfm and cfm turn ESCF off")
+        """Refuse what a field can't hold, and sizes that don't fit together."""
+        check_fields(self)
+        check_divisible(self, "width", "heads")
         if any(width % 8 for width in self.decoder_widths):
             raise ValueError(f"decoder_widths {self.decoder_widths} must be multiples of 8")
         for name in ("cost_kernel", "mix_kernel"):
-            if (kernel := getattr(self, name)) < 1 or kernel % 2 == 0:
+            if (kernel := getattr(self, name)) % 2 == 0:
                 raise ValueError(f"{name} {kernel} must be odd")
-        if min(self.spatial_reduction, self.class_reduction) < 1:
-            raise ValueError("spatial_reduction and class_reduction must be at least 1")
 
 
 @dataclass(frozen=True)
@@ -166,6 +163,10 @@ class Calibration:
     bias: float = 0.0
     competition: float = 0.0  # in [0, 1]: between a sigmoid and a softmax
     threshold: float = 0.0  # advised: a score below it means "none of these"
+
+    def __post_init__(self):
+        """Refuse what a field can't hold."""
+        check_fields(self)
 
 
 @dataclass(frozen=True)
@@ -181,6 +182,10 @@ class ModelConfig:
     clip_weights: str = ""  # the CLIP weights that training starts from (open_clip's tag)
     held_out: tuple[str, ...] = ()  # names that training was kept from seeing a mask of
     calibration: Calibration = field(default_factory=Calibration)
+
+    def __post_init__(self):
+        """Refuse what a field can't hold."""
+        check_fields(self, input_size=(SMALLEST_INPUT, LARGEST_INPUT))
 
 
 MODELS = (

@@ -91,7 +91,7 @@ def tiny_config(lite: bool = False, **head) -> ModelConfig:
         description="for the tests",
         towers=TINY_LITE if lite else TINY_CLIP,
         head=dataclasses.replace(TINY_HEAD, **head),
-        input_size=96,
+        input_size=128,
     )
 
 

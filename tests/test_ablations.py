@@ -191,7 +191,7 @@ def test_several_changes_at_once_and_values_of_every_type(make_model):
         ("head.cost_kernel=x", "at present it is 7"),
         ("head.cost_kernel=4", "can't be built: cost_kernel 4 must be odd"),
         ("head.width=30", "can't be built: width 30 is not a multiple of heads 4"),
-        ("head.class_reduction=0", "must be at least 1"),
+        ("head.class_reduction=0", "from 1 to 31, not 0"),
     ],
 )
 def test_what_cannot_be_set_gets_a_sentence(make_model, change, sentence):

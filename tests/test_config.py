@@ -65,3 +65,58 @@ def test_head_refuses_sizes_that_do_not_fit():
         HeadConfig(width=130)
     with pytest.raises(ValueError, match="multiples of 8"):
         HeadConfig(decoder_widths=(64, 32, 12))
+
+
+NAN = float("nan")
+LITE, CLIP = model_config("errseg-lite"), model_config("errseg-base")
+PARTS = {"model": LITE, "lite": LITE.towers, "clip": CLIP.towers, "head": LITE.head}
+PARTS["calibration"] = LITE.calibration
+WRONG = [
+    ("model", "input_size", (0, -640, 10**6, 640.0, "x", True, None, NAN)),
+    ("model", "name", ("<script>", "", "a\nb", "x" * 101, 5, None)),
+    ("model", "description", ("<b>", "a\nb", "x" * 201, None)),
+    ("model", "keep_aspect", (1, "yes", None)),
+    ("model", "held_out", (5, "dog", [5], (5,), ("",), ("x" * 201,), ("a\nb",), ("a",) * 20_001)),
+    ("model", "towers", (None, {}, LITE.head)),
+    ("model", "head", (None, LITE.towers)),
+    ("model", "calibration", (None, 0.5)),
+    ("lite", "trunk", ("../../x", "hf-hub:x/y", "", None)),
+    ("lite", "widths", ((1,), (0, 1, 1, 1), (1, 1, 1, 10**9), [24, 48, 120, 1280])),
+    ("lite", "pixel_std", ((0, 1, 1), (-1.0, 1, 1), (1, NAN, 1), (1, 1))),
+    ("lite", "pixel_mean", ((float("inf"), 0, 0), ("x", 0, 0))),
+    ("lite", "templates", ((), "{}", ("no place",), ("{}" + "x" * 200,), ("{}",) * 101, ("{}\n",))),
+    ("lite", "trained_words", (5, ("a", None), ("\ud800",))),
+    ("lite", "views", (((1, 1),), ((NAN, True),), ((0, True),), (0.5,), ((0.5, True),) * 9)),
+    ("lite", "context_length", (0, 10**9)),
+    ("lite", "text_layers", (0, 3000)),
+    ("lite", "text_heads", (0, 5, 7)),
+    ("clip", "open_clip_name", ("hf-hub:a/b", None)),
+    ("clip", "projection", ("none", "")),
+    ("clip", "text_heads", (0, 3)),
+    ("head", "width", (0, -64, 10**9, 2.5)),
+    ("head", "layers", (0, 3000, 10**9)),
+    ("head", "heads", (0, 3)),
+    ("head", "feed_forward", (-5,)),
+    ("head", "drop_path", (1.5, NAN)),
+    ("head", "decoder_widths", ((8, 8), (8, 8, 9))),
+    ("head", "crm", (0, "off")),
+    ("calibration", "scale", (0, -1.0, float("inf"), NAN, 10**400)),
+    ("calibration", "bias", (float("-inf"), "x")),
+    ("calibration", "threshold", ("x", NAN, 1.1, -0.1)),
+]
+
+
+@pytest.mark.parametrize(("part", "field", "values"), WRONG, ids=lambda value: str(value)[:20])
+def test_what_a_field_can_not_hold_is_refused_by_its_name(part, field, values):
+    for value in values:
+        with pytest.raises(ValueError, match=rf"\b{field}\b") as refused:
+            dataclasses.replace(PARTS[part], **{field: value})
+        assert len(str(refused.value)) < 200
+
+
+def test_every_field_is_checked():
+    """A field of a new type, or a number without a range, would raise another kind of error."""
+    for part in PARTS.values():
+        for field in dataclasses.fields(part):
+            with pytest.raises(ValueError, match=field.name):
+                dataclasses.replace(part, **{field.name: object()})

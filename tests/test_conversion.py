@@ -87,7 +87,7 @@ def test_a_whole_checkpoint_comes_back_under_exactly_the_released_names(variant,
 
 def test_what_a_released_checkpoint_cannot_hold_is_said(released, tmp_path, capsys):
     model = load_model(released)
-    changes = {"calibration": Calibration(scale=2.0), "input_size": 128, "description": "mine"}
+    changes = {"calibration": Calibration(scale=2.0), "input_size": 160, "description": "mine"}
     model.config = dataclasses.replace(model.config, **changes)
     save_model(model, tmp_path / "mine.safetensors")
     assert main(["convert", str(tmp_path / "mine.safetensors"), str(tmp_path / "mine.pth")]) == 0

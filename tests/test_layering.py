@@ -14,7 +14,8 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 BASE = "errors config device words"
 MAY_IMPORT = {
     "errors": "",
-    "config": "errors",
+    "config": "errors config_checks",
+    "config_checks": "",
     "device": "errors",
     "distributed": "errors device",
     "words": "errors",

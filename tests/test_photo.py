@@ -236,7 +236,7 @@ def test_the_network_size_follows_the_photo_where_the_model_does():
 )
 def test_the_published_models_see_the_photo_as_their_evaluation_did(make_pixels, size, loaded_size):
     """The loader's resize to 800 on the short side, then a bilinear squeeze to the square."""
-    config = dataclasses.replace(model_config("errseg-base"), input_size=64)
+    config = dataclasses.replace(model_config("errseg-base"), input_size=128)
     photo = make_pixels(1, *size)[0].permute(1, 2, 0).numpy()
     seen = resize_photo(photo, (64, 64), config)
     loaded = Image.fromarray(photo).resize(loaded_size[::-1], Image.Resampling.BILINEAR)

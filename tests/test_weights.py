@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import time
 
 import pytest
 import torch
@@ -10,9 +11,11 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from errseg import InputError, build_model, load_model, save_model
+from errseg.checkpoints import checksum, weights
 from errseg.checkpoints.weights import load_for_training
-from errseg.config import Calibration, model_config
+from errseg.config import EMBEDDED, EMBEDDED_SHA256, Calibration, model_config
 
+SECONDS = 2  # in which what is wrong with a file is said
 PROMPTS = ["cat", "a photo of a dog", "sky", "grass", "red sofa"]
 
 
@@ -197,13 +200,17 @@ def test_a_released_checkpoint_of_no_variant(tmp_path):
 
 @pytest.fixture
 def edited(clip_model, tmp_path):
-    """``edited(edit)``: a saved model whose tensors and metadata ``edit`` has changed."""
+    """``edited(edit)``: a saved model whose tensors and metadata ``edit`` has changed.
+
+    As an earlier file, without a checksum, which would notice any change.
+    """
 
     def make(edit):
         path = tmp_path / "model.safetensors"
         save_model(clip_model, path)
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata()
+        del metadata["checksum"]
         tensors = load_file(path)
         edit(tensors, metadata)
         save_file(tensors, path, metadata)
@@ -231,9 +238,8 @@ def test_a_safetensors_file_cut_short(edited):
         lambda config: config["towers"].update(new_width=3),
         lambda config: config.update(new_field=1),
         lambda config: config.pop("head"),
-        lambda config: config["head"].update(heads=5),
     ],
-    ids=["head", "towers", "model", "missing", "sizes that don't fit"],
+    ids=["head", "towers", "model", "missing"],
 )
 def test_a_configuration_of_another_version(edited, change):
     def edit(_, metadata):
@@ -242,6 +248,167 @@ def test_a_configuration_of_another_version(edited, change):
         metadata["config"] = json.dumps(config)
 
     assert "written for another version" in refusal(edited(edit))
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("input_size", "1e6"),
+        ("input_size", '"x"'),
+        ("name", '"<script>"'),
+        ("calibration", '{"threshold": NaN}'),
+        ("calibration", '{"scale": Infinity}'),
+        ("layers", "1000000000"),
+        ("layers", "9" * 5000),
+        ("heads", "5"),
+        ("heads", "0"),
+        ("feed_forward", "-5"),
+        ("widths", "[1]"),
+        ("templates", "[]"),
+        ("templates", json.dumps(["{}" * 10**5])),
+        ("templates", "[" * 10_000 + "]" * 10_000),
+        ("templates", "[" * 300 + "]" * 300),
+        ("pixel_std", "[0, 1, 1]"),
+    ],
+    ids=lambda value: value[:16],
+)
+def test_a_configuration_that_asks_for_what_cannot_be(edited, field, text):
+    def edit(_, metadata):
+        config, value = json.loads(metadata["config"]), "here"
+        part = next(p for p in (config, config["towers"], config["head"]) if field in p)
+        part[field] = value
+        metadata["config"] = json.dumps(config).replace(f'"{value}"', text)
+
+    start = time.perf_counter()
+    message = refusal(edited(edit))
+    assert "holds a configuration that can't be" in message
+    assert len(message) < 400
+    assert time.perf_counter() - start < SECONDS
+
+
+def test_a_configuration_of_endless_length(edited):
+    path = edited(lambda _, metadata: metadata.update(config=" " * 2_000_000))
+    assert "configuration of 2,000,000 characters" in refusal(path)
+
+
+def test_an_image_tower_that_is_none(edited, monkeypatch):
+    def edit(_, metadata):
+        metadata["config"] = metadata["config"].replace("test_convnext", "no_such_net")
+
+    assert "an image tower unknown here: no_such_net" in refusal(edited(edit))
+
+    def build(config):
+        raise RuntimeError("mat1 and mat2")
+
+    monkeypatch.setattr(weights, "build_model", build)
+    assert "a network that can't be built (RuntimeError)" in refusal(edited(lambda *_: None))
+
+
+@pytest.fixture
+def with_tokenizer(lite_model, tmp_path):
+    """``with_tokenizer(text)``: a file of the tiny lite model with another tokenizer, or none."""
+
+    def make(text):
+        path = tmp_path / "model.safetensors"
+        save_model(lite_model, path)
+        with safe_open(path, framework="pt") as file:
+            metadata = {"config": file.metadata()["config"]}
+        save_file(load_file(path), path, metadata | ({} if text is None else {"tokenizer": text}))
+        return path
+
+    return make
+
+
+def test_a_tokenizer_that_is_none(with_tokenizer, lite_model):
+    sound = lite_model.towers.text.tokenizer_json
+    assert load_model(with_tokenizer(sound)).towers.text.tokenizer_json == sound
+    for text in (None, ""):
+        assert "has no tokenizer" in refusal(with_tokenizer(text))
+    for text in ("{", "{}", sound[:-20], sound.replace('"[UNK]"', '"[OTHER]"', 1)):
+        assert "has a broken tokenizer" in refusal(with_tokenizer(text))
+    large = build_model("errseg-lite").towers.text.own_tokenizer_json()
+    nothing = json.dumps(json.loads(sound) | {"post_processor": None})
+    for text in (large, nothing):
+        assert "tokenizer of another network" in refusal(with_tokenizer(text))
+
+
+def test_what_nobody_knows_in_a_file_is_refused(edited):
+    """Such as the checksum's own name with a bit flipped."""
+    path = edited(lambda _, metadata: metadata.update(chebksum="0"))
+    assert "something unknown: chebksum" in refusal(path)
+
+
+@pytest.fixture
+def shipped(tmp_path, monkeypatch):
+    """A copy of the embedded file that stands in its place, to be damaged."""
+    place = tmp_path / "assets" / "errseg-lite" / "model.safetensors"
+    place.parent.mkdir(parents=True)
+    place.write_bytes(EMBEDDED["errseg-lite"].read_bytes())
+    monkeypatch.setitem(EMBEDDED, "errseg-lite", place)
+    return place
+
+
+def flip(path, place, bit=0):
+    with path.open("r+b") as file:
+        file.seek(place)
+        byte = file.read(1)[0]
+        file.seek(place)
+        file.write(bytes([byte ^ 1 << bit]))
+
+
+def test_a_flipped_bit_in_the_embedded_file_is_noticed(shipped):
+    assert load_model("errseg-lite").weights_hash == EMBEDDED_SHA256["errseg-lite"]
+    sound = shipped.read_bytes()
+    middle = len(sound) // 2
+    flipped = sound[:middle] + bytes([sound[middle] ^ 1]) + sound[middle + 1 :]
+    for damaged in (flipped, sound[:-1], b"version https://git-lfs.github.com/spec/v1"):
+        shipped.write_bytes(damaged)
+        for given in ("errseg-lite", shipped):
+            with pytest.raises(InputError, match=r"not the file that ships \(SHA-256") as refused:
+                load_model(given)
+            assert "git checkout -- assets/errseg-lite/model.safetensors." in str(refused.value)
+
+
+def test_a_damaged_copy_of_the_embedded_file_is_noticed(tmp_path):
+    """It is from before there were checksums, and known by its header, that damaged as well."""
+    copy = tmp_path / "copy.safetensors"
+    copy.write_bytes(EMBEDDED["errseg-lite"].read_bytes())
+    assert load_model(copy).weights_hash == EMBEDDED_SHA256["errseg-lite"]
+    digit = copy.read_bytes().index(b"0.42")
+    for place in (copy.stat().st_size // 2, digit + 3):
+        flip(copy, place)
+        assert "copy.safetensors is not the file that ships" in refusal(copy)
+        flip(copy, place)
+    load_model(copy)
+
+
+def test_a_checkpoint_of_a_known_name_has_its_known_hash(clip_model, tmp_path, monkeypatch):
+    path = tmp_path / "errseg_x.safetensors"
+    save_model(clip_model, path)
+    known = {"errseg_x.safetensors": hashlib.sha256(path.read_bytes()).hexdigest()}
+    monkeypatch.setattr(checksum, "RELEASED_SHA256", known)
+    assert load_model(path).weights_hash == known["errseg_x.safetensors"]
+    known["errseg_x.safetensors"] = "0" * 64
+    message = refusal(path)
+    assert "not the file that was released" in message
+    assert "instead of 000000000000...); download it again" in message
+
+
+def test_a_checksum_tells_names_types_and_shapes_apart():
+    tensors, metadata = {"a": torch.zeros(2, 3), "b": torch.ones(1)}, {"config": "{}"}
+    first = checksum.content_checksum(tensors, metadata)
+    assert checksum.content_checksum(dict(reversed(tensors.items())), metadata) == first
+    others = [
+        ({"a": tensors["b"], "b": tensors["a"]}, metadata),
+        ({**tensors, "a": torch.zeros(3, 2)}, metadata),
+        ({**tensors, "a": torch.zeros(2, 3, dtype=torch.int32)}, metadata),
+        ({**tensors, "c": torch.zeros(0)}, metadata),
+        (tensors, {"config": "{ }"}),
+        (tensors, {"confi": "g{}"}),
+        (tensors, {**metadata, "tokenizer": ""}),
+    ]
+    found = {checksum.content_checksum(*other) for other in others}
+    assert len(found | {first}) == len(others) + 1
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", '"text"', "null"])

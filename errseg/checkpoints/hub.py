@@ -5,7 +5,9 @@ not by its name, and it is loaded as weights only.
 """
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from errseg.errors import InputError
 
@@ -13,6 +15,9 @@ REPOSITORY = "lchen1019/ERR-Seg"
 REVISION_VARIABLE = "ERRSEG_HUB_REVISION"
 """Environment variable with the commit to take; the newest one if it isn't set."""
 ENDINGS = (".pth", ".pt", ".safetensors")
+RELEASED_SHA256: Mapping[str, str] = MappingProxyType({})
+"""File name -> SHA-256 of the released checkpoints, as ``sha256sum`` prints it; `load_model`
+compares them. Empty until somebody has downloaded one and seen that its figures are the paper's."""
 
 
 def list_checkpoints() -> list[str]:

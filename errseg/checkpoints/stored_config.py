@@ -18,6 +18,9 @@ from errseg.config import (
 from errseg.errors import InputError
 
 CONFIG_KEY = "config"  # the configuration's place in a safetensors file's metadata
+LONGEST_CONFIG = 10**6
+"""Characters of a configuration; the embedded file's has 5,000, most of them trained words."""
+LONGEST_QUOTE = 200  # characters of another error's message
 OWN_ENDING = ".safetensors"  # ending of the files that `save_model` writes
 EARLIER_TOWERS = {"reliance": "conse_weight", "looks": "views"}
 EARLIER_CALIBRATION = ("score_scale", "score_bias", "score_competition", "threshold")
@@ -41,14 +44,21 @@ def config_from_metadata(metadata: dict[str, str] | None, path: Path) -> ModelCo
     `HELD_OUT_FILE` beside the file counts if the configuration lacks the field.
 
     Raises:
-        InputError: there is none, or it was written for another version; it names the file.
+        InputError: there is none, it was written for another version, or a field holds what it
+            can't; the message names the file and the field.
     """
     if CONFIG_KEY not in (metadata or {}):
         raise InputError(
             f"{path.name} holds no ERR-Seg configuration; give a file that save_model wrote."
         )
+    text = metadata[CONFIG_KEY]
+    if len(text) > LONGEST_CONFIG:
+        raise InputError(
+            f"{path.name} holds a configuration of {len(text):,} characters; "
+            f"at most {LONGEST_CONFIG:,} are possible."
+        )
     try:
-        stored = json.loads(metadata[CONFIG_KEY])
+        stored = json.loads(text)
         fields = _as_tuples({"held_out": _held_out_beside(path), **stored})
         towers = {EARLIER_TOWERS.get(k, k): v for k, v in fields.pop("towers").items()}
         moved = [field for field in EARLIER_CALIBRATION if field in fields]
@@ -59,8 +69,12 @@ def config_from_metadata(metadata: dict[str, str] | None, path: Path) -> ModelCo
             calibration=Calibration(**fields.pop("calibration", earlier)),
             **fields,
         )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path.name} was written for another version ({error}).") from None
+    except (AttributeError, KeyError, TypeError, json.JSONDecodeError) as error:
+        what = _one_line(error)
+        raise InputError(f"{path.name} was written for another version ({what}).") from None
+    except (ValueError, RecursionError) as error:
+        what = _one_line(error)
+        raise InputError(f"{path.name} holds a configuration that can't be: {what}.") from None
 
 
 def advised_threshold(model: str | Path) -> float:
@@ -98,6 +112,11 @@ def file_hash(path: Path) -> str:
     """Return a file's SHA-256 in hexadecimal, as ``sha256sum`` prints it."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _one_line(error: Exception) -> str:
+    """Quote an error, which may itself quote a name in the file: text of any length."""
+    return " ".join(f"{error!s:.{LONGEST_QUOTE}}".split())
 
 
 def _held_out_beside(path: Path) -> list[str]:

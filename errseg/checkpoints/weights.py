@@ -12,6 +12,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from errseg.checkpoints.checksum import (
+    CHECKSUM_KEY,
+    check_content,
+    check_known,
+    content_checksum,
+)
 from errseg.checkpoints.compilation import check_compilable, compile_network
 from errseg.checkpoints.hub import ENDINGS
 from errseg.checkpoints.stored_config import (
@@ -36,6 +42,7 @@ from errseg.errors import InputError
 from errseg.network.model import ERRSeg, build_model
 from errseg.network.published import check_tensors
 
+NAME_SHOWN = 40  # characters of an entry of a file that nothing is known of
 SCALE_SUFFIX = ".row_scale"
 INT8_LIMIT = 127
 TOWERS = "towers."  # before the towers' names for their parameters, which know how they are stored
@@ -59,7 +66,8 @@ def load_model(
 
     Raises:
         InputError: there is no such model, file or precision, its weights aren't here, the
-            file is not what it should be, or it is to be compiled where that doesn't help.
+            file is not what it should be or was changed since it was written, or it is to be
+            compiled where that doesn't help.
     """
     device = torch.device(device)
     dtype = find_precision(precision, device)
@@ -76,8 +84,13 @@ def load_model(
         path = EMBEDDED[name]
     if not path.is_file():
         raise InputError(f"There is no weights file {path.name} in {path.parent.name or '.'}.")
-    model = _load_safetensors(path) if path.suffix == OWN_ENDING else _load_released(path)
-    model.weights_hash = file_hash(path)
+    weights_hash = file_hash(path)
+    check_known(path, weights_hash)
+    if path.suffix == OWN_ENDING:
+        model = _load_safetensors(path, weights_hash)
+    else:
+        model = _load_released(path)
+    model.weights_hash = weights_hash
     model = model.to(device).cast(dtype)
     return compile_network(model) if compile else model
 
@@ -104,7 +117,7 @@ def load_for_training(name_or_path: str | Path, device: torch.device | str = "cp
 
 
 def save_model(model: ERRSeg, path: Path, exact: bool = False) -> None:
-    """Write a model as one safetensors file with its configuration.
+    """Write a model as one safetensors file with its configuration and a checksum of it all.
 
     Matrices are stored as float16, those that the towers name as int8 with a scale per row. A
     depth-wise kernel is small and stays float16.
@@ -131,29 +144,41 @@ def save_model(model: ERRSeg, path: Path, exact: bool = False) -> None:
             tensors[name] = tensor.half().contiguous()
     config = json.dumps(dataclasses.asdict(model.config))
     metadata = {CONFIG_KEY: config, **model.towers.metadata()}
+    metadata[CHECKSUM_KEY] = content_checksum(tensors, metadata)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, lambda partial: save_file(tensors, partial, metadata))
 
 
-def _load_safetensors(path: Path) -> ERRSeg:
+def _load_safetensors(path: Path, weights_hash: str) -> ERRSeg:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             stored = {name: file.get_tensor(name) for name in file.keys()}
     except SafetensorError as error:
         raise InputError(f"{path.name} is not a safetensors file ({error}).") from None
+    check_content(stored, metadata, path, weights_hash)
     config = config_from_metadata(metadata, path)
     import timm  # takes a second
 
     if not timm.is_model(trunk := config.towers.trunk):
         raise InputError(f"{path.name} asks for an image tower unknown here: {trunk}.")
-    with torch.device("meta"):
-        model = build_model(config)
+    try:
+        with torch.device("meta"):
+            model = build_model(config)
+    except Exception as error:  # timm and torch raise a dozen kinds for parts that don't fit
+        raise InputError(
+            f"{path.name} asks for a network that can't be built ({type(error).__name__})."
+        ) from None
+    if unknown := metadata.keys() - {CONFIG_KEY, CHECKSUM_KEY, *model.towers.metadata_keys}:
+        raise InputError(f"{path.name} holds something unknown: {min(unknown):.{NAME_SHOWN}}.")
     tensors = _as_named_today(model, _dequantize(stored))
     check_tensors(tensors, model.state_dict(), f"a complete {model.config.name}")
     model.load_state_dict(tensors, assign=True)
     model.towers.rebuild_buffers()
-    model.towers.take_metadata(metadata)
+    try:
+        model.towers.take_metadata(metadata)
+    except ValueError as error:
+        raise InputError(f"{path.name} {error}; give a file that save_model wrote.") from None
     return model
 
 

@@ -32,6 +32,8 @@ classifier stays ImageNet's."""
 VIEW_WEIGHTS = "view_weights."
 TOKENIZER_KEY = "tokenizer"  # the tokenizer's place in a weights file's metadata
 UNKNOWN_TOKEN, CONTINUED = "[UNK]", "##"  # as BERT's tokenizer writes them
+TRIED_PROMPTS = ("a photo of a cat", "\u2603", "")
+"""Words, a sign that no tokenizer has, and nothing: what a tokenizer must have tokens for."""
 
 
 class TextTower(nn.Module):
@@ -58,16 +60,30 @@ class TextTower(nn.Module):
         )
         self.tokenizer_json = ""  # travels in the weights file; the embedded file's by default
 
+    def own_tokenizer_json(self) -> str:
+        """Return the word-piece tokenizer as JSON, the embedded file's for random weights."""
+        if not self.tokenizer_json:
+            with safe_open(EMBEDDED["errseg-lite"], framework="pt") as file:
+                self.tokenizer_json = file.metadata()[TOKENIZER_KEY]
+        return self.tokenizer_json
+
     @functools.cached_property
     def tokenizer(self) -> Tokenizer:
         """The word-piece tokenizer, built at its first use."""
-        if not self.tokenizer_json:  # random weights
-            with safe_open(EMBEDDED["errseg-lite"], framework="pt") as file:
-                self.tokenizer_json = file.metadata()[TOKENIZER_KEY]
-        tokenizer = Tokenizer.from_str(self.tokenizer_json)
+        tokenizer = Tokenizer.from_str(self.own_tokenizer_json())
         tokenizer.no_truncation()
         tokenizer.no_padding()
         return tokenizer
+
+    def check_tokenizer(self) -> None:
+        """Refuse with a ValueError a tokenizer that can't be read or whose tokens have no place."""
+        try:
+            tried = self.tokenize([*TRIED_PROMPTS])
+            last = max(self.tokenizer.get_vocab().values())
+        except Exception as error:  # tokenizers raises plain ones
+            raise ValueError(f"has a broken tokenizer ({type(error).__name__})") from error
+        if not all(tried) or last >= self.config.text_vocabulary:
+            raise ValueError("has the tokenizer of another network")
 
     def tokenize(self, prompts: list[str]) -> list[list[int]]:
         """Split prompts into word pieces between a start and an end token, at full length."""
@@ -122,6 +138,7 @@ class LiteTowers(Towers):
     quantized = ("text.", "trunk.")
     earlier_names = MappingProxyType({"look_weights.": VIEW_WEIGHTS})
     zero_at_first = (VIEW_WEIGHTS,)  # the mean over the views
+    metadata_keys = (TOKENIZER_KEY,)
 
     def __init__(self, config: LiteConfig):
         super().__init__()
@@ -275,11 +292,15 @@ class LiteTowers(Towers):
 
     def metadata(self) -> dict[str, str]:
         """Return the tokenizer."""
-        return {TOKENIZER_KEY: self.text.tokenizer_json}
+        return {TOKENIZER_KEY: self.text.own_tokenizer_json()}
 
     def take_metadata(self, metadata: Mapping[str, str]) -> None:
-        """Take over a tokenizer; without one the embedded file's is used."""
-        self.text.tokenizer_json = metadata.get(TOKENIZER_KEY, "")
+        """Take over a tokenizer, see `Towers.take_metadata`."""
+        if not metadata.get(TOKENIZER_KEY):
+            raise ValueError("has no tokenizer")
+        self.text.tokenizer_json = metadata[TOKENIZER_KEY]
+        vars(self.text).pop("tokenizer", None)  # the one before
+        self.text.check_tokenizer()
 
 
 def _scaled(x: Tensor, scale: float) -> Tensor:

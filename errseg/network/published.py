@@ -8,6 +8,7 @@ from errseg.errors import InputError
 
 PREFIX = "sem_seg_head."
 LISTED = 5  # names shown of each kind of difference
+LONGEST_NAME = 200  # characters shown of each
 
 # Our names (patterns, in order) -> the released checkpoints' names.
 _RENAMES = tuple(
@@ -75,7 +76,9 @@ def check_tensors(tensors: dict[str, Tensor], like: dict[str, Tensor], what: str
     )
     differences = {
         "missing": [f"{name} {expected[name]}" for name in expected if name not in found],
-        "unknown": [f"{name} {found[name]}" for name in found if name not in expected],
+        "unknown": [
+            f"{name:.{LONGEST_NAME}} {found[name]}" for name in found if name not in expected
+        ],
         "of another shape": [
             f"{name} {found[name]} (expected {expected[name]})"
             for name in expected

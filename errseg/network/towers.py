@@ -37,6 +37,7 @@ class Towers(nn.Module, ABC):
     # How earlier weights files differ: names that began otherwise, and zeros that they lack.
     earlier_names: ClassVar[Mapping[str, str]] = MappingProxyType({})
     zero_at_first: ClassVar[tuple[str, ...]] = ()
+    metadata_keys: ClassVar[tuple[str, ...]] = ()  # what `metadata` returns
     config: ClipConfig | LiteConfig
 
     @abstractmethod
@@ -77,7 +78,12 @@ class Towers(nn.Module, ABC):
         return {}
 
     def take_metadata(self, metadata: Mapping[str, str]) -> None:
-        """Take over what `metadata` gave."""
+        """Take over what `metadata` gave.
+
+        Raises:
+            ValueError: it lacks something, or holds what can't be used. The message goes on from
+                the name of the file.
+        """
 
     def rebuild_buffers(self) -> None:
         """Make the buffers anew that no file holds, for towers that were built on "meta"."""
