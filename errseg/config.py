@@ -156,17 +156,14 @@ class HeadConfig:
 class Calibration:
     """How logits become scores that mean something, see `errseg.network.scores`.
 
-    By default a score is the plain sigmoid of its logit, as published.
+    By default a score is the plain sigmoid of its logit, as published. The numbers are checked where
+    a model takes them: while they are fitted they are tensors.
     """
 
     scale: float = 1.0
     bias: float = 0.0
     competition: float = 0.0  # in [0, 1]: between a sigmoid and a softmax
     threshold: float = 0.0  # advised: a score below it means "none of these"
-
-    def __post_init__(self):
-        """Refuse what a field can't hold."""
-        check_fields(self)
 
 
 @dataclass(frozen=True)
@@ -186,6 +183,7 @@ class ModelConfig:
     def __post_init__(self):
         """Refuse what a field can't hold."""
         check_fields(self, input_size=(SMALLEST_INPUT, LARGEST_INPUT))
+        check_fields(self.calibration)
 
 
 MODELS = (
