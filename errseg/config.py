@@ -156,8 +156,8 @@ class HeadConfig:
 class Calibration:
     """How logits become scores that mean something, see `errseg.network.scores`.
 
-    By default a score is the plain sigmoid of its logit, as published. The numbers are checked where
-    a model takes them: while they are fitted they are tensors.
+    By default a score is the plain sigmoid of its logit, as published. A model's are
+    checked with it: while they are fitted they are tensors.
     """
 
     scale: float = 1.0

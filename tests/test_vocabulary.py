@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 
 from errseg.errors import InputError
+from errseg.words.names import MAX_NAME_LENGTH
 from errseg.words.vocabulary import (
     BACKGROUND_WORDS,
     MAX_CLASSES,
     MAX_EXTRA_SYNONYMS,
-    MAX_NAME_LENGTH,
     Vocabulary,
     fill_templates,
     load_vocabulary,

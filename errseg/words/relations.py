@@ -11,8 +11,10 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
+
+_NAMES_REMEMBERED = 2**14  # some MB; the names that a server is asked about have no end
 
 
 class Relation(IntEnum):
@@ -50,11 +52,11 @@ def plain_name(name: str) -> str:
     return " ".join(name.lower().replace("_", " ").split())
 
 
-@cache
+@lru_cache(_NAMES_REMEMBERED)
 def synonyms(name: str) -> frozenset[str]:
     """Return every name of the same thing, the name itself included."""
     name = plain_name(name)
-    return frozenset(next((group for group in _tables().synonyms if name in group), [name]))
+    return _groups().get(name) or frozenset([name])
 
 
 def with_synonyms(names: Iterable[str]) -> frozenset[str]:
@@ -116,6 +118,13 @@ def _share_head(a: str, b: str) -> bool:
     """Say whether the last word of one name occurs in the other (`sports car` and `car`)."""
     a_words, b_words = a.split(), b.split()
     return a_words[-1] in b_words or b_words[-1] in a_words
+
+
+@cache
+def _groups() -> dict[str, frozenset[str]]:
+    """Return the group of synonyms of every name in one."""
+    groups = map(frozenset, reversed(_tables().synonyms))  # a name's first one counts
+    return {name: group for group in groups for name in group}
 
 
 @cache

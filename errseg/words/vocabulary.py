@@ -7,25 +7,19 @@ normalised again.
 
 import functools
 import json
-import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 from errseg.errors import InputError
+from errseg.words.names import check_length, read_synonyms
 
 MAX_CLASSES = 1000
 """Most classes the app and the command line accept: the largest benchmark, ADE20K 847, must fit."""
-MAX_NAME_LENGTH = 100
-"""Most characters in one name or synonym. The longest benchmark name has 23; 100 characters of
-English are some 25 tokens, well inside the 77 that CLIP's text tower reads with their template."""
 MAX_EXTRA_SYNONYMS = 1000
 """Most synonyms beyond the first, over all classes: they cost text-tower time as classes do.
 ADE20K 847 with all of its synonyms has 423."""
-MAX_TEXT_LENGTH = (MAX_CLASSES + MAX_EXTRA_SYNONYMS) * MAX_NAME_LENGTH
-"""Most characters looked at, all classes together."""
 BACKGROUND_WORDS = tuple(
     "wall floor ceiling window furniture sky building tree grass ground road water mountain".split()
 )
@@ -35,13 +29,7 @@ BACKGROUND_WORDS = tuple(
 # ADE20K 847 and PASCAL-Context 459: 48, ADE20K 150: 32, PASCAL-Context 59: 24, PASCAL VOC 20: 16.
 _KEPT_CLASSES = ((459, 48), (150, 32), (59, 24), (1, 16))
 
-# Comma and semicolon; their full-width, small, half-width, ideographic and Arabic forms; and the
-# tab, which parts the cells of a row copied from a spreadsheet.
-_SEPARATOR = re.compile("[,;\t\uff0c\uff1b\ufe50\ufe54\ufe51\uff64\u3001\u060c\u061b]")
-_SYNONYM_SEPARATOR = re.compile("[|\uff5c]")  # the bar and its full-width form
-_INVISIBLE = frozenset({"Cc", "Cf", "Cs"})  # control, format (zero-width, bidi), lone surrogate
 _NAMES_QUOTED = 5  # of repeated classes, in the notice on them
-_CHARACTERS_QUOTED = 30  # of a name that is too long
 
 
 @dataclass(frozen=True)
@@ -108,23 +96,25 @@ def parse_classes(
     one class: `sofa | couch`. White space is collapsed, characters that can't be seen are
     removed, Unicode is brought to the form NFC. Blanks and repeated names (upper and lower case
     count as the same) are left out with a notice; the first of equal names stays. An empty line
-    or a separator at the end of a line is no blank. The result has at least one class.
+    or a separator at the end of a line is no blank. The result has at least one class, and its
+    `Vocabulary.text` is read as the same again.
+
+    Everything is bounded before it is looked at: the longest text allowed takes some 20 ms.
 
     Args:
         classes: the text, the list, or a vocabulary, which is returned as it is.
         limit: most classes to accept, or None.
 
     Raises:
-        InputError: there is no class, there are more than `limit`, a name is longer than
-            `MAX_NAME_LENGTH`, there are too many synonyms, or `classes` holds something that is
-            no text.
+        InputError: there is no class, there are more than `limit`, there are too many synonyms,
+            or the text is more than `read_synonyms` reads.
     """
     if isinstance(classes, Vocabulary):
         _check_size(len(classes), limit)
         return classes
 
     blanks, prompts, repeats = 0, {}, {}
-    for synonyms in map(_parse_synonyms, _split(classes)):
+    for synonyms in read_synonyms(classes):
         if not synonyms:
             blanks += 1
         elif (key := synonyms[0].casefold()) in prompts:
@@ -147,7 +137,11 @@ def parse_classes(
         notices.append(f"Left out as repeated: {named}.")
     if blanks:
         notices.append(f"Left out: {blanks:,} blank{'s' if blanks > 1 else ''}.")
-    return Vocabulary(tuple(prompts.values()), tuple(notices))
+    vocabulary = Vocabulary(tuple(prompts.values()), tuple(notices))
+    # It may be longer than what was typed: NFC makes three characters of some, and a separator gets
+    # its spaces.
+    check_length(len(vocabulary.text))
+    return vocabulary
 
 
 def fill_templates(name: str, templates: Sequence[str]) -> list[str]:
@@ -208,51 +202,6 @@ def suggested_kept_classes(vocabulary_size: int) -> int:
         raise ValueError(f"A vocabulary has at least 1 class, not {vocabulary_size}.")
     kept = next(kept for size, kept in _KEPT_CLASSES if vocabulary_size >= size)
     return min(kept, vocabulary_size)
-
-
-def _split(classes: str | Sequence[str]) -> list[str]:
-    """Part the input into one text per class; some may be blank."""
-    if classes is None:  # an empty form field
-        return []
-    items = [classes] if isinstance(classes, str) else classes
-    if not isinstance(items, Sequence) or isinstance(items, bytes | bytearray):
-        raise InputError(
-            f"Classes are given as text or as a list of texts, not as {type(classes).__name__}."
-        )
-    for item in items:
-        if not isinstance(item, str):
-            raise InputError(f"Each class is a text, not {item!r:.{_CHARACTERS_QUOTED}}.")
-    if (length := sum(map(len, items))) > MAX_TEXT_LENGTH:
-        raise InputError(
-            f"The classes have {length:,} characters; at most {MAX_TEXT_LENGTH:,} are possible."
-        )
-    if items is classes:
-        return list(items)
-    rows = [_SEPARATOR.split(line) for line in classes.splitlines()]
-    # The last part is blank in an empty line, and behind a separator at a line's end.
-    return [part for row in rows for part in (row if _clean(row[-1]) else row[:-1])]
-
-
-def _parse_synonyms(item: str) -> tuple[str, ...]:
-    synonyms: dict[str, str] = {}
-    for part in _SYNONYM_SEPARATOR.split(item):
-        synonym = _clean(part)
-        if len(synonym) > MAX_NAME_LENGTH:
-            raise InputError(
-                f"The class name “{synonym[:_CHARACTERS_QUOTED].rstrip()}…” has "
-                f"{len(synonym):,} characters; at most {MAX_NAME_LENGTH} are possible."
-            )
-        if synonym:
-            synonyms.setdefault(synonym.casefold(), synonym)
-    return tuple(synonyms.values())
-
-
-def _clean(text: str) -> str:
-    """Collapse white space, remove what can't be seen, compose accents (NFC)."""
-    spaced = " ".join(text.split())
-    seen = "".join(char for char in spaced if unicodedata.category(char) not in _INVISIBLE)
-    # Removing a character may have brought two spaces together.
-    return " ".join(unicodedata.normalize("NFC", seen).split())
 
 
 def _check_size(size: int, limit: int | None) -> None:

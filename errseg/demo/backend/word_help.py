@@ -1,6 +1,7 @@
 """Help with the words: ready-made vocabularies, background words, and what to look at again."""
 
 from errseg.errors import InputError
+from errseg.words.names import check_length
 from errseg.words.relations import plain_name, synonyms
 from errseg.words.vocabulary import (
     BACKGROUND_WORDS,
@@ -17,12 +18,14 @@ def append(text: str | None, vocabulary: Vocabulary) -> str:
     """Add the classes of a vocabulary that a text doesn't name yet, in their order.
 
     Raises:
-        InputError: the text can't be read, or too many classes would result.
+        InputError: the text can't be read, or too many classes or characters would result.
     """
     if text is None or (isinstance(text, str) and not text.strip()):
         return vocabulary.text
     both = parse_classes(text, limit=MAX_CLASSES).extend(vocabulary)
-    return parse_classes(both, limit=MAX_CLASSES).text
+    longer = parse_classes(both, limit=MAX_CLASSES).text
+    check_length(len(longer))
+    return longer
 
 
 def append_background(text: str | None) -> str:

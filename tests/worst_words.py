@@ -1,0 +1,47 @@
+"""The costliest texts of classes that are allowed, or nearly: what a hostile visitor would type."""
+
+from errseg.words.names import MAX_ENTRIES, MAX_MARKS, MAX_NAME_LENGTH, MAX_TEXT_LENGTH
+from errseg.words.vocabulary import MAX_CLASSES
+
+LOW, HIGH = "\u0323", "\u0301"  # marks that NFC puts into this order
+SYLLABLE = "\u1112\u1161\u11ab"  # three letters that NFC makes one
+OXIA = "\u03b1\u0313\u0300\u0345"  # four
+DECOMPOSED = "\ufb2c"  # one that NFC makes three
+
+
+def _filled(name: str) -> str:
+    """Repeat a name to the end of what is allowed."""
+    return f"{name}," * (MAX_TEXT_LENGTH // (len(name) + 1))
+
+
+def _different(name: str) -> str:
+    """As many classes as are allowed, all different, filled with a name."""
+    room = MAX_TEXT_LENGTH // MAX_CLASSES - 3
+    return ",".join(chr(0x4E00 + i) + (name * room)[: room - 1] for i in range(MAX_CLASSES))
+
+
+def plain_text() -> str:
+    """As long as is allowed, of words as people type them."""
+    return _different("dog ")
+
+
+def worst_texts() -> dict[str, str]:
+    """Name texts, each as long as is allowed."""
+    marked = f"a{(HIGH + LOW) * (MAX_MARKS // 2)}"
+    return {
+        "one run of marks": f"a{HIGH * (MAX_TEXT_LENGTH // 2 - 1)}{LOW * (MAX_TEXT_LENGTH // 2)}",
+        "a run a name": _filled(marked),
+        "runs in long names": _filled(marked * (MAX_NAME_LENGTH // (MAX_MARKS + 2))),
+        "different names of marks": _different(marked),
+        "composed": _filled(OXIA * MAX_NAME_LENGTH),
+        "decomposed": _filled(DECOMPOSED * (MAX_NAME_LENGTH // 3)),
+        "syllables": _different(SYLLABLE),
+        "nothing to see": "\u200b" * MAX_TEXT_LENGTH,
+        "fillers": "\u3164" * MAX_TEXT_LENGTH,
+        "private": _different("\ue000"),
+        "commas": "," * MAX_TEXT_LENGTH,
+        "lines": "\n" * MAX_TEXT_LENGTH,
+        "short names": ",".join(f"{chr(0x4E00 + i)}{HIGH}{LOW}" for i in range(MAX_ENTRIES)),
+        "bars": _different("\u00fc|"),
+        "one word": "w" * MAX_TEXT_LENGTH,
+    }
