@@ -30,10 +30,14 @@ class Background(Generic[T]):
             if self._thread.ident is None:
                 self._thread.start()
 
-    def result(self) -> T:
-        """Wait for the value."""
+    def result(self, seconds: float | None = None) -> T:
+        """Wait for the value, for ever or so many seconds.
+
+        Raises:
+            TimeoutError: it isn't there in time; the work goes on.
+        """
         self.start()
-        return self._value.result()
+        return self._value.result(seconds)
 
     @property
     def is_there(self) -> bool:

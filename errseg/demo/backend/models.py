@@ -13,6 +13,7 @@ from errseg.checkpoints.hub import fetch_checkpoint, list_checkpoints
 from errseg.checkpoints.stored_config import OWN_ENDING, advised_threshold
 from errseg.config import EMBEDDED, list_models, model_config
 from errseg.demo.backend.background import Background
+from errseg.demo.backend.look_up import PATIENCE, LookUp
 from errseg.demo.backend.price import Prices
 from errseg.demo.backend.request import Request
 from errseg.device import AUTOMATIC, check_precision, find_device, find_precision
@@ -59,6 +60,7 @@ class Models:
         self._compile = compile
         self._first = Background(lambda: self._load(model, precision))
         self._released: tuple[str, ...] = ()
+        self._on_hub = LookUp(list_checkpoints)
         self._other: tuple[tuple, Loaded] | None = None
         self._advised = {self.first: _own_threshold(model)}
         self._fetching = threading.Lock()
@@ -71,10 +73,18 @@ class Models:
     def find_released(self) -> list[str]:
         """Ask the Hub which released checkpoints there are, and return `names` with them.
 
+        Takes `PATIENCE` seconds at the most; all who ask at the same time share one question.
+
         Raises:
             InputError: the Hub doesn't answer.
         """
-        self._released = tuple(list_checkpoints())
+        try:
+            self._released = tuple(self._on_hub.result())
+        except TimeoutError:
+            raise InputError(
+                f"The Hub can't be asked for released models (no answer in {PATIENCE:.0f} seconds);"
+                " those that are here go on."
+            ) from None
         return self.names
 
     def large(self) -> str | None:
