@@ -1,0 +1,1 @@
+"""Attacks on what stands in public: what a hostile visitor or a bad disk would do."""
