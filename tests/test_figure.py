@@ -9,9 +9,9 @@ def test_a_figure_s_maps_share_one_scale(tmp_path, answer):
     generator = np.random.default_rng(1)
     small, large, cosines = generator.random((3, 4, 8))
     heats = [
-        Heat("with CRM", "attention", small / 10),
-        Heat("without CRM", "attention", large),
-        Heat("cost", "cosine", cosines - 0.5),
+        Heat(0, "with CRM", "attention", small / 10),
+        Heat(1, "without CRM", "attention", large),
+        Heat(2, "cost", "cosine", cosines - 0.5),
     ]
     ranges = heat_ranges(heats)
     assert ranges["attention"] == (min(small.min() / 10, large.min()), large.max())

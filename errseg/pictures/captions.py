@@ -1,13 +1,13 @@
 """Class names written on an overlay, and the legend below it."""
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
-from errseg.pictures.colors import ink_color
+from errseg.pictures.colors import Color, ink_color
+from errseg.pictures.fonts import STAND_IN_NOTE, Fonts, Lettering, line, system_fonts
 from errseg.pictures.overlay import DEFAULT_OPACITY, NONE_COLOR, NONE_NAME, LegendEntry, lay_colors
 
 
@@ -17,31 +17,35 @@ def labelled_overlay(
     legend: Sequence[LegendEntry],
     opacity: float = DEFAULT_OPACITY,
     legend_below: bool = True,
+    fonts: Fonts | None = None,
 ) -> Image.Image:
     """Draw the overlay as a picture to keep: names on the segments and a legend below.
 
     Where the legend stands elsewhere (``legend_below`` is false) the picture is H x W, with names
     on the segments only; otherwise it is at least so large. Photo, labels and opacity are those of
-    `lay_colors`, the legend is what `summarize` returned for them.
+    `lay_colors`, the legend is what `summarize` returned for them. Names are written with `fonts`,
+    which are those of the system if None, as `Fonts.lettering` says.
     """
+    fonts = fonts or system_fonts()
     colors = [NONE_COLOR] * (1 + max((entry.index for entry in legend), default=-1))
     for entry in legend:
         colors[entry.index] = entry.color
     picture = Image.fromarray(lay_colors(image, labels, colors, opacity))
-    font = _font(labels.shape)
+    size = _font_size(labels.shape)
     draw = ImageDraw.Draw(picture)
-    for plate in name_plates(labels, legend):
+    for plate in name_plates(labels, legend, fonts):
         x, y, width, height = plate.box
         ink, box = ink_color(plate.entry.color), (x, y, x + width - 1, y + height - 1)
-        draw.rounded_rectangle(box, font.size // 4 + 1, plate.entry.color, ink, width=1)
-        draw.text((x + width / 2, y + height / 2), plate.text, ink, font, anchor="mm")
+        draw.rounded_rectangle(box, size // 4 + 1, plate.entry.color, ink, width=1)
+        left = x + (width - round(plate.lettering.width)) / 2
+        _write(picture, plate.lettering, left, y + height / 2, ink)
     if not legend_below:
         return picture
 
     none = float(np.mean(labels < 0))
     rest = [LegendEntry(-1, NONE_NAME, NONE_COLOR, none, 0.0)] if none > 0 else []
-    width = max(picture.width, round(20 * font.size))  # a tiny photo still gets a legible legend
-    strip = _draw_legend([*legend, *rest], width, font)
+    width = max(picture.width, 20 * size)  # a tiny photo still gets a legible legend
+    strip = _draw_legend([*legend, *rest], width, size, fonts)
     page = Image.new("RGB", (width, picture.height + strip.height), "white")
     page.paste(picture, ((width - picture.width) // 2, 0))
     page.paste(strip, (0, picture.height))
@@ -53,27 +57,30 @@ class NamePlate:
     """A name on a segment, and the plate it is written on."""
 
     entry: LegendEntry
-    text: str  # the name, cut if it is very long
+    lettering: Lettering  # the name, cut if it is very long
     box: tuple[int, int, int, int]  # left, top, width, height in pixels of the label map
 
 
-def name_plates(labels: np.ndarray, legend: Sequence[LegendEntry]) -> list[NamePlate]:
+def name_plates(
+    labels: np.ndarray, legend: Sequence[LegendEntry], fonts: Fonts | None = None
+) -> list[NamePlate]:
     """Find for each name the place where most of its plate is on the class's own pixels.
 
-    Classes that have no such place, or only under another name, are left to the legend. Labels and
-    legend are those of `labelled_overlay`, and so is the font's size.
+    Classes that have no such place, or only under another name, are left to the legend. Labels,
+    legend and fonts are those of `labelled_overlay`, and so is the letters' size.
     """
+    fonts = fonts or system_fonts()
     image_height, image_width = labels.shape
     step = max(1, round(max(labels.shape) / 160))  # a coarse grid is enough to find places
     grid = labels[step // 2 :: step, step // 2 :: step]
     free = np.ones(grid.shape, bool)
-    font = _font(labels.shape)
-    pad = font.size // 4
+    size = _font_size(labels.shape)
+    pad = size // 4
+    height = sum(line(size)) + pad
     plates = []
     for entry in legend:
-        text = _shorten(entry.name, font, image_width * 0.4)
-        width = round(font.getlength(text)) + 2 * pad + 2
-        height = sum(font.getmetrics()) + pad
+        name = fonts.lettering(entry.name, entry.index, size).shortened(image_width * 0.4)
+        width = round(name.width) + 2 * pad + 2
         rows, columns = -(-height // step) + 1, -(-width // step) + 1
         if rows > grid.shape[0] or columns > grid.shape[1]:
             continue
@@ -92,7 +99,7 @@ def name_plates(labels: np.ndarray, legend: Sequence[LegendEntry]) -> list[NameP
             min(int(left) * step, image_width - width),
             min(int(top) * step, image_height - height),
         )
-        plates.append(NamePlate(entry, text, (x, y, width, height)))
+        plates.append(NamePlate(entry, name, (x, y, width, height)))
     return plates
 
 
@@ -109,43 +116,42 @@ def _window_means(mask: np.ndarray, rows: int, columns: int, scale: int) -> np.n
     return windows / (high * wide)
 
 
-def _draw_legend(rows: Sequence[LegendEntry], width: int, font) -> Image.Image:
+def _draw_legend(rows: Sequence[LegendEntry], width: int, size: int, fonts: Fonts) -> Image.Image:
     """Draw a white strip of swatches, names and areas, in as many lines as it takes."""
-    gap, line_height, swatch = font.size, round(1.7 * font.size), round(0.9 * font.size)
+    gap, line_height, swatch, blank = size, round(1.7 * size), round(0.9 * size), 0.6 * size
     places, x, y = [], gap, gap // 2
     for entry in rows:
-        share = "  <1 %" if entry.area < 0.01 else f"  {entry.area:.0%}".replace("%", " %")
-        share_width = font.getlength(share)
-        name = _shorten(entry.name, font, width - 2 * gap - 1.5 * swatch - share_width)
-        needed = round(1.5 * swatch + font.getlength(name) + share_width)
+        text = "<1 %" if entry.area < 0.01 else f"{entry.area:.0%}".replace("%", " %")
+        share = fonts.lettering(text, entry.index, size)
+        around = 1.5 * swatch + blank + share.width
+        name = fonts.lettering(entry.name, entry.index, size).shortened(width - 2 * gap - around)
+        needed = round(name.width + around)
         if x > gap and x + needed > width - gap:
             x, y = gap, y + line_height
         places.append((x, y + line_height / 2, entry.color, name, share))
         x += needed + round(1.5 * gap)
+    note = any(name.stand_in for *_, name, _ in places)
+    y += line_height if note else 0
     strip = Image.new("RGB", (width, y + line_height + gap // 2 if places else 0), "white")
     draw = ImageDraw.Draw(strip)
     for x, middle, color, name, share in places:
         box = (x, middle - swatch / 2, x + swatch, middle + swatch / 2)
         draw.rounded_rectangle(box, swatch // 4, color, (90, 90, 90), width=1)
         x += 1.5 * swatch
-        draw.text((x, middle), name, (20, 20, 20), font, anchor="lm")
-        x += font.getlength(name)
-        draw.text((x, middle), share, (105, 105, 105), font, anchor="lm")
+        _write(strip, name, x, middle, (20, 20, 20))
+        _write(strip, share, x + name.width + blank, middle, (105, 105, 105))
+    if note:
+        sentence = fonts.lettering(STAND_IN_NOTE, -1, size).shortened(width - 2 * gap)
+        _write(strip, sentence, gap, y + line_height / 2, (105, 105, 105))
     return strip
 
 
-def _shorten(text: str, font, width: float) -> str:
-    """Cut the text at the end until it fits the width in pixels."""
-    if font.getlength(text) <= width:
-        return text
-    cuts = (text[:end] for end in range(len(text), 0, -1))
-    return next((cut for cut in cuts if font.getlength(f"{cut}…") <= width), "").rstrip() + "…"
+def _write(picture: Image.Image, name: Lettering, left: float, middle: float, ink: Color) -> None:
+    """Write a name into a picture, from the left and with its line's middle at a height."""
+    letters = Image.fromarray(name.drawn())
+    picture.paste(ink, (round(left), round(middle - letters.height / 2)), letters)
 
 
-@functools.lru_cache(maxsize=8)
-def _font(shape: tuple[int, int]) -> ImageFont.FreeTypeFont:
-    """Load DejaVu Sans, which matplotlib carries (Pillow's has no accents), to suit a photo."""
-    import matplotlib  # takes a moment, and only pictures with text need it
-
-    size = int(np.clip(max(shape) * 0.026, 13, 48))
-    return ImageFont.truetype(f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf", size)
+def _font_size(shape: tuple[int, int]) -> int:
+    """Choose the letters' size in pixels to suit a photo."""
+    return int(np.clip(max(shape) * 0.026, 13, 48))

@@ -12,10 +12,12 @@ from errseg.config import ARXIV
 from errseg.pictures.captions import labelled_overlay
 from errseg.pictures.colors import Color, hex_color
 from errseg.pictures.export import crm_ranks, legend
-from errseg.pictures.overlay import NONE_NAME
+from errseg.pictures.fonts import STAND_IN_NOTE, Fonts, Lettering, system_fonts
+from errseg.pictures.overlay import NONE_NAME, LegendEntry
 
 if TYPE_CHECKING:  # torch takes seconds to import, and nothing here computes with it
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from errseg.inference.predictor import Result
 
@@ -27,13 +29,25 @@ HASH_LETTERS = 12
 HEAT = "viridis"
 HEAT_OPACITY = 0.75  # of the colours over the grey photo
 ENDS = ("low", "high")  # words at the ends of the colour scale
+POINTS = 72  # in an inch
+NAME_SIZE = 8.0  # points; so is all text, if not said otherwise
+SMALL_SIZE = 6.5  # of the ranking's names and of notes
+TITLE_SIZE = 9.0
+LEGEND_LINE = 11.0  # points from one line of the legend to the next
+SWATCH = (15.0, 5.5)  # points: width and height of a colour in the legend
+NAMES_WIDTH = 0.42
+"""Of the ranking's column, for names; the bars have the rest."""
+NONE_GREY = "0.44"
+STAND_IN_LINES = ("No font here has the letters of", STAND_IN_NOTE)
+GAP = 4.0  # points between a name and what it belongs to
 
 
 @dataclass(frozen=True)
 class Heat:
-    """A map that is drawn in colours."""
+    """A map of one class that is drawn in colours."""
 
-    title: str
+    index: int  # of the class in the vocabulary
+    title: str  # what the map is, in a few words; the class's name stands above it
     quantity: str  # what its values are; maps of one quantity share their range
     values: np.ndarray  # (h, w)
 
@@ -45,8 +59,12 @@ def write_figure(
     colors: tuple[Color, ...],
     heats: list[Heat],
     pixel: tuple[int, int],
+    fonts: Fonts | None = None,
 ) -> None:
     """Draw a result of the photo (H, W, 3) uint8, with its T classes' colours, as a PNG.
+
+    Names of any length leave the layout as it is: they are cut, with an ellipsis, to the room that
+    there is. `Fonts.lettering` says how names are written that no font has.
 
     Args:
         file: where to.
@@ -55,59 +73,165 @@ def write_figure(
         colors: from `result_colors`.
         heats: one to three maps that are laid over the photo, on one shared colour scale.
         pixel: (x, y) of the attention's query, marked on the photo and on the maps.
+        fonts: to write names with; None: those of the system.
     """
     import matplotlib
+
+    # A class may be called "$x$"; it is text, not a formula.
+    with matplotlib.rc_context({"text.parse_math": False, "font.size": NAME_SIZE}):
+        figure = draw_figure(photo, result, colors, heats, pixel, fonts or system_fonts())
+        figure.savefig(file, metadata={"Software": None})
+
+
+def draw_figure(
+    photo: np.ndarray,
+    result: Result,
+    colors: tuple[Color, ...],
+    heats: list[Heat],
+    pixel: tuple[int, int],
+    fonts: Fonts,
+) -> Figure:
+    """Draw what `write_figure` writes, in matplotlib's present settings."""
     from matplotlib.figure import Figure
 
     entries = legend(result, colors)
-    masks = labelled_overlay(photo, result.labels, entries, legend_below=False)
-    # A class may be called "$x$"; it is text, not a formula.
-    with matplotlib.rc_context({"text.parse_math": False, "font.size": 8}):
-        figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DOTS_PER_INCH, layout="constrained")
-        top, bottom = figure.subfigures(2, 1, height_ratios=(1.15, 1))
-        photo_axes, masks_axes, legend_axes = top.subplots(1, 3, width_ratios=(1, 1, 0.45))
-        _picture(photo_axes, photo, "Photo")
-        photo_axes.plot(*pixel, "+", color="white", markersize=9, markeredgewidth=2.5)
-        photo_axes.plot(*pixel, "+", color="black", markersize=9, markeredgewidth=1)
-        _picture(masks_axes, np.asarray(masks), "Masks")
-        _legend(legend_axes, result, entries)
-        ranking_axes, *heat_axes = bottom.subplots(1, 1 + len(heats))
-        _ranking(ranking_axes, result, colors)
-        _heats(heat_axes, photo, heats, pixel)
-        figure.supxlabel(_settings(result), fontsize=7, color="0.3")
-        figure.savefig(file, metadata={"Software": None})
+    ranked = np.argsort(crm_ranks(result))[:MOST_BARS].tolist()
+    named = {*ranked, *(e.index for e in entries[:MOST_BARS]), *(heat.index for heat in heats)}
+    stand_ins = any(_lettering(result, index, NAME_SIZE, fonts).stand_in for index in named)
+    masks = labelled_overlay(photo, result.labels, entries, legend_below=False, fonts=fonts)
+
+    figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DOTS_PER_INCH, layout="constrained")
+    top, bottom = figure.subfigures(2, 1, height_ratios=(1.15, 1))
+    photo_axes, masks_axes, legend_axes = top.subplots(1, 3, width_ratios=(1, 1, 0.45))
+    _picture(photo_axes, photo, "Photo")
+    photo_axes.plot(*pixel, "+", color="white", markersize=9, markeredgewidth=2.5)
+    photo_axes.plot(*pixel, "+", color="black", markersize=9, markeredgewidth=1)
+    _picture(masks_axes, np.asarray(masks), "Masks")
+    legend_axes.set_axis_off()
+    widths = (NAMES_WIDTH, 1 - NAMES_WIDTH, *(1 for _ in heats))
+    names_axes, ranking_axes, *heat_axes = bottom.subplots(1, 2 + len(heats), width_ratios=widths)
+    names_axes.set_axis_off()
+    ranking_title = f"CRM score: P = {len(result.kept)} of {len(result.classes)} kept"
+    names_axes.set_title(ranking_title, fontsize=TITLE_SIZE, loc="left")  # over the bars too
+    _ranking(ranking_axes, result, ranked, colors)
+    _heats(heat_axes, photo, heats, pixel)
+    figure.supxlabel(_settings(result), fontsize=7, color="0.3")
+
+    # Where everything stands is settled before any name is written.
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    _legend(legend_axes, result, entries, fonts, note=stand_ins)
+    for place, index in enumerate(ranked):
+        name = _lettering(result, index, SMALL_SIZE, fonts)
+        _ranked_name(names_axes, ranking_axes, place, name)
+    for axes, heat in zip(heat_axes, heats, strict=True):
+        _heat_name(axes, _lettering(result, heat.index, NAME_SIZE, fonts))
+    return figure
+
+
+def _lettering(result: Result, index: int, points: float, fonts: Fonts) -> Lettering:
+    return fonts.lettering(result.classes[index], index, _pixels(points))
+
+
+def _pixels(points: float) -> float:
+    return points * DOTS_PER_INCH / POINTS
+
+
+def _write(axes: Axes, name: Lettering, left: float, middle: float) -> None:
+    """Write a name on the axes' figure, in its pixels from the left and from below."""
+    from matplotlib.offsetbox import AnnotationBbox, OffsetImage
+
+    ink = name.drawn()
+    letters = np.zeros((*ink.shape, 4), np.uint8)
+    letters[..., 3] = ink
+    place = (round(left), round(middle - len(ink) / 2))
+    box = AnnotationBbox(
+        OffsetImage(letters, zoom=POINTS / DOTS_PER_INCH),  # pixel for pixel
+        place,
+        xycoords="figure pixels",
+        box_alignment=(0, 0),
+        frameon=False,
+        pad=0,
+        gid=name.text,
+    )
+    axes.get_figure(root=True).add_artist(box)
 
 
 def _picture(axes: Axes, picture: np.ndarray, title: str) -> None:
     axes.imshow(picture)
-    axes.set_title(title, fontsize=9)
+    axes.set_title(title, fontsize=TITLE_SIZE)
     axes.set_axis_off()
 
 
-def _legend(axes: Axes, result: Result, entries: list) -> None:
-    from matplotlib.patches import Patch
+def _legend(
+    axes: Axes, result: Result, entries: list[LegendEntry], fonts: Fonts, note: bool
+) -> None:
+    """List the largest classes, with area and mean score, from the top of the axes.
 
+    A note below says what "class 7" means, wherever in the figure it stands.
+    """
+    from matplotlib.patches import Rectangle
+    from matplotlib.transforms import IdentityTransform
+
+    room, size = axes.get_window_extent(), _pixels(NAME_SIZE)
     rows = [
-        Patch(facecolor=hex_color(e.color), label=f"{e.name}  {e.area:.0%}  {e.score:.2f}")
+        (
+            hex_color(e.color),
+            _lettering(result, e.index, NAME_SIZE, fonts),
+            e.area,
+            f", {e.score:.2f}",
+        )
         for e in entries[:MOST_BARS]
     ]
     if none := float((result.labels < 0).mean()):
-        rows.append(Patch(facecolor="0.44", label=f"{NONE_NAME}  {none:.0%}"))
-    axes.set_axis_off()
-    axes.legend(handles=rows, loc="upper left", frameon=False, title="class, area, score")
+        rows.append((NONE_GREY, fonts.lettering(NONE_NAME, -1, size), none, ""))
+    middle = room.y1 - _pixels(LEGEND_LINE) / 2
+    _write(axes, fonts.lettering("class, area, score", -1, size), room.x0, middle)
+    width, height = map(_pixels, SWATCH)
+    left, gap = room.x0 + width + _pixels(GAP), _pixels(GAP)
+    for color, name, area, score in rows:
+        middle -= _pixels(LEGEND_LINE)
+        corner = (room.x0, middle - height / 2)
+        swatch = Rectangle(corner, width, height, color=color, transform=IdentityTransform())
+        axes.get_figure(root=True).add_artist(swatch)
+        figures = fonts.lettering(f"{area:.0%}{score}", -1, size)
+        name = name.shortened(room.x1 - left - gap - figures.width)
+        _write(axes, name, left, middle)
+        _write(axes, figures, left + name.width + gap, middle)
+    middle -= gap
+    for sentence in STAND_IN_LINES if note else ():
+        middle -= _pixels(LEGEND_LINE)
+        small = fonts.lettering(sentence, -1, _pixels(SMALL_SIZE))
+        _write(axes, small, room.x0, middle)
 
 
-def _ranking(axes: Axes, result: Result, colors: tuple[Color, ...]) -> None:
-    order, kept = np.argsort(crm_ranks(result))[:MOST_BARS], set(result.kept)
+def _ranked_name(room: Axes, axes: Axes, place: int, name: Lettering) -> None:
+    """Write a name beside its bar, in the room that is left for names."""
+    right = axes.get_window_extent().x0 - _pixels(GAP)
+    name = name.shortened(right - room.get_window_extent().x0)
+    _, middle = axes.transData.transform((0, place))
+    _write(axes, name, right - name.width, middle)
+
+
+def _heat_name(axes: Axes, name: Lettering) -> None:
+    """Write a class's name over its map, in the first line of the title, which is blank."""
+    # A tall photo's map is narrower than the column that it stands in.
+    column = axes.get_position(original=True).transformed(axes.figure.transSubfigure)
+    name = name.shortened(column.width - _pixels(2 * GAP))
+    middle = axes.title.get_window_extent().y1 - _pixels(NAME_SIZE) / 2
+    _write(axes, name, (column.x0 + column.x1 - name.width) / 2, middle)
+
+
+def _ranking(axes: Axes, result: Result, order: list[int], colors: tuple[Color, ...]) -> None:
+    kept = set(result.kept)
     dropped = {"color": "none", "edgecolor": "0.5", "hatch": "////"}
     for place, index in enumerate(order):
         style = {"color": hex_color(colors[index])} if index in kept else dropped
         axes.barh(place, result.crm_scores[index], **style)
-    axes.set_yticks(range(len(order)), [result.classes[index] for index in order], fontsize=6.5)
+    axes.set_yticks(range(len(order)), [""] * len(order))
     axes.invert_yaxis()
     if len(kept) < len(result.classes) and len(kept) <= len(order):
         axes.axhline(len(kept) - 0.5, color="black", linestyle="--", linewidth=1)
-    axes.set_title(f"CRM score: P = {len(kept)} of {len(result.classes)} kept", fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)
 
 
@@ -125,7 +249,7 @@ def _heats(
         settings = {"cmap": HEAT, "vmin": least, "vmax": most, "alpha": HEAT_OPACITY}
         axes.imshow(heat.values, extent=extent, interpolation="nearest", **settings)
         axes.plot(*pixel, "+", color="white", markersize=9, markeredgewidth=2)
-        axes.set_title(heat.title, fontsize=8)
+        axes.set_title(f"\n{heat.title}", fontsize=NAME_SIZE)
         axes.set_axis_off()
     # As solid as on the photo, so that the bar's colours are those of the maps.
     place = {"orientation": "horizontal", "fraction": 0.05, "pad": 0.04}

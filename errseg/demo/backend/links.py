@@ -33,15 +33,14 @@ class Link:
 def write_files(answer: Answer, attention: AttentionAnswer, folder: Path) -> list[Path]:
     """Write the figure, the overlay, the palette mask and the JSON with run-length masks."""
     place = attention.kept.index(attention.best)
-    name = attention.classes[attention.best]
     heats = [
-        Heat(f"{name}: cost, stride 16", "cosine", attention.costs.stride16[place]),
-        Heat(f"{name}: cost, stride 32", "cosine", attention.costs.stride32[place]),
+        Heat(attention.best, "cost, stride 16", "cosine", attention.costs.stride16[place]),
+        Heat(attention.best, "cost, stride 32", "cosine", attention.costs.stride32[place]),
     ]
     spatial = attention.attention.spatial
     if spatial.numel():  # (layers, P, heads, h, w)
         weights = spatial[-1, place].mean(dim=0).numpy()
-        heats.insert(0, Heat(f"{name}: SFM, last layer", "attention", weights))
+        heats.insert(0, Heat(attention.best, "SFM, last layer", "attention", weights))
     figure = folder / FIGURE_FILE
     write_figure(figure, answer.photo, answer.result, answer.colors, heats, attention.pixel)
     answer.overlay.save(folder / OVERLAY_FILE)
