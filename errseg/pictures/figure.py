@@ -228,7 +228,7 @@ def _ranking(axes: Axes, result: Result, order: list[int], colors: tuple[Color, 
     for place, index in enumerate(order):
         style = {"color": hex_color(colors[index])} if index in kept else dropped
         axes.barh(place, result.crm_scores[index], **style)
-    axes.set_yticks(range(len(order)), [""] * len(order))
+    axes.set_yticks([])  # names take their place
     axes.invert_yaxis()
     if len(kept) < len(result.classes) and len(kept) <= len(order):
         axes.axhline(len(kept) - 0.5, color="black", linestyle="--", linewidth=1)

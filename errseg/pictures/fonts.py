@@ -35,6 +35,8 @@ _LAST_CHOICES = ("bold", "italic", "oblique", "light", "thin", "black", "mono", 
 """In a file's name: upright sans serifs of common weight and width are read before these."""
 _FONTS_OF_BOXES = ("lastresort", "adobeblank", "bmpfallback", "notdef")
 """In a family's name without blanks: fonts that have a box or nothing for any character."""
+_MOST_LETTERS_AN_EM = 2.5  # in most texts; others are found to be shorter
+_GUESSES = 4  # at where a name is cut, before the search is halved and halved again
 _UNITS = 64  # of FreeType's measures, in a pixel
 _KEYCAP = 0x20E3
 _VARIATIONS = (range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0))
@@ -50,7 +52,7 @@ class Lettering:
     size: float  # of an em, in pixels
     stand_in: bool  # "class N" stands for a name that no font has
 
-    @property
+    @functools.cached_property
     def width(self) -> float:
         """Pixels from the line's beginning to its end."""
         return self._measured(self.text)
@@ -60,16 +62,25 @@ class Lettering:
 
         Where not even the ellipsis fits it is all that stays.
         """
-        if self.width <= width:
-            return self
-        fits, too_long = 0, len(self.text)
-        while too_long - fits > 1:
-            middle = (fits + too_long) // 2
-            if self._measured(self._cut(middle)) <= width:
-                fits = middle
+        # Of a name that is far too long only a beginning is ever measured.
+        fits, narrow = 0, 0.0
+        too_long = max(1, int(_MOST_LETTERS_AN_EM * width / self.size))
+        too_long = min(too_long, len(self.text))
+        while (wide := self._cut_width(too_long)) <= width:
+            if too_long == len(self.text):
+                return self
+            fits, narrow, too_long = too_long, wide, min(len(self.text), 2 * too_long)
+        for guess in itertools.count():
+            if too_long - fits == 1:
+                return replace(self, text=self._cut(fits))
+            # Where the width is reached if all letters are alike; if they aren't, in the middle.
+            share = (width - narrow) / (wide - narrow) if guess < _GUESSES else 0.5
+            middle = fits + min(max(1, int(share * (too_long - fits))), too_long - fits - 1)
+            measured = self._cut_width(middle)
+            if measured <= width:
+                fits, narrow = middle, measured
             else:
-                too_long = middle
-        return replace(self, text=self._cut(fits))
+                too_long, wide = middle, measured
 
     def drawn(self) -> np.ndarray:
         """Draw the name: (height, width) uint8, how much of each pixel is ink, 0 to 255.
@@ -85,6 +96,9 @@ class Lettering:
         below = round(font.get_descent() / _UNITS)
         over, under = max(0, ascent + below - len(ink)), max(0, descent - below)
         return np.pad(ink, ((over, under), (0, 0)))
+
+    def _cut_width(self, end: int) -> float:
+        return self.width if end == len(self.text) else self._measured(self._cut(end))
 
     def _cut(self, end: int) -> str:
         # A mark belongs to the letter before it, and goes with it.
@@ -102,8 +116,8 @@ class Fonts:
     """Fonts for any name: DejaVu Sans, then others where they have what it lacks.
 
     The other files are read once, when a name first needs them, and what characters they have is
-    kept. Files that are no fonts, have no outlines (bitmaps, colours) or nothing that those before
-    them lack are passed over. One object may serve several threads.
+    kept. Files that are no fonts, have no outlines (bitmaps, colours) or just the characters of one
+    before them are passed over. One object may serve several threads.
 
     Args:
         files: font files and collections (.ttf, .otf, .ttc), those liked best first. None: those
