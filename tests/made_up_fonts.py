@@ -9,7 +9,7 @@ from fontTools.ttLib import TTCollection, TTFont
 EM = 1000
 
 
-def made_up_font(characters: str, family: str = "Made Up") -> TTFont:
+def made_up_font(characters: str, family: str = "Made Up", colored: bool = False) -> TTFont:
     """A font of the characters, each a block as wide as it is high."""
     names = {ord(character): f"u{ord(character):05X}" for character in characters}
     builder = FontBuilder(EM)
@@ -27,11 +27,14 @@ def made_up_font(characters: str, family: str = "Made Up") -> TTFont:
     builder.setupNameTable({"familyName": family, "styleName": "Regular"})
     builder.setupOS2()
     builder.setupPost()
+    if colored:
+        builder.setupCOLR({name: [(".notdef", 0)] for name in names.values()})
+        builder.setupCPAL([[(1.0, 0.0, 0.0, 1.0)]])
     return builder.font
 
 
-def write_font(file: Path, characters: str, family: str = "Made Up") -> Path:
-    made_up_font(characters, family).save(file)
+def write_font(file: Path, characters: str, **settings) -> Path:
+    made_up_font(characters, **settings).save(file)
     return file
 
 

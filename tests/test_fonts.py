@@ -71,7 +71,8 @@ def test_collections_are_read_and_what_is_no_font_is_passed_over(tmp_path):
         (tmp_path / name).write_bytes(data)
     collection = write_collection(tmp_path / "two.ttc", "天", "空")
     boxes = write_font(tmp_path / "boxes.ttf", "天空犬魚", family="Last Resort")
-    listed = [*(tmp_path / name for name in broken), tmp_path / "gone.ttf", tmp_path, boxes]
+    emoji = write_font(tmp_path / "emoji.ttf", "天空犬魚", colored=True)
+    listed = [*(tmp_path / name for name in broken), tmp_path / "gone.ttf", tmp_path, boxes, emoji]
     fonts = Fonts([*listed, collection])
     name = fonts.lettering("空", 0, SIZE)
     assert next((Path(font).name, font.face_index) for font in name.fonts) == ("two.ttc", 1)
