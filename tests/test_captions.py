@@ -93,3 +93,12 @@ def test_plates_are_written_in_the_fonts_that_have_the_letters(tmp_path):
     picture = labelled_overlay(photo, labels, legend, legend_below=False, fonts=fonts)
     inside = np.asarray(picture)[top + 3 : top + height - 3, left + 3 : left + width - 3]
     assert (inside == 255).all(axis=2).mean() > 0.3  # the made-up font's letters are blocks
+
+
+def test_a_long_name_ends_within_the_legend():
+    labels = np.zeros((200, 300), int)
+    legend = summarize(labels, np.ones(labels.shape), ["w" * 100], [(0, 90, 0)])
+    picture = labelled_overlay(np.zeros((200, 300, 3), np.uint8), labels, legend)
+    strip = np.asarray(picture)[200:]
+    assert (strip[:, -13:] == 255).all()
+    assert (strip[:, -60:-13] < 200).any()  # the area, at its end

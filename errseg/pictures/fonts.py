@@ -35,7 +35,6 @@ _LAST_CHOICES = ("bold", "italic", "oblique", "light", "thin", "black", "mono", 
 """In a file's name: upright sans serifs of common weight and width are read before these."""
 _FONTS_OF_BOXES = ("lastresort", "adobeblank", "bmpfallback", "notdef")
 """In a family's name without blanks: fonts that have a box or nothing for any character."""
-_MOST_LETTERS_AN_EM = 2.5  # in most texts; others are found to be shorter
 _GUESSES = 4  # at where a name is cut, before the search is halved and halved again
 _UNITS = 64  # of FreeType's measures, in a pixel
 _KEYCAP = 0x20E3
@@ -62,21 +61,16 @@ class Lettering:
 
         Where not even the ellipsis fits it is all that stays.
         """
-        # Of a name that is far too long only a beginning is ever measured.
-        fits, narrow = 0, 0.0
-        too_long = max(1, int(_MOST_LETTERS_AN_EM * width / self.size))
-        too_long = min(too_long, len(self.text))
-        while (wide := self._cut_width(too_long)) <= width:
-            if too_long == len(self.text):
-                return self
-            fits, narrow, too_long = too_long, wide, min(len(self.text), 2 * too_long)
+        if self.width <= width:
+            return self
+        fits, narrow, too_long, wide = 0, 0.0, len(self.text), self.width
         for guess in itertools.count():
             if too_long - fits == 1:
                 return replace(self, text=self._cut(fits))
             # Where the width is reached if all letters are alike; if they aren't, in the middle.
             share = (width - narrow) / (wide - narrow) if guess < _GUESSES else 0.5
             middle = fits + min(max(1, int(share * (too_long - fits))), too_long - fits - 1)
-            measured = self._cut_width(middle)
+            measured = self._measured(self._cut(middle))
             if measured <= width:
                 fits, narrow = middle, measured
             else:
@@ -96,9 +90,6 @@ class Lettering:
         below = round(font.get_descent() / _UNITS)
         over, under = max(0, ascent + below - len(ink)), max(0, descent - below)
         return np.pad(ink, ((over, under), (0, 0)))
-
-    def _cut_width(self, end: int) -> float:
-        return self.width if end == len(self.text) else self._measured(self._cut(end))
 
     def _cut(self, end: int) -> str:
         # A mark belongs to the letter before it, and goes with it.
