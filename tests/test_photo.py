@@ -17,7 +17,8 @@ from torch.nn import functional as F
 
 from errseg.config import model_config
 from errseg.errors import InputError
-from errseg.inference.photo import LARGEST_PHOTO, load_image, network_size, resize_photo
+from errseg.inference.photo import load_image, network_size, resize_photo
+from errseg.inference.photo_files import LARGEST_PHOTO
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 ORIENTATION = 274
@@ -158,8 +159,8 @@ def png(size) -> bytes:
         ("document.eps", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 99 99\n", "not a photo"),
         ("dot.png", png((1, 1)), "1 x 1 pixels; each side needs at least 16"),
         ("line.png", png((400, 2)), "400 x 2 pixels"),
-        ("bomb.png", bomb(9000, 9000), "too large; at most 64 megapixels"),
-        ("bigger_bomb.png", bomb(60000, 60000), "too large; at most 64 megapixels"),
+        ("bomb.png", bomb(9000, 9000), "too large; shrink it to 40 megapixels"),
+        ("bigger_bomb.png", bomb(60000, 60000), "too large; shrink it to 40 megapixels"),
         ("torn.png", png((300, 300))[:200], "'torn.png' is damaged"),
     ],
 )

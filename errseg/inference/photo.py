@@ -4,26 +4,15 @@ Broken files and what is no photo are refused politely.
 """
 
 import math
-import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
+from PIL import Image
 
 from errseg.config import LARGEST_INPUT, SMALLEST_INPUT, STRIDES, ModelConfig
 from errseg.errors import InputError
-from errseg.upright import upright_rgb
+from errseg.inference.photo_files import check_size, opened_photo, upright_pixels
 
-SMALLEST_PHOTO = 16  # pixels of a side below which there is nothing to segment
-LARGEST_PHOTO = 64_000_000
-"""Pixels: a 64-megapixel photo takes 192 MB as RGB; a crafted file of a few KB can claim more."""
-FORMATS = (
-    *("JPEG", "PNG", "GIF", "BMP"),
-    # Pillow looks a format up among the plugins that were imported, and imports these only by name.
-    TiffImagePlugin.TiffImageFile.format,
-    WebPImagePlugin.WebPImageFile.format,
-)
-"""Pillow's decoders that may see a stranger's file (phones' MPO is opened as JPEG)."""
 WIDEST_ASPECT = 8.0
 """Photos longer than 8 : 1 are squeezed to it; the shorter side would vanish otherwise."""
 LOADER_SHORT, LOADER_LONG = 800, 1333
@@ -45,30 +34,13 @@ def load_image(image: Image.Image | np.ndarray | str | Path) -> np.ndarray:
             raise InputError(
                 f"An array must be uint8 RGB of shape (H, W, 3), not {image.dtype} {image.shape}."
             )
-        _check_size(image.shape[1], image.shape[0])
+        check_size(image.shape[1], image.shape[0])
         return np.ascontiguousarray(image)
     if isinstance(image, Image.Image):
-        return _upright_rgb(image)
-    path = Path(image)
-    if not path.is_file():
-        raise InputError(f"There is no photo {path.name!r}.")
-    try:
-        with warnings.catch_warnings():
-            # The size is checked below; odd metadata and surplus bytes are no reason to worry.
-            warnings.simplefilter("ignore")
-            with Image.open(path, formats=FORMATS) as opened:
-                return _upright_rgb(opened)
-    except UnidentifiedImageError:
-        raise InputError(
-            f"{path.name!r} is not a photo that can be read; give a JPEG, PNG, WebP, GIF, BMP "
-            "or TIFF file."
-        ) from None
-    except Image.DecompressionBombError:
-        raise InputError(_too_large(path.name)) from None
-    except InputError:
-        raise
-    except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises for broken files
-        raise InputError(f"{path.name!r} is damaged and can't be read ({error}).") from None
+        check_size(*image.size)
+        return upright_pixels(image)
+    with opened_photo(image) as opened:
+        return upright_pixels(opened)
 
 
 def network_size(
@@ -118,21 +90,3 @@ def _loader_size(width: int, height: int) -> tuple[int, int]:
     shrink = min(1.0, LOADER_LONG / long)
     sides = (long, short) if width > height else (short, long)
     return tuple(max(1, int(side * shrink + 0.5)) for side in sides)
-
-
-def _upright_rgb(image: Image.Image) -> np.ndarray:
-    _check_size(*image.size)
-    return np.array(upright_rgb(image))
-
-
-def _check_size(width: int, height: int) -> None:
-    if min(width, height) < SMALLEST_PHOTO:
-        raise InputError(
-            f"The photo is {width} x {height} pixels; each side needs at least {SMALLEST_PHOTO}."
-        )
-    if width * height > LARGEST_PHOTO:
-        raise InputError(_too_large(f"The photo of {width} x {height} pixels"))
-
-
-def _too_large(what: str) -> str:
-    return f"{what} is too large; at most {LARGEST_PHOTO // 10**6} megapixels can be read."

@@ -1,0 +1,88 @@
+"""What a photo's file promises, looked at before anything of it is decoded.
+
+A file of some KB can ask for minutes and gigabytes. Nothing here says that a file is valid: what is
+broken is left to Pillow, which says so.
+"""
+
+import struct
+from pathlib import Path
+from typing import BinaryIO
+
+from errseg.errors import InputError
+from errseg.inference.jpeg_headers import check_jpeg
+from errseg.inference.tag_directories import check_tiff
+
+JPEG_START, PNG_START = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
+GIF_STARTS, BMP_START = (b"GIF87a", b"GIF89a"), b"BM"
+TIFF_STARTS = tuple(order + kind for order in (b"II", b"MM") for kind in b"*\0 \0* +\0 \0+".split())
+MOST_CHUNKS = 50_000  # of a PNG: pictures of 400 MB in chunks of 8 KB
+MOST_GIF_WORDS = 256 * 1024
+"""Bytes of comments and extensions before a GIF's first picture; Pillow's time is their square."""
+BMP_RUN_LENGTHS = (1, 2)
+MOST_RUN_LENGTHS = 2 * 10**6  # bytes of a compressed BMP, which Pillow decodes in Python
+
+
+def check_header(path: Path) -> None:
+    """Refuse a file that can't be decoded in a bounded way, by what its header says.
+
+    The size in pixels is not looked at, see `photo_files`.
+
+    Raises:
+        InputError: it asks for too much.
+        OSError: the file can't be read.
+    """
+    length = path.stat().st_size
+    with path.open("rb") as file:
+        start = file.read(8)
+        file.seek(0)
+        if start.startswith(JPEG_START):
+            check_jpeg(file.read())
+        elif start.startswith(PNG_START):
+            _check_png(file, length)
+        elif start.startswith(GIF_STARTS):
+            _check_gif(file)
+        elif start.startswith(BMP_START):
+            _check_bmp(file, length)
+        elif start.startswith(TIFF_STARTS):
+            check_tiff(file, length)
+
+
+def _check_png(file: BinaryIO, length: int) -> None:
+    at = len(PNG_START)
+    for _ in range(MOST_CHUNKS):
+        file.seek(at)
+        head = file.read(8)
+        if len(head) < 8 or at > length:
+            return
+        size, kind = struct.unpack(">L4s", head)
+        if kind == b"IEND":
+            return
+        at += 12 + size  # length, kind and checksum
+    raise InputError("This PNG is cut into too many pieces; save it again.")
+
+
+def _check_gif(file: BinaryIO) -> None:
+    """Walk from the header over colours and extensions to the first picture (GIF89a, 17 to 26)."""
+    flags = file.read(13)[10:11]
+    if not flags:
+        return
+    if flags[0] & 0x80:
+        file.seek(3 << ((flags[0] & 7) + 1), 1)
+    begin = file.tell()
+    while (block := file.read(1)) not in (b",", b";", b""):
+        if block == b"!":
+            file.read(1)  # the extension's label
+            while (size := file.read(1)) not in (b"\0", b""):
+                file.seek(size[0], 1)
+        if file.tell() - begin > MOST_GIF_WORDS:
+            raise InputError("This GIF has too much before its picture; save it again as a PNG.")
+
+
+def _check_bmp(file: BinaryIO, length: int) -> None:
+    compression = file.read(34)[30:]
+    if (
+        len(compression) == 4
+        and struct.unpack("<L", compression)[0] in BMP_RUN_LENGTHS
+        and length > MOST_RUN_LENGTHS
+    ):
+        raise InputError("This BMP is compressed; save it again as a PNG.")
