@@ -23,6 +23,8 @@ MOST_BLOCKS = 16 * 10**6
 with halved colours take 7 million, and the slowest kind takes 0.1 microseconds a block."""
 SMALLEST_BLOCK = 2  # bits of a block in a sequential scan: a code for DC, a code for "no more"
 
+UNUSUAL = "This JPEG is unusual inside; save it again as a plain JPEG or PNG."
+
 
 @dataclass(frozen=True)
 class _Frame:
@@ -87,7 +89,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
         junk += 0 if scanned else found.start() - at
         count += 1
         if count > MOST_SEGMENTS or junk > MOST_JUNK:
-            raise InputError("This JPEG is unusual inside; save it again as a plain JPEG or PNG.")
+            raise InputError(UNUSUAL)
         at = found.end()
         if marker in (START_OF_IMAGE, TEMPORARY):  # these have no length
             continue
@@ -95,6 +97,8 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
         yield marker, data[at + 2 : at + length]
         at += length
         scanned = scanned or marker == START_OF_SCAN
+    if not scanned and len(data) - at > MOST_JUNK:
+        raise InputError(UNUSUAL)
 
 
 def _frame(progressive: bool, body: bytes) -> _Frame | None:

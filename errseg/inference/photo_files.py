@@ -32,7 +32,7 @@ LARGEST_DECODED = 40_000_000
 """Pixels of what is always decoded in full: Pillow takes 4 bytes for each, 160 MB."""
 LARGEST_WEBP = 16_000_000
 """Pixels: libwebp's canvases and Pillow's two copies of them take 16 bytes for each."""
-LARGEST_TIFF = 30_000_000
+LARGEST_TIFF = 25_000_000
 """Pixels: libtiff may hold all of them in one strip beside Pillow's 4 bytes for each."""
 FORMATS = (
     *("JPEG", "PNG", "GIF", "BMP"),
@@ -49,6 +49,7 @@ LARGEST = {
 }
 BROKEN = (OSError, SyntaxError, ValueError, ArithmeticError, LookupError, TypeError, EOFError)
 """What Pillow raises for broken files, and `struct.error`."""
+EXIF_IN_WORDS = "Raw profile type exif"  # the keyword of a PNG's text that is EXIF in hexadecimal
 BICUBIC = Image.Resampling.BICUBIC
 GAP = 2.0
 """Times the final size that whole factors may reduce a photo to; bicubic does the rest."""
@@ -183,6 +184,9 @@ def _shrunk(image: Image.Image, exact: tuple[float, float], size: tuple[int, int
 def _orientation(image: Image.Image) -> object:
     """Return EXIF's orientation of an image that was loaded; what it says may be anything."""
     exif = image.info.get("exif")
+    in_words = image.info.get(EXIF_IN_WORDS)
+    if exif is None and isinstance(in_words, str):
+        exif = bytes.fromhex("".join(in_words.split("\n")[3:]))  # behind an empty line, name, size
     if isinstance(exif, bytes):
         check_exif(exif)
     return image.getexif().get(ORIENTATION)
