@@ -19,7 +19,7 @@ REFUSED = {
     "empty.jpg": "'empty.jpg' is not a photo that can be read",
     "half.jpg": "'half.jpg' is damaged",
     "dot.png": "The photo is 1 x 1 pixels; each side needs at least 16",
-    "huge.png": "is too large; at most 64 megapixels",
+    "huge.png": "is too large; shrink it to 40 megapixels",
 }
 """File -> what is said of it."""
 
