@@ -237,6 +237,7 @@ REFUSED = {
         lambda: hostile.saved(Image.new("RGB", (4001, 4000)), "WEBP", method=0),
         f"shrink it to {LARGEST_WEBP // 10**6} megapixels",
     ),
+    "deep.png": (lambda: hostile.png(5001, 5000, 16, 6), "shrink it to 25 megapixels"),
     "large.png": (
         lambda: hostile.png(8000, 5001, 1, 0),
         f"shrink it to {LARGEST_DECODED // 10**6} megapixels",
@@ -283,6 +284,7 @@ LARGE = {  # the largest that are accepted, or close to it
     "rgba.png": lambda: hostile.png(8000, 5000, 8, 6),
     "square.png": lambda: hostile.png(6320, 6320, 8, 6),
     "deep.png": lambda: hostile.png(8000, 5000, 16, 0),
+    "deep_rgba.png": lambda: hostile.png(5000, 5000, 16, 6),
     "grey_alpha.png": lambda: hostile.png(8000, 5000, 8, 4),
     "a.gif": lambda: hostile.saved(Image.new("P", (8000, 5000)), "GIF"),
     "phone.jpg": lambda: hostile.saved(Image.new("RGB", (8000, 6000)), "JPEG"),

@@ -15,6 +15,9 @@ from errseg.inference.tag_directories import check_tiff
 JPEG_START, PNG_START = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 GIF_STARTS, BMP_START = (b"GIF87a", b"GIF89a"), b"BM"
 TIFF_STARTS = tuple(order + kind for order in (b"II", b"MM") for kind in b"*\0 \0* +\0 \0+".split())
+IHDR = struct.Struct(">16xLLBB")  # of a PNG: width, height, bits, colour type
+DEEP_RGBA = [16, 6]
+LARGEST_DEEP_RGBA = 25_000_000  # pixels: these unpack to 8 bytes each, 1.2 s for 40 million
 MOST_CHUNKS = 50_000  # of a PNG: pictures of 400 MB in chunks of 8 KB
 MOST_GIF_WORDS = 256 * 1024
 """Bytes of comments and extensions before a GIF's first picture; Pillow's time is their square."""
@@ -48,6 +51,14 @@ def check_header(path: Path) -> None:
 
 
 def _check_png(file: BinaryIO, length: int) -> None:
+    start = file.read(IHDR.size)
+    if len(start) == IHDR.size:
+        width, height, *kind = IHDR.unpack(start)
+        if kind == DEEP_RGBA and width * height > LARGEST_DEEP_RGBA:
+            raise InputError(
+                "This PNG has 16 bits a channel and transparency; shrink it to "
+                f"{LARGEST_DEEP_RGBA // 10**6} megapixels, or save it with 8 bits."
+            )
     at = len(PNG_START)
     for _ in range(MOST_CHUNKS):
         file.seek(at)

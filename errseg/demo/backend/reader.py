@@ -30,6 +30,7 @@ SECONDS_TO_START = 30.0  # 0.3 on an idle machine
 MOST_MEMORY = 330 * 10**6
 """Bytes of addresses that a photo may take above those of the process that waits for one: the
 largest photos take 290 million."""
+RETURNED = 256 * 1024  # bytes from which glibc gives memory back to the system when it is free
 MOST_TIFF_SCANS = 15  # of each JPEG in a TIFF, which libtiff counts itself
 MOST_JSON = 2**16  # bytes of a message
 LENGTH = struct.Struct(">L")
@@ -65,7 +66,7 @@ class PhotoReader:
         self._end = weakref.finalize(self, _end, self._places)
 
     def start(self) -> None:
-        """Start one process now, so that the first photo needn't wait for it; that is waited for.
+        """Start one process now, so that the first photo needn't wait for it; returns at once.
 
         If it can't be started, who reads a photo is told.
         """
@@ -145,6 +146,7 @@ class _Worker:
             "PYTHONPATH": path,
             "PYTHONSAFEPATH": "1",  # not the folder that the app was started in
             "OPENBLAS_NUM_THREADS": "1",  # else numpy's threads take addresses, a lot with each
+            "MALLOC_MMAP_THRESHOLD_": str(RETURNED),
             "LIBTIFF_JPEG_MAX_ALLOWED_SCAN_NUMBER": str(MOST_TIFF_SCANS),
         }
         try:
@@ -157,12 +159,7 @@ class _Worker:
             )
         except OSError:
             raise InputError(NO_READER) from None
-        try:
-            with self._limit(SECONDS_TO_START):
-                _received(self._process.stdout)  # it is ready
-        except _Lost:
-            self.end()
-            raise InputError(NO_READER) from None
+        self._is_ready = False
 
     @property
     def lives(self) -> bool:
@@ -171,7 +168,11 @@ class _Worker:
     def read(
         self, path: str | Path, longest: int, seconds: float
     ) -> tuple[np.ndarray, tuple[int, int]]:
-        with self._limit(seconds):
+        if not self._is_ready:
+            with self._limit(SECONDS_TO_START, NO_READER, NO_READER):
+                _received(self._process.stdout)
+            self._is_ready = True
+        with self._limit(seconds, TOO_LONG, UNREADABLE):
             _send(self._process.stdin, {"path": os.fspath(path), "longest": longest})
             reply = _received(self._process.stdout)
             if "refused" in reply:
@@ -182,8 +183,12 @@ class _Worker:
         return pixels, size
 
     @contextlib.contextmanager
-    def _limit(self, seconds: float):
-        """Kill the process after so many seconds; what goes wrong with it becomes `_Lost`."""
+    def _limit(self, seconds: float, late: str, otherwise: str):
+        """Kill the process after so many seconds.
+
+        Raises:
+            _Lost: that was so, with ``late``, or something else went wrong, with ``otherwise``.
+        """
         timer = threading.Timer(seconds, self._kill)
         timer.daemon = True
         timer.start()
@@ -192,7 +197,7 @@ class _Worker:
         except InputError:
             raise
         except (OSError, ValueError, LookupError, TypeError, EOFError):  # cut, or not our protocol
-            raise _Lost(TOO_LONG if self._killed.is_set() else UNREADABLE) from None
+            raise _Lost(late if self._killed.is_set() else otherwise) from None
         finally:
             timer.cancel()
             timer.join()  # so that it can't kill at the next photo
