@@ -1,6 +1,5 @@
 """What answers the page: photos are read once, a model that can't be loaded is told of."""
 
-import os
 import threading
 import time
 
@@ -9,25 +8,14 @@ import pytest
 from PIL import Image
 
 from errseg.config import EXAMPLES
-from errseg.demo.backend import service as service_module
 from errseg.demo.backend.background import Background
 from errseg.demo.backend.models import Models
+from errseg.demo.backend.reader import PhotoReader
 from errseg.demo.backend.request import check_request
-from errseg.demo.backend.service import LONGEST_SIDE, PHOTO_CACHE, Service, query_pixel, shrink
+from errseg.demo.backend.service import Service, query_pixel
 from errseg.errors import InputError
 
 CAT = EXAMPLES.with_name("cat.jpg")
-
-
-def test_large_photos_are_shrunk_and_it_is_said():
-    photo = np.zeros((3000, 4500, 3), np.uint8)
-    small, notices = shrink(photo)
-    assert small.shape == (round(LONGEST_SIDE * 2 / 3), LONGEST_SIDE, 3)
-    assert notices == ["The photo was shrunk from 4500 x 3000 to 2048 x 1365 pixels."]
-    same, notices = shrink(photo[:500, :500])
-    assert same.shape == (500, 500, 3)
-    assert notices == []
-    assert min(shrink(np.zeros((16, 60000, 3), np.uint8))[0].shape[:2]) >= 16
 
 
 def test_a_model_that_is_not_there_is_refused_at_once(tmp_path):
@@ -55,10 +43,13 @@ def test_the_first_query_lies_on_the_largest_class(answer):
 @pytest.fixture
 def opened(monkeypatch):
     """Files that were read, one entry for each time."""
-    read, files = service_module.load_image, []
-    monkeypatch.setattr(
-        service_module, "load_image", lambda path: files.append(str(path)) or read(path)
-    )
+    read, files = PhotoReader.read, []
+
+    def watched(self, path, longest):
+        files.append(str(path))
+        return read(self, path, longest)
+
+    monkeypatch.setattr(PhotoReader, "read", watched)
     return files
 
 
@@ -80,39 +71,6 @@ def test_a_large_photo_is_read_once_for_all_that_is_asked_of_it(lite_weights, tm
     assert again.photo is answer.photo
     with pytest.raises(ValueError, match="read-only"):
         answer.photo[:] = 0
-
-
-def test_photos_are_told_apart_by_file_and_by_what_stands_in_it(
-    lite_weights, photo_file, tmp_path, opened
-):
-    service = Service(Models(lite_weights, "cpu", "float32"))
-
-    def seen(path):
-        return service.answer(check_request(path, "cat", input_size=128)).photo.mean()
-
-    other = tmp_path / "other.png"
-    Image.new("RGB", (40, 30), "red").save(other)
-    assert seen(photo_file) != seen(other) == 85
-    assert seen(other) == 85
-    Image.new("RGB", (40, 30), "white").save(other)
-    os.utime(other, ns=(1, 1))  # a new file of the same name, whatever the clock's grain
-    assert seen(other) == 255
-    other.unlink()
-    with pytest.raises(InputError, match=r"There is no photo 'other.png'"):
-        seen(other)
-    assert opened == [str(photo_file), str(other), str(other), str(other)]
-
-
-def test_the_photos_that_are_kept_have_a_bound(lite_weights):
-    """The largest possible photos: as many as fit, and those used last."""
-    service = Service(Models(lite_weights, "cpu"))
-    kept = service._photo.cache
-    assert kept.maxsize == PHOTO_CACHE
-    for number in range(20):
-        kept[number] = (np.zeros((LONGEST_SIDE, LONGEST_SIDE, 3), np.uint8), [])
-    assert kept.currsize <= PHOTO_CACHE
-    assert 19 in kept
-    assert 0 not in kept
 
 
 def test_a_service_without_an_opening_question_says_so(lite_weights):

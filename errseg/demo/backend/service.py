@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-from cachetools import TTLCache, cached
 from PIL import Image
 
 from errseg.demo.backend.background import Background
@@ -22,10 +19,10 @@ from errseg.demo.backend.budget import Budget, Price
 from errseg.demo.backend.gpu import on_gpu
 from errseg.demo.backend.memory import give_back
 from errseg.demo.backend.models import Loaded, Models
+from errseg.demo.backend.photos import LONGEST_SIDE, Photos
 from errseg.demo.backend.places import Places
 from errseg.demo.backend.request import Request
 from errseg.errors import InputError
-from errseg.inference.photo import SMALLEST_PHOTO, load_image
 from errseg.pictures.captions import labelled_overlay
 from errseg.pictures.colors import Color
 from errseg.pictures.export import legend, result_colors
@@ -38,10 +35,6 @@ if TYPE_CHECKING:  # torch takes seconds to import; the page paints before it is
 
 T = TypeVar("T")
 
-LONGEST_SIDE = 2048
-"""Pixels: larger photos are shrunk to this, which keeps an answer quick and its pictures small."""
-PHOTO_CACHE = 64 * 2**20
-"""Bytes of photos that are kept as they were read and shrunk: five of the largest."""
 SECONDS_TO_KEEP = 3600
 """What is a visitor's own, and photos in memory and on disk, are kept no longer."""
 MOST_WITHOUT_CRM = 171
@@ -110,8 +103,7 @@ class Service:
         self.budget = budget or Budget()
         self._places = places or Places()
         self._opening = Background(lambda: self._open(opening)) if opening else None
-        photos = TTLCache(PHOTO_CACHE, SECONDS_TO_KEEP, getsizeof=lambda read: read[0].nbytes)
-        self._photo = cached(photos, key=_file_on_disk, lock=threading.Lock())(read_photo)
+        self._photos = Photos(SECONDS_TO_KEEP)
         # Around the network only: reading, drawing and hovering need no GPU.
         self._segment, self._attend, self._costs = map(
             on_gpu, (self._segment, self._attend, self._costs)
@@ -120,6 +112,7 @@ class Service:
     def start(self) -> None:
         """Begin to load the first model and to answer the opening question; once."""
         self.models.start()
+        self._photos.start()
         if self._opening:
             self._opening.start()
 
@@ -131,7 +124,7 @@ class Service:
                 question costs too much, or too many others wait.
             GoneError: nobody waits for the answer any more.
         """
-        photo, notices = self._photo(request.photo)
+        photo, notices = self._photos.read(request.photo)
         loaded = self.models.loaded_for(request)
         price = self._check(loaded, request, photo.shape[:2])
         result = self._in_turn(loaded, price, lambda: self._segment(request, photo))
@@ -226,7 +219,7 @@ class Service:
                 f"Attention is shown for up to {MOST_ATTENDED} kept classes, not for {kept:,}; "
                 "lower P."
             )
-        photo, _ = self._photo(request.photo)
+        photo, _ = self._photos.read(request.photo)
         loaded = self.models.loaded_for(request)
         answer = self._check(loaded, request, photo.shape[:2])
         price = loaded.prices.attention(request, photo.shape[:2], without_crm)
@@ -276,7 +269,7 @@ class Service:
         """
         if not 0 <= index < len(request.vocabulary):
             raise InputError(f"There is no class number {index}.")
-        photo, _ = self._photo(request.photo)
+        photo, _ = self._photos.read(request.photo)
         loaded = self.models.loaded_for(request)
         price = self._check(loaded, request.changed(kept_classes=1), photo.shape[:2])
         return self._in_turn(loaded, price, lambda: self._costs(request, photo, (index,)))
@@ -337,35 +330,3 @@ def query_pixel(answer: Answer) -> tuple[int, int]:
     own = np.where(labels == answer.legend[0].index, scores, -1)
     y, x = np.unravel_index(np.argmax(own), own.shape)
     return int(x), int(y)
-
-
-def read_photo(path: str | Path) -> tuple[np.ndarray, list[str]]:
-    """Read a photo and `shrink` it.
-
-    Raises:
-        InputError: see `load_image`.
-    """
-    photo, notices = shrink(load_image(path))
-    photo.flags.writeable = False  # all who ask for it get the same one
-    return photo, notices
-
-
-def _file_on_disk(path: str | Path) -> tuple:
-    """Tell a file from others, and from what stood in its place before."""
-    try:
-        status = Path(path).stat()
-    except (OSError, ValueError):  # a sentence for it has who reads it
-        return (str(path),)
-    return str(path), status.st_mtime_ns, status.st_size
-
-
-def shrink(photo: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """Bound a photo's longest side by `LONGEST_SIDE`, with a notice if that changed it."""
-    height, width = photo.shape[:2]
-    scale = LONGEST_SIDE / max(height, width)
-    if scale >= 1:
-        return photo, []
-    size = tuple(max(SMALLEST_PHOTO, round(side * scale)) for side in (width, height))
-    small = Image.fromarray(photo).resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
-    notice = f"The photo was shrunk from {width} x {height} to {size[0]} x {size[1]} pixels."
-    return np.array(small), [notice]
