@@ -42,7 +42,7 @@ MOST_WITHOUT_CRM = 171
 maps grow with the square of the classes."""
 MOST_ATTENDED = 100
 """Kept classes up to which attention is shown: as many as the page's slider of P has."""
-SHORT_ENOUGH = 30  # characters of a name that no text tower cuts: not even if each were a token
+MOST_LOOKED_AT = 300  # long words whose tokens are counted while somebody types
 
 
 @dataclass(frozen=True)
@@ -289,7 +289,10 @@ class Service:
         return self._opening.result()
 
     def too_long(self, text: str | None) -> tuple[str, ...]:
-        """Name the classes whose prompts the text tower would cut; none while it isn't there."""
+        """Name classes whose prompts the text tower would cut; none while it isn't there.
+
+        Of very many long words only the first are looked at; a result's notices name all.
+        """
         if not self.models.loaded:
             return ()
         towers = self.models.predictor.model.towers
@@ -297,17 +300,23 @@ class Service:
             classes = parse_classes(text, limit=MAX_CLASSES).classes
         except InputError:
             return ()
-        limit, templates = towers.config.context_length, towers.config.templates
-        return tuple(
-            prompt.name
+        templates, limit = towers.config.templates, towers.config.context_length
+        # A token stands for one byte at least: shorter words can't be cut.
+        room = limit - max(map(len, templates))
+        long = [
+            (prompt.name, word)
             for prompt in classes
-            if any(
-                length > limit
-                for word in prompt.synonyms
-                if len(word) > SHORT_ENOUGH
-                for length in towers.prompt_lengths(fill_templates(word, templates))
-            )
-        )
+            for word in prompt.synonyms
+            if len(word.encode()) > room
+        ]
+        prompts = [
+            (name, filled)
+            for name, word in long[:MOST_LOOKED_AT]
+            for filled in fill_templates(word, templates)
+        ]
+        lengths = towers.prompt_lengths([filled for _, filled in prompts]) if prompts else []
+        cut = (n for (n, _), length in zip(prompts, lengths, strict=True) if length > limit)
+        return tuple(dict.fromkeys(cut))
 
     @property
     def device(self) -> str:

@@ -113,8 +113,14 @@ def uploaded(image: dict | None) -> str | None:
     if not path:
         return None
     folder = Path(get_upload_folder()).resolve()
-    if not isinstance(path, str) or not Path(path).resolve().is_relative_to(folder):
+    try:
+        inside = isinstance(path, str) and Path(path).resolve().is_relative_to(folder)
+    except (ValueError, OSError):  # a null byte, or a name that is too long
+        inside = False
+    if not inside:
         raise InputError(NOT_UPLOADED)
+    if Path(path).name.startswith("."):  # Gradio serves none
+        raise InputError("The name of the photo's file begins with a dot; give it another name.")
     return path
 
 

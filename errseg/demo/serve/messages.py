@@ -20,13 +20,13 @@ MESSAGE_BYTES = 2 * 2**20
 LONGEST_SESSION = 64  # characters of a session's name; browsers send some ten
 WITHOUT_VALUES = ("reset", "cancel")
 FILE = {"_type": "gradio.FileData"}  # how Gradio marks files in messages
-NO_UPLOAD = {"path": "no upload"}  # Gradio hands it on as it is; `events.uploaded` refuses it
 
 
 def checked_message(path: str, body: bytes, page: gr.Blocks) -> bytes:
     """Check a message that was sent to one of the doors, and return what Gradio is to see of it.
 
-    What stands for a photo and is no upload becomes `NO_UPLOAD`, for which events have a sentence.
+    What stands for a photo and is no upload loses its mark as a file, so that Gradio hands it on as
+    it is, and events have a sentence for it.
 
     Raises:
         InputError: it can't be a question; the sentence says what to send.
@@ -100,7 +100,7 @@ def _inputs(
 
 
 def _repaired(value: object, several: bool) -> object:
-    """Return a value for an uploaded file, or for several, as it is, or what stands for none.
+    """Return a value for an uploaded file, or for several, as it is, or without a file's mark.
 
     Raises:
         InputError: one of several is no upload.
@@ -113,7 +113,10 @@ def _repaired(value: object, several: bool) -> object:
         return value
     if isinstance(value, dict) and value.get("path") is None:  # no photo
         return value if value.keys() <= {"path", "url", "meta"} else {"path": None}
-    return value if _is_upload(value) else NO_UPLOAD
+    if _is_upload(value):
+        return value
+    path = value.get("path") if isinstance(value, dict) else None
+    return {"path": path if isinstance(path, str) else "no upload"}
 
 
 def _is_upload(value: object) -> bool:
@@ -121,5 +124,5 @@ def _is_upload(value: object) -> bool:
         return False
     try:
         return uploaded(value) is not None
-    except (InputError, ValueError, OSError):  # a name with a null byte, or one that is too long
+    except InputError:
         return False
