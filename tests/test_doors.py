@@ -1,16 +1,20 @@
 """Which of Gradio's addresses are open, and what a message has to look like."""
 
+import asyncio
 import json
 import re
 import urllib.error
 import urllib.request
+from types import SimpleNamespace
 
 import pytest
 from app_server import start_app
 from gradio.routes import App
 
+from errseg.demo.backend.listeners import Listeners
 from errseg.demo.backend.models import Models
 from errseg.demo.page.layout import create_demo
+from errseg.demo.serve import gate
 from errseg.demo.serve.doors import is_open
 
 OPEN = {
@@ -225,3 +229,34 @@ def test_what_is_no_upload_says_how_to_send_one(photo):
     _, said = ask(f"gradio_api/call/segment/{event}")
     assert said.startswith(b"event: error")
     assert b"POST it to /gradio_api/upload" in said
+
+
+class Nothing:
+    """An application behind the gate that must not be reached."""
+
+    async def __call__(self, scope, receive, send):
+        raise AssertionError("the gate let it through")
+
+
+@pytest.mark.parametrize("path", ["upload", "queue/join", "call/segment"])
+def test_a_full_disk_is_said_before_anything_is_written(path, monkeypatch):
+    monkeypatch.setattr(gate.shutil, "disk_usage", lambda folder: SimpleNamespace(free=10**6))
+    sent = []
+
+    async def ask():
+        async def send(message):
+            sent.append(message)
+
+        scope = {"type": "http", "method": "POST", "path": f"/gradio_api/{path}"}
+        scope |= {"query_string": b"", "headers": []}
+        await gate.Gate(Nothing(), None, Listeners())(scope, None, send)
+
+    asyncio.run(ask())
+    assert sent[0]["status"] == 507
+    assert "disk is full" in json.loads(sent[1]["body"])["detail"]
+
+
+def test_a_proxy_s_prefix_changes_no_door():
+    scope = {"path": "/demo/monitoring", "root_path": "/demo"}
+    assert gate._own_path(scope) == "/monitoring"
+    assert gate._own_path({"path": "/demonstration", "root_path": "/demo"}) == "/demonstration"

@@ -47,5 +47,5 @@ class Background(Generic[T]):
     def _run(self) -> None:
         try:
             self._value.set_result(self._compute())
-        except Exception as error:
+        except BaseException as error:  # SystemExit too: who waits must hear of it
             self._value.set_exception(error)

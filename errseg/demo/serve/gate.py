@@ -10,12 +10,14 @@ from gradio.utils import get_upload_folder
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from errseg.demo.backend.listeners import Listeners
-from errseg.demo.serve.doors import API, is_open, listener
+from errseg.demo.page.events import DISK_FULL
+from errseg.demo.serve.doors import API, MCP, is_open, listener
 from errseg.demo.serve.messages import MESSAGE_BYTES, checked_message
 from errseg.errors import InputError
 
-LEAST_ROOM = 256 * 2**20  # bytes that must be free on the disk before an upload is taken
+LEAST_ROOM = 256 * 2**20  # bytes that must be free on the disk for what comes in and goes out
 UPLOAD = f"{API}/upload"
+WRITES = (UPLOAD, f"{API}/queue/join", f"{API}/call/")  # where files come of it
 NOTHING_HERE, BAD, TOO_LONG, NO_ROOM = 404, 400, 413, 507  # HTTP's numbers
 
 
@@ -45,12 +47,11 @@ class Gate:
         if not is_open(method, path, self._mcp):
             await _refuse(send, NOTHING_HERE, "There is nothing at this address.")
             return
-        if method == "POST" and path.startswith(f"{API}/") and not path.startswith(f"{API}/mcp"):
-            if path == UPLOAD:
-                if not _has_room():
-                    await _refuse(send, NO_ROOM, "The server's disk is full; try again later.")
-                    return
-            else:
+        if method == "POST" and path.startswith(f"{API}/") and not path.startswith(MCP):
+            if path.startswith(WRITES) and not _has_room():
+                await _refuse(send, NO_ROOM, DISK_FULL)
+                return
+            if path != UPLOAD:
                 body = await _body(receive)
                 if body is None:
                     limit = f"{MESSAGE_BYTES // 2**20} MB"
