@@ -33,11 +33,11 @@ def test_words_are_appended_once():
         word_help.append(",".join(map(str, range(900))), load_vocabulary("ade847"))
 
 
-def test_p_follows_the_vocabulary_unless_it_was_chosen():
-    follow = word_help.follow_vocabulary
-    assert follow(suggested_kept_classes(6), 6, 150) == 32
-    assert follow(3, 6, 150) == 3
-    assert follow(48, 847, 5) == 5
+def test_p_is_the_paper_s_unless_it_was_chosen():
+    assert word_help.kept_for(None, 150) == 32
+    assert word_help.kept_for(None, 6) == suggested_kept_classes(6) == 6
+    assert word_help.kept_for(17, 150) == 17
+    assert word_help.kept_for(17, 4) == 4  # and 17 again for more words
 
 
 def test_both_doors_extend_words_alike():

@@ -39,8 +39,17 @@ class GoneError(Exception):
 class Turn:
     """One question's: to be asked for, waited for, and given back."""
 
-    def __init__(self, number: int, visitor: str | None, seconds: float, dear: bool, most: float):
+    def __init__(
+        self,
+        number: int,
+        visitor: str | None,
+        seconds: float,
+        dear: bool,
+        most: float,
+        wanted: Callable[[], bool],
+    ):
         self.visitor = visitor
+        self.wanted = wanted  # tells whether it has not been overtaken
         self.seconds = seconds  # its price
         self.dear = dear
         self.begun = False
@@ -75,6 +84,7 @@ class Places:
         self._running: Turn | None = None
         self._since_dear = 0  # ordinary ones that began since a dear one had a slice
         self._changed = threading.Condition()
+        self._thread = threading.local()
 
     @contextmanager
     def turn(self, seconds: float, ordinary: float, budget: float) -> Iterator[Callable[[], None]]:
@@ -96,6 +106,15 @@ class Places:
         finally:
             self._leave(turn)
 
+    @contextmanager
+    def wanted(self, wanted: Callable[[], bool]) -> Iterator[None]:
+        """Drop the questions that this thread asks in a block once a function says no."""
+        self._thread.wanted = wanted
+        try:
+            yield
+        finally:
+            self._thread.wanted = _always
+
     @property
     def waiting(self) -> int:
         """How many questions wait now."""
@@ -111,6 +130,7 @@ class Places:
                 seconds,
                 dear=seconds > 2 * ordinary,
                 most=OVERRUN * max(budget, seconds),
+                wanted=getattr(self._thread, "wanted", _always),
             )
             ahead = sum(max(other.seconds - other.used, 0.0) for other in self._open)
             unheard = sum(not self._hears(other) for other in self._line)
@@ -204,8 +224,13 @@ class Places:
         return False
 
     def _check_wanted(self, turn: Turn, patience: float) -> None:
-        if not self._hears(turn) and time.monotonic() - turn.heard > patience:
+        lost = not self._hears(turn) and time.monotonic() - turn.heard > patience
+        if lost or not turn.wanted():
             raise GoneError
+
+
+def _always() -> bool:
+    return True
 
 
 def _who(turn: Turn) -> str | int:

@@ -217,8 +217,8 @@ def _stages(predictor: Predictor, part: int) -> Iterator[tuple[str, float, float
 class _Clock:
     """Seconds between laps that this process took, or would take on a machine of its own.
 
-    Where other processes have the CPU's cores, the clock on the wall says little of the machine:
-    on the CPU the process's own time, shared by the cores that it works on, counts where it is less.
+    Where other processes have the cores, the clock on the wall says little of the machine: on a CPU
+    the process's own time, shared by the cores that it works on, counts where that is less.
     """
 
     def __init__(self, on_cpu: bool):

@@ -101,7 +101,7 @@ class Service:
     ):
         self.models = models
         self.budget = budget or Budget()
-        self._places = places or Places()
+        self.places = places or Places()
         self._opening = Background(lambda: self._open(opening)) if opening else None
         self._photos = Photos(SECONDS_TO_KEEP)
         # Around the network only: reading, drawing and hovering need no GPU.
@@ -186,7 +186,7 @@ class Service:
 
     def _in_turn(self, loaded: Loaded, price: Price, compute: Callable[[], T]) -> T:
         """Compute when it is the question's turn, and make way where others go first."""
-        turn = self._places.turn(price.seconds, loaded.prices.ordinary, self.budget.seconds)
+        turn = self.places.turn(price.seconds, loaded.prices.ordinary, self.budget.seconds)
         try:
             with turn as pause, loaded.predictor.pauses.calling(pause):
                 return compute()

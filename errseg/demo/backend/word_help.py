@@ -74,12 +74,6 @@ def lint(text: str | None, cut: tuple[str, ...] = ()) -> list[str]:
     return sentences
 
 
-def follow_vocabulary(kept_classes: int, before: int, now: int) -> int:
-    """Choose P when the vocabulary's size changes.
-
-    Whoever leaves P at the paper's advice gets the advice for the new size; another P stays, as
-    far as there are as many classes.
-    """
-    if before and kept_classes == suggested_kept_classes(before):
-        return suggested_kept_classes(now)
-    return min(kept_classes, now)
+def kept_for(chosen: int | None, size: int) -> int:
+    """Choose P for a vocabulary's size: what the visitor chose, if they did, or the paper's."""
+    return suggested_kept_classes(size) if chosen is None else min(chosen, size)

@@ -43,20 +43,25 @@ def answered(message: gr.HTML) -> Callable:
     What prevents an answer becomes a sentence in `message`; everything else on the page stays.
     """
 
+    def refusal(error: BaseException) -> dict:
+        if isinstance(error, GoneError):  # a later question of the same visitor is under way
+            return {message: gr.skip()}
+        return {message: html.message(sentence_for(error))}
+
     def decorate(handler: Callable) -> Callable:
         @functools.wraps(handler)
         def once(*values):
             try:
                 return handler(*values)
             except (Exception, SystemExit) as error:
-                return {message: html.message(sentence_for(error))}
+                return refusal(error)
 
         @functools.wraps(handler)
         def stepwise(*values):
             try:
                 yield from handler(*values)
             except (Exception, SystemExit) as error:
-                yield {message: html.message(sentence_for(error))}
+                yield refusal(error)
 
         return stepwise if inspect.isgeneratorfunction(handler) else once
 

@@ -96,9 +96,10 @@ def _build_words(words: str, message: gr.HTML) -> tuple[gr.Textbox, gr.HTML]:
     classes = gr.Textbox(
         words,
         label="Classes",
-        info="Commas part classes; sofa | couch are two words for one. Shift+Enter starts.",
+        info="Commas part classes; sofa | couch are two words for one. Enter starts, Shift+Enter "
+        "breaks the line.",
         placeholder="dog, grass, sky",
-        lines=2,
+        lines=1,  # with more, Gradio's Enter breaks the line
         max_lines=6,
         elem_id="errseg-classes",
     )

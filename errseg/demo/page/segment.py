@@ -9,10 +9,11 @@ import gradio as gr
 
 from errseg.demo.backend import view
 from errseg.demo.backend.examples import Example
+from errseg.demo.backend.latest import Latest
 from errseg.demo.backend.links import read_link
 from errseg.demo.backend.request import Request, check_options, check_request
 from errseg.demo.backend.service import SECONDS_TO_KEEP, Answer, Service, query_pixel
-from errseg.demo.backend.word_help import follow_vocabulary
+from errseg.demo.backend.word_help import kept_for
 from errseg.demo.page import html
 from errseg.demo.page.controls import kept_slider
 from errseg.demo.page.events import (
@@ -20,6 +21,7 @@ from errseg.demo.page.events import (
     COMPUTES,
     PRIVATE,
     answered,
+    current_visitor,
     for_programs,
     sent,
     served,
@@ -48,6 +50,7 @@ class SegmentTab:
     """The main view's components."""
 
     shown: gr.State
+    chosen: gr.State  # P as the visitor set it, or None while it is the paper's
     masks: gr.HTML
     ranking: gr.HTML
     cost: gr.HTML
@@ -65,7 +68,10 @@ def build_segment_tab(opening: Request, stored: Opening | None) -> SegmentTab:
         )
         notes = html.line("timing", f"Stored result, computed in {stored.timing}")
         pixel = tuple(stored.attention["pixel"])
-    shown = gr.State(Shown(opening, pixel), time_to_live=SECONDS_TO_KEEP)
+    # As the page's own photo arrives when it is asked again.
+    asked = dataclasses.replace(opening, photo=served(opening.photo))
+    shown = gr.State(Shown(asked, pixel), time_to_live=SECONDS_TO_KEEP)
+    chosen = gr.State(None, time_to_live=SECONDS_TO_KEEP)
     with gr.Row(elem_id="errseg-answer"):
         with gr.Column(scale=5, min_width=300):
             masks = panel("masks", masks)
@@ -74,7 +80,7 @@ def build_segment_tab(opening: Request, stored: Opening | None) -> SegmentTab:
         with gr.Column(scale=4, min_width=300):
             attention = panel("attention", attention)
     notes = gr.HTML(notes, elem_id="errseg-notes")
-    return SegmentTab(shown, masks, ranking, cost, attention, notes)
+    return SegmentTab(shown, chosen, masks, ranking, cost, attention, notes)
 
 
 def add_segment_events(
@@ -90,8 +96,9 @@ def add_segment_events(
     message, knobs = question.message, question.knobs
     kept, threshold = knobs["kept_classes"], knobs["threshold"]
     outputs = [*vars(tab).values(), kept, threshold, tabs, message]
-    inputs = {*question.inputs, tab.shown}
-    runs = {**COMPUTES, "show_progress_on": tab.masks}
+    inputs = {*question.inputs, tab.shown, tab.chosen}
+    runs = {**COMPUTES, "show_progress_on": tab.masks, "trigger_mode": "multiple"}
+    latest = Latest()
 
     def updates(request: Request, answer: Answer) -> dict:
         started = time.perf_counter()
@@ -109,40 +116,59 @@ def add_segment_events(
         }
 
     def show(request: Request, before: Shown) -> Iterator[dict]:
-        """Answer a question in two steps: masks and CRM, then attention."""
-        answer = service.answer(request)
+        """Answer a question in two steps: masks and CRM, then attention.
+
+        Nothing comes of it once the same visitor has asked another one.
+        """
+        is_last = latest.begin(current_visitor())
+        with service.places.wanted(is_last):
+            answer = service.answer(request)
         pixel = before.pixel if request.photo == before.request.photo else None
         height, width = answer.result.labels.shape
         if pixel is None or not (pixel[0] < width and pixel[1] < height):
             pixel = query_pixel(answer)
-        yield {tab.shown: Shown(request, pixel), tab.cost: "", **updates(request, answer)}
+        step = {tab.shown: Shown(request, pixel), tab.cost: "", **updates(request, answer)}
+        if not is_last():
+            return
+        yield step
         try:
-            attended = view.as_html(view.attention(service.attention(request, pixel)))
-            yield {tab.attention: attended}
+            with service.places.wanted(is_last):
+                attended = view.as_html(view.attention(service.attention(request, pixel)))
+            if is_last():
+                yield {tab.attention: attended}
         except InputError as error:  # too many classes for it; not those of the question before
             yield {tab.attention: "", message: html.message(str(error))}
 
+    def ask(values: dict, chosen: int | None) -> Iterator[dict]:
+        """Ask what stands in the boxes; P is what was chosen, or the paper's for these words."""
+        request, shown = question.request(values), values[tab.shown]
+        request = request.changed(kept_classes=kept_for(chosen, len(request.vocabulary)))
+        before = shown.request
+        if dataclasses.replace(request, options=before.options) == before and (
+            request.options.of_network == before.options.of_network
+        ):  # another threshold: cost maps and attention stay
+            is_last = latest.begin(current_visitor())
+            with service.places.wanted(is_last):
+                step = updates(request, service.answer(request))
+            if is_last():
+                yield {tab.shown: dataclasses.replace(shown, request=request), **step}
+        else:
+            yield from show(request, shown)
+
     @answered(message)
     def segment_page(values):
-        request, shown = question.request(values), values[tab.shown]
-        before, now = len(shown.request.vocabulary), len(request.vocabulary)
-        if before != now:
-            follows = follow_vocabulary(request.options.kept_classes, before, now)
-            request = request.changed(kept_classes=follows)
-        for place, step in enumerate(show(request, shown)):
+        for place, step in enumerate(ask(values, values[tab.chosen])):
             yield step if place else {tabs: gr.update(selected=SEGMENT), **step}
 
     @answered(message)
     def turn_knob(values):
-        """Ask what is shown with other options: only what they change runs again."""
-        shown = values[tab.shown]
-        turned = check_options({name: values[knob] for name, knob in sliders.items()})
-        request, before = shown.request.changed(**turned), shown.request
-        if request.options.of_network == before.options.of_network:  # cost and attention stay
-            step = updates(request, service.answer(request))
-            yield {tab.shown: dataclasses.replace(shown, request=request), **step}
-        else:
-            yield from show(request, shown)
+        yield from ask(values, values[tab.chosen])
+
+    @answered(message)
+    def choose_kept(values):
+        chosen = check_options({"kept_classes": values[kept]})["kept_classes"]
+        yield {tab.chosen: chosen}
+        yield from ask(values, chosen)
 
     @answered(message)
     def follow_link(request: gr.Request):
@@ -162,6 +188,7 @@ def add_segment_events(
             filled[threshold] = gr.skip()
         model = gr.update(value=named, choices=service.models.names)
         filled |= {question.model: model, question.picked: named}
+        filled |= {tab.chosen: link.options.get("kept_classes")}
         return {linked: asked, question.photo: asked.photo, question.classes: words, **filled}
 
     @answered(message)
@@ -203,21 +230,21 @@ def add_segment_events(
         index = sent(event, "index", int)
         if index is None or not 0 <= index < len(examples):
             raise InputError("There is no such example.")
-        return served(examples[index].path), examples[index].classes
+        return served(examples[index].path), examples[index].classes, None
 
     gr.on([question.run.click, question.classes.submit], segment_page, inputs, outputs, **runs)
-    sliders = {name: knob for name, knob in knobs.items() if isinstance(knob, gr.Slider)}
-    turned = {*sliders.values(), tab.shown}
-    for knob in sliders.values():
-        knob.release(turn_knob, turned, outputs, trigger_mode="always_last", **runs)
+    for knob in knobs.values():
+        if isinstance(knob, gr.Slider):
+            knob.release(choose_kept if knob is kept else turn_knob, inputs, outputs, **runs)
     linked = gr.State(None, time_to_live=SECONDS_TO_KEEP)
     told = {name: knobs[name] for name, knob in option_knobs().items() if knob.link}
     filled = [linked, question.photo, question.classes, question.model, question.picked, message]
-    page.load(follow_link, None, [*filled, *told.values()], **AT_ONCE).then(
+    page.load(follow_link, None, [*filled, tab.chosen, *told.values()], **AT_ONCE).then(
         open_page, [linked, tab.shown], outputs, **runs
     )
-    words_and_photo = [question.photo, question.classes]
-    question.strip.click(pick_example, None, words_and_photo, queue=False, **PRIVATE).success(
+    picked = [question.photo, question.classes, tab.chosen]
+    picks = {**PRIVATE, "queue": False, "trigger_mode": "multiple"}
+    question.strip.click(pick_example, None, picked, **picks).success(
         segment_page, inputs, outputs, **runs
     )
     clicks = {**COMPUTES, "trigger_mode": "always_last", "show_progress": "minimal"}
