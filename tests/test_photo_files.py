@@ -1,5 +1,6 @@
 """A photo's file is read in bounded time and memory, and to the bit as it would be in one piece."""
 
+import re
 import struct
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from PIL import Image
 
 from errseg import upright
 from errseg.errors import InputError
+from errseg.inference import photo_files
+from errseg.inference.jpeg_headers import MOST_SEGMENTS, check_jpeg
 from errseg.inference.photo import load_image
 from errseg.inference.photo_files import (
     LARGEST_DECODED,
@@ -145,6 +148,7 @@ def test_a_jpeg_is_reduced_by_its_decoder_without_a_shift(tmp_path, size):
     assert pixels.shape == expected.shape
     assert away(pixels, expected) < 1
     assert away(pixels[:, 1:], expected[:, :-1]) > 2
+    assert not np.array_equal(pixels, expected)  # the same would mean decoding it in full
 
 
 @pytest.mark.parametrize("scans", [1, 3, 10, 14])
@@ -167,7 +171,45 @@ def test_markers_in_a_thumbnail_and_restarts_are_no_scans(tmp_path):
     assert np.array_equal(read_photo(path, 2048)[0], in_one_piece(path))
 
 
+def test_scans_are_counted_by_the_blocks_that_they_go_through():
+    """One component of three is a third of the work, in whichever kind of JPEG."""
+    check_jpeg(hostile.scans(4800, 15, 3))
+    many = hostile.scans(4800, 50, 3)
+    for data in (many, many.replace(b"\xff\xc2", b"\xff\xc1", 1)):
+        with pytest.raises(InputError, match="too many scans"):
+            check_jpeg(data)
+
+
+def test_restarts_are_no_segments(tmp_path):
+    data = hostile.saved(noise((640, 480)), "JPEG", progressive=True, restart_marker_blocks=1)
+    assert len(re.findall(rb"\xff[\xd0-\xd7]", data)) > MOST_SEGMENTS
+    (tmp_path / "a.jpg").write_bytes(data)
+    assert read_photo(tmp_path / "a.jpg", 2048)[1] == (640, 480)
+    more = data[: data.rindex(b"\xff\xda")] + b"\xff\xe0\0\2" * 2 * MOST_SEGMENTS
+    with pytest.raises(InputError, match="unusual inside"):
+        check_jpeg(more)
+
+
+def test_what_follows_the_first_picture_is_not_looked_at(tmp_path):
+    photo = hostile.saved(noise((64, 48)), "JPEG", progressive=True)
+    (tmp_path / "a.jpg").write_bytes(photo + hostile.scans(2000, 300))
+    assert read_photo(tmp_path / "a.jpg", 2048)[1] == (64, 48)
+
+
+def test_the_system_s_own_words_don_t_name_the_path(tmp_path, monkeypatch):
+    (tmp_path / "a.png").write_bytes(DOT)
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(photo_files, "check_header", refuse)
+    with pytest.raises(InputError) as refused:
+        load_image(tmp_path / "a.png")
+    assert str(refused.value) == "'a.png' is damaged and can't be read (Permission denied)."
+
+
 PIXEL = hostile.saved(Image.new("RGB", (64, 64), "red"), "JPEG")
+FRAME = PIXEL.index(b"\xff\xc0")
 DOT = hostile.saved(Image.new("RGB", (64, 64), "red"), "PNG")
 ANIMATION = hostile.saved(
     Image.new("P", (64, 64)), "GIF", save_all=True, append_images=[Image.new("P", (64, 64), 9)] * 9
@@ -187,13 +229,13 @@ RUNS += struct.pack("<LllHHLLllLL", 40, 5000, 4000, 1, 8, 1, 0, 0, 0, 256, 0) + 
 REFUSED = {
     "scans.jpg": (lambda: hostile.scans(8000, 500), "too many scans for its size"),
     "scans_of_a_small_photo.jpg": (lambda: hostile.scans(2000, 300), "too many scans for its size"),
-    "coefficients.jpg": (lambda: hostile.scans(7000, 2, 3), "progressive and too large for that"),
+    "coefficients.jpg": (
+        lambda: hostile.scans(7000, 2, 3),
+        "several scans, and too large for that",
+    ),
     "lying.jpg": (lambda: hostile.lying_jpeg(7900, 7900), "ends too early for its size"),
     "arithmetic.jpg": (lambda: PIXEL.replace(b"\xff\xc0", b"\xff\xc9"), "rare kind of JPEG"),
-    "twice.jpg": (
-        lambda: PIXEL.replace(b"\xff\xc0", hostile.segment(0xC0, bytes(15)) + b"\xff\xc0"),
-        "",
-    ),
+    "twice.jpg": (lambda: PIXEL[:FRAME] + PIXEL[FRAME : FRAME + 19] + PIXEL[FRAME:], "twice"),
     "segments.jpg": (
         lambda: hostile.with_segments(PIXEL, b"\xff\xe0\0\2" * 2500),
         "unusual inside",
@@ -268,6 +310,26 @@ def test_files_that_ask_for_too_much_are_refused_at_once(tmp_path, name):
         assert str(tmp_path) not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "name",
+    sorted(
+        name
+        for name in REFUSED
+        if not name.startswith("large") and name not in ("exif.png", "exif.webp", "words.png")
+    ),
+)
+def test_pillow_does_not_see_what_the_header_refuses(tmp_path, monkeypatch, name):
+    """It reads EXIF, comments and segments when it opens a file."""
+
+    def see(*arguments, **settings):
+        raise AssertionError("Pillow has opened it")
+
+    monkeypatch.setattr(Image, "open", see)
+    (tmp_path / name).write_bytes(REFUSED[name][0]())
+    with pytest.raises(InputError):
+        load_image(tmp_path / name)
+
+
 def test_the_first_picture_of_an_animation_is_the_photo(tmp_path):
     frames = [noise((64, 64), seed=seed) for seed in range(4)]
     for name in ("a.gif", "a.png", "a.webp", "a.tif", "a.mpo"):
@@ -287,6 +349,7 @@ LARGE = {  # the largest that are accepted, or close to it
     "deep_rgba.png": lambda: hostile.png(5000, 5000, 16, 6),
     "grey_alpha.png": lambda: hostile.png(8000, 5000, 8, 4),
     "a.gif": lambda: hostile.saved(Image.new("P", (8000, 5000)), "GIF"),
+    "largest.jpg": lambda: hostile.saved(Image.new("RGB", (8000, 8000)), "JPEG"),
     "phone.jpg": lambda: hostile.saved(Image.new("RGB", (8000, 6000)), "JPEG"),
     "progressive.jpg": lambda: hostile.saved(
         Image.new("RGB", (8000, 6000)), "JPEG", progressive=True

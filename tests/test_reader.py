@@ -163,6 +163,16 @@ def test_a_process_that_is_killed_is_replaced(reader, photo):
     assert processes(reader) != [first]
 
 
+def test_a_process_that_the_system_is_still_ending_is_not_asked(reader, photo):
+    """The time may be up just when a photo is there."""
+    reader.read(photo, 2048)
+    (first,) = processes(reader)
+    place = next(place for place in reader._places if place._worker)
+    place._worker._killed.set()
+    assert reader.read(photo, 2048)[1] == (120, 80)
+    assert processes(reader) != [first]
+
+
 @needs_proc
 def test_a_photo_killed_in_the_middle_is_a_sentence(monkeypatch, photo):
     acting(

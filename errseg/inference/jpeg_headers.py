@@ -68,13 +68,13 @@ def check_jpeg(data: bytes) -> None:
                 return  # libjpeg stops at a second scan
             if frame.coefficients > MOST_COEFFICIENTS:
                 raise InputError(
-                    "This JPEG is progressive and too large for that; shrink it to "
-                    "30 megapixels, or save it again as a plain JPEG."
+                    "This JPEG is progressive, in several scans, and too large for that; shrink "
+                    "it to 30 megapixels, or save it again as a plain JPEG."
                 )
             blocks += sum(frame.blocks.get(component, 0) for component in body[1::2][: body[0]])
             if blocks > MOST_BLOCKS:
                 raise InputError(
-                    "This progressive JPEG has too many scans for its size; "
+                    "This JPEG has too many scans for its size; "
                     "save it again as a plain JPEG or PNG."
                 )
 
