@@ -192,7 +192,7 @@ def test_restarts_are_no_segments(tmp_path):
 
 def test_what_follows_the_first_picture_is_not_looked_at(tmp_path):
     photo = hostile.saved(noise((64, 48)), "JPEG", progressive=True)
-    (tmp_path / "a.jpg").write_bytes(photo + hostile.scans(2000, 300))
+    (tmp_path / "a.jpg").write_bytes(photo + bytes(2) + hostile.scans(2000, 300))
     assert read_photo(tmp_path / "a.jpg", 2048)[1] == (64, 48)
 
 

@@ -25,7 +25,7 @@ from errseg.inference.photo_files import SMALLEST_PHOTO, read_photo
 
 PROCESSES = 2  # that read at a time; a public Space has two cores
 SECONDS_A_PHOTO = 4.0
-"""The largest photos take 1.3 on an idle core, and 2 beside a network that computes."""
+"""The largest photos take 1.1 on an idle core, and 2 beside a network that computes."""
 SECONDS_TO_START = 30.0  # 0.3 on an idle machine
 MOST_MEMORY = 330 * 10**6
 """Bytes of addresses that a photo may take above those of the process that waits for one: the
