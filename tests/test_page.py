@@ -1,40 +1,70 @@
 """The page's handlers without a browser: what a turn of a knob runs, and what the page is sent."""
 
+import gradio as gr
 import pytest
 
 from errseg.demo.backend.models import Models
-from errseg.demo.backend.request import check_request
+from errseg.demo.page import segment as segment_module
+from errseg.demo.page.events import served
 from errseg.demo.page.layout import create_demo
 from errseg.demo.page.panels import STATIC
 from errseg.demo.page.segment import Shown
 from errseg.inference.predictor import Predictor
 
-KNOBS = {"P": "kept_classes", "K": "votes_per_pixel", "Threshold": "threshold", "Beta": "beta"}
-"""Sliders by their labels."""
+IDS = {
+    "photo": "errseg-photo",
+    "classes": "errseg-classes",
+    "model": "errseg-model",
+    "kept_classes": "errseg-kept",
+    "votes_per_pixel": "errseg-votes",
+    "threshold": "errseg-threshold",
+    "beta": "errseg-beta",
+    "input_size": "errseg-input-size",
+    "precision": "errseg-precision",
+    "expand": "errseg-expand",
+}
+"""What a question is made of -> the elements' ids."""
 
 
 class Visitor:
-    """A visitor of the page who turns knobs; what a browser would keep is kept here."""
+    """A visitor of the page; what a browser would keep is kept here."""
 
-    def __init__(self, page, shown):
-        self.turn_knob = next(f for f in page.fns.values() if f.name == "turn_knob")
-        self.shown, self.values = shown, {}
-        for component in self.turn_knob.inputs:
-            label = getattr(component, "label", None)
-            name = KNOBS.get(label, "shown")
-            self.values[name] = component
-        self.given = {
-            self.values[name]: getattr(shown.request.options, name) for name in KNOBS.values()
-        }
+    def __init__(self, page, **values):
+        self.events = {f.name: f for f in page.fns.values()}
+        inputs = self.events["segment_page"].inputs
+        by_id = {component.elem_id: component for component in inputs}
+        self.boxes = {name: by_id[elem_id] for name, elem_id in IDS.items()}
+        states = [component for component in inputs if isinstance(component, gr.State)]
+        self.boxes["shown"] = next(s for s in states if isinstance(s.value, Shown))
+        self.boxes["chosen"] = next(s for s in states if s.value is None)
+        self.given = {box: box.value for box in self.boxes.values()}
+        self.fill(**values)
+
+    def fill(self, **values):
+        self.given |= {self.boxes[name]: value for name, value in values.items()}
+
+    @property
+    def shown(self):
+        return self.given[self.boxes["shown"]]
+
+    def press(self, event="segment_page"):
+        """Let an event answer; return its steps as {element's id: value}."""
+        steps = list(self.events[event].fn(dict(self.given)))
+        for step in steps:
+            for component, value in step.items():
+                if component in self.given:
+                    updated = isinstance(value, dict) and "__type__" in value
+                    self.given[component] = value["value"] if updated else value
+        return [
+            {c.elem_id: value for c, value in step.items() if c.elem_id}
+            for step in steps
+            if any(c.elem_id for c in step)
+        ]
 
     def turn(self, **knobs):
-        """Turn knobs; return the steps of the answer as {element's id: value}."""
-        for name, value in knobs.items():
-            self.given[self.values[name]] = value
-        steps = list(self.turn_knob.fn({**self.given, self.values["shown"]: self.shown}))
-        for step in steps:
-            self.shown = step.get(self.values["shown"], self.shown)
-        return [{component.elem_id: value for component, value in step.items()} for step in steps]
+        """Turn a knob and return the steps of the answer."""
+        self.fill(**knobs)
+        return self.press("choose_kept" if "kept_classes" in knobs else "turn_knob")
 
 
 @pytest.fixture
@@ -44,11 +74,15 @@ def demo(lite_weights):
 
 @pytest.fixture
 def visitor(demo, photo_file):
-    request = check_request(
-        photo_file, "cat, dog, sky, grass", kept_classes=3, threshold=0.1, input_size=128
+    visitor = Visitor(
+        demo.page,
+        photo={"path": served(photo_file)},
+        classes="cat, dog, sky, grass",
+        threshold=0.1,
+        input_size=128,
+        precision="auto",
     )
-    visitor = Visitor(demo.page, Shown(request))
-    visitor.turn(beta=0.2)  # so that there is an answer
+    visitor.turn(kept_classes=3)  # so that there is an answer
     return visitor
 
 
@@ -93,6 +127,56 @@ def test_a_new_threshold_runs_nothing_of_the_network(visitor, runs):
     assert visitor.shown.request.options.threshold == 0.9
     visitor.turn(votes_per_pixel=1)
     assert "attention" in runs
+
+
+def test_a_knob_asks_what_stands_in_the_boxes(visitor):
+    """P for words that were not asked yet: it is theirs, and no answer for others comes."""
+    visitor.fill(classes=", ".join(f"thing {number}" for number in range(40)))
+    visitor.turn(kept_classes=17)
+    assert len(visitor.shown.request.vocabulary) == 40
+    assert visitor.shown.request.options.kept_classes == 17
+    assert visitor.given[visitor.boxes["kept_classes"]] == 17
+
+
+def test_p_that_was_chosen_stays_and_else_is_the_paper_s(demo, visitor):
+    many = ", ".join(f"thing {number}" for number in range(150))
+    visitor.fill(classes=many)
+    visitor.press()
+    assert visitor.shown.request.options.kept_classes == 3  # as it was set
+    fresh = Visitor(demo.page, photo=visitor.given[visitor.boxes["photo"]], input_size=128)
+    for words, advice in ((many, 32), ("cat, dog", 2), (many, 32)):
+        fresh.fill(classes=words)
+        fresh.press()
+        assert fresh.shown.request.options.kept_classes == advice
+
+
+def test_the_last_question_wins(demo, visitor, monkeypatch):
+    """Another one of the same visitor comes while the first is computed: nothing comes of it."""
+    monkeypatch.setattr(segment_module, "current_visitor", lambda: "somebody")
+    answer, second = demo.service.answer, []
+
+    def while_it_is_computed(request):
+        if not second:
+            second.append(None)
+            visitor.fill(classes="cat, sofa")
+            second[0] = visitor.press()
+            visitor.fill(classes="sky")
+        return answer(request)
+
+    monkeypatch.setattr(demo.service, "answer", while_it_is_computed)
+    visitor.fill(classes="dog, sky")
+    first = visitor.press()
+    assert not any("errseg-masks" in step for step in first)
+    assert "errseg-masks" in second[0][0]
+    assert visitor.shown.request.vocabulary.names == ("cat", "sofa")
+
+
+def test_others_questions_overtake_nobody_s(demo, visitor, monkeypatch):
+    names = iter("abc")
+    monkeypatch.setattr(segment_module, "current_visitor", lambda: next(names))
+    for words in ("dog", "sky"):
+        visitor.fill(classes=words)
+        assert any("errseg-masks" in step for step in visitor.press())
 
 
 def test_what_all_panels_use_is_sent_once(demo):

@@ -55,7 +55,7 @@ def create_demo(models: Models, budget: Budget | None = None) -> Demo:
         question = build_question(page, examples, service)
         with gr.Tabs(selected=SEGMENT, elem_id="errseg-tabs") as tabs:
             with gr.Tab("Segment", id=SEGMENT):
-                segment = build_segment_tab(service.models.named(request), stored)
+                segment = build_segment_tab(service.models.named(request), first.classes, stored)
                 add_sharing(segment, question, examples, service)
             with gr.Tab("Compare"):
                 build_compare_tab(question, service)

@@ -18,5 +18,5 @@ def panel(name: str, value: str = "") -> gr.HTML:
 
 
 def shared_script() -> str:
-    """Return what all panels' scripts use, as a part of the page's head."""
-    return f"<script>{script('shared.js')}</script>"
+    """Return what all panels' scripts use, and the question's own, as a part of the page's head."""
+    return f"<script>{script('shared.js')}</script><script>{script('question.js')}</script>"

@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import gradio as gr
@@ -19,10 +19,8 @@ from errseg.demo.page.controls import kept_slider
 from errseg.demo.page.events import (
     AT_ONCE,
     COMPUTES,
-    PRIVATE,
     answered,
     current_visitor,
-    for_programs,
     sent,
     served,
 )
@@ -41,6 +39,7 @@ class Shown:
     """What one visitor sees: clicks and knobs refer to it, not to what was typed since."""
 
     request: Request
+    words: str  # as they were typed
     pixel: tuple[int, int] | None = None  # the query, (x, y)
     without_crm: bool = False
 
@@ -58,19 +57,20 @@ class SegmentTab:
     notes: gr.HTML
 
 
-def build_segment_tab(opening: Request, stored: Opening | None) -> SegmentTab:
+def build_segment_tab(opening: Request, words: str, stored: Opening | None) -> SegmentTab:
     """Lay out the main view, with the stored opening if there is one."""
+    # As the page's own photo arrives when it is asked again.
+    opening = dataclasses.replace(opening, photo=served(opening.photo))
     masks = ranking = attention = ""
     notes, pixel = html.line("waiting", "The first result is on its way …"), None
     if stored:
+        asked = {"words": words, "photo": opening.photo}
         masks, ranking, attention = map(
-            view.as_html, (stored.masks, stored.ranking, stored.attention)
+            view.as_html, ({**stored.masks, "question": asked}, stored.ranking, stored.attention)
         )
         notes = html.line("timing", f"Stored result, computed in {stored.timing}")
         pixel = tuple(stored.attention["pixel"])
-    # As the page's own photo arrives when it is asked again.
-    asked = dataclasses.replace(opening, photo=served(opening.photo))
-    shown = gr.State(Shown(asked, pixel), time_to_live=SECONDS_TO_KEEP)
+    shown = gr.State(Shown(opening, words, pixel), time_to_live=SECONDS_TO_KEEP)
     chosen = gr.State(None, time_to_live=SECONDS_TO_KEEP)
     with gr.Row(elem_id="errseg-answer"):
         with gr.Column(scale=5, min_width=300):
@@ -100,10 +100,12 @@ def add_segment_events(
     runs = {**COMPUTES, "show_progress_on": tab.masks, "trigger_mode": "multiple"}
     latest = Latest()
 
-    def updates(request: Request, answer: Answer) -> dict:
-        started = time.perf_counter()
+    def updates(shown: Shown, answer: Answer) -> dict:
+        started, request = time.perf_counter(), shown.request
+        asked = {"words": shown.words, "photo": str(request.photo)}
         drawn = {
-            tab.masks: view.as_html(view.masks(answer)),
+            tab.shown: shown,
+            tab.masks: view.as_html({**view.masks(answer), "question": asked}),
             tab.ranking: view.as_html(view.ranking(answer)),
         }
         drawing = time.perf_counter() - started
@@ -115,19 +117,20 @@ def add_segment_events(
             message: "",
         }
 
-    def show(request: Request, before: Shown) -> Iterator[dict]:
+    def show(
+        request: Request, words: str, before: Shown, is_last: Callable[[], bool]
+    ) -> Iterator[dict]:
         """Answer a question in two steps: masks and CRM, then attention.
 
         Nothing comes of it once the same visitor has asked another one.
         """
-        is_last = latest.begin(current_visitor())
         with service.places.wanted(is_last):
             answer = service.answer(request)
         pixel = before.pixel if request.photo == before.request.photo else None
         height, width = answer.result.labels.shape
         if pixel is None or not (pixel[0] < width and pixel[1] < height):
             pixel = query_pixel(answer)
-        step = {tab.shown: Shown(request, pixel), tab.cost: "", **updates(request, answer)}
+        step = {tab.cost: "", **updates(Shown(request, words, pixel), answer)}
         if not is_last():
             return
         yield step
@@ -139,36 +142,39 @@ def add_segment_events(
         except InputError as error:  # too many classes for it; not those of the question before
             yield {tab.attention: "", message: html.message(str(error))}
 
-    def ask(values: dict, chosen: int | None) -> Iterator[dict]:
+    def ask(values: dict, chosen: int | None, is_last: Callable[[], bool]) -> Iterator[dict]:
         """Ask what stands in the boxes; P is what was chosen, or the paper's for these words."""
         request, shown = question.request(values), values[tab.shown]
+        words = values[question.classes]
         request = request.changed(kept_classes=kept_for(chosen, len(request.vocabulary)))
         before = shown.request
         if dataclasses.replace(request, options=before.options) == before and (
             request.options.of_network == before.options.of_network
         ):  # another threshold: cost maps and attention stay
-            is_last = latest.begin(current_visitor())
             with service.places.wanted(is_last):
-                step = updates(request, service.answer(request))
+                now = dataclasses.replace(shown, request=request, words=words)
+                step = updates(now, service.answer(request))
             if is_last():
-                yield {tab.shown: dataclasses.replace(shown, request=request), **step}
+                yield step
         else:
-            yield from show(request, shown)
+            yield from show(request, words, shown, is_last)
 
     @answered(message)
     def segment_page(values):
-        for place, step in enumerate(ask(values, values[tab.chosen])):
+        is_last = latest.begin(current_visitor())
+        for place, step in enumerate(ask(values, values[tab.chosen], is_last)):
             yield step if place else {tabs: gr.update(selected=SEGMENT), **step}
 
     @answered(message)
     def turn_knob(values):
-        yield from ask(values, values[tab.chosen])
+        yield from ask(values, values[tab.chosen], latest.begin(current_visitor()))
 
     @answered(message)
     def choose_kept(values):
+        is_last = latest.begin(current_visitor())
         chosen = check_options({"kept_classes": values[kept]})["kept_classes"]
         yield {tab.chosen: chosen}
-        yield from ask(values, chosen)
+        yield from ask(values, chosen, is_last)
 
     @answered(message)
     def follow_link(request: gr.Request):
@@ -189,17 +195,22 @@ def add_segment_events(
         model = gr.update(value=named, choices=service.models.names)
         filled |= {question.model: model, question.picked: named}
         filled |= {tab.chosen: link.options.get("kept_classes")}
-        return {linked: asked, question.photo: asked.photo, question.classes: words, **filled}
+        return {
+            linked: (asked, words),
+            question.photo: asked.photo,
+            question.classes: words,
+            **filled,
+        }
 
     @answered(message)
     def open_page(asked, shown):
         if asked is not None:
-            yield from show(asked, shown)
+            yield from show(*asked, shown, latest.begin(current_visitor()))
         elif stored is None:
             answer, attention = service.opening()
-            step = updates(shown.request, answer)
+            step = updates(dataclasses.replace(shown, pixel=attention.pixel), answer)
             del step[message]  # it may say why a link could not be followed
-            yield {tab.shown: Shown(shown.request, attention.pixel), **step}
+            yield step
             yield {tab.attention: view.as_html(view.attention(attention))}
         else:
             yield {tab.cost: gr.skip()}
@@ -214,7 +225,7 @@ def add_segment_events(
         answer = service.attention(shown.request, pixel, without)
         return {
             tab.attention: view.as_html(view.attention(answer)),
-            tab.shown: Shown(shown.request, pixel, without),
+            tab.shown: dataclasses.replace(shown, pixel=pixel, without_crm=without),
             message: "",
         }
 
@@ -225,12 +236,18 @@ def add_segment_events(
         name = shown.request.vocabulary.names[index]
         return {tab.cost: view.as_html(view.cost(name, maps)), message: ""}
 
-    @for_programs  # what follows has to wait for its success
-    def pick_example(event: gr.EventData):
+    @answered(message)
+    def pick_example(values, event: gr.EventData):
+        is_last = latest.begin(current_visitor())
         index = sent(event, "index", int)
         if index is None or not 0 <= index < len(examples):
             raise InputError("There is no such example.")
-        return served(examples[index].path), examples[index].classes, None
+        photo, words = served(examples[index].path), examples[index].classes
+        if is_last():
+            fill = {question.photo: photo, question.classes: words, tab.chosen: None}
+            yield {**fill, tabs: gr.update(selected=SEGMENT)}
+        asked = {**values, question.photo: {"path": photo}, question.classes: words}
+        yield from ask(asked, None, is_last)
 
     gr.on([question.run.click, question.classes.submit], segment_page, inputs, outputs, **runs)
     for knob in knobs.values():
@@ -242,11 +259,8 @@ def add_segment_events(
     page.load(follow_link, None, [*filled, tab.chosen, *told.values()], **AT_ONCE).then(
         open_page, [linked, tab.shown], outputs, **runs
     )
-    picked = [question.photo, question.classes, tab.chosen]
-    picks = {**PRIVATE, "queue": False, "trigger_mode": "multiple"}
-    question.strip.click(pick_example, None, picked, **picks).success(
-        segment_page, inputs, outputs, **runs
-    )
+    filled_in = [question.photo, question.classes]
+    question.strip.click(pick_example, inputs, [*filled_in, *outputs], **runs)
     clicks = {**COMPUTES, "trigger_mode": "always_last", "show_progress": "minimal"}
     for source in (tab.masks, tab.attention):
         source.select(ask_attention, tab.shown, [tab.attention, tab.shown, message], **clicks)

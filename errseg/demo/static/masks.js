@@ -235,5 +235,6 @@ follow(element, async (data, root) => {
   await image.decode();
   const before = window.errseg?.photo;
   const other = before && before.src !== image.src; // its query belongs to another photo
-  tell(other ? {photo: image, query: null} : {photo: image});
+  const news = {photo: image, question: data.question};
+  tell(other ? {...news, query: null} : news);
 });

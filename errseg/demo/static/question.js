@@ -1,0 +1,53 @@
+// What belongs to the question as a whole: keys turn knobs as a pointer does, an answer to another
+// question than the one in the boxes is greyed and says so, and what changes is said aloud.
+
+(() => {
+const PAUSE = 500; // milliseconds after the last key before a knob counts as turned
+const LOOK = 250; // milliseconds between looks at whether question and answer belong together
+const STALE = 'This is the answer to the question before: press Segment for the photo and words above.';
+
+/** Gradio's sliders tell of a new value when a pointer lets go; keys get that after a pause. */
+let turned = null;
+document.addEventListener('keyup', (event) => {
+  const knob = event.target;
+  if (!knob.matches?.('#errseg-question input[type=range], #errseg-question input[type=number]')) return;
+  if (!/^(Arrow|Page|Home|End|Enter|Backspace|Delete|[0-9.]$)/.test(event.key)) return;
+  clearTimeout(turned);
+  turned = setTimeout(() => knob.dispatchEvent(new PointerEvent('pointerup', {bubbles: true})), PAUSE);
+});
+
+/** The last two parts of a file's path, as they stand in a picture's address. */
+function file(path) {
+  let plain = path;
+  try { plain = decodeURIComponent(path); } catch { /* it was plain already */ }
+  return plain.split(/[?#]/)[0].split('/').slice(-2).join('/');
+}
+
+function answersTheBoxes() {
+  const asked = window.errseg?.question; // told by the masks' panel
+  const words = document.querySelector('#errseg-classes textarea');
+  const photo = document.querySelector('#errseg-photo img');
+  if (!asked || !words) return true;
+  return words.value === asked.words && photo != null && file(photo.src) === file(asked.photo);
+}
+
+function look() {
+  const answer = document.querySelector('#errseg-answer');
+  const message = document.querySelector('#errseg-message');
+  const notes = document.querySelector('#errseg-notes');
+  message?.setAttribute('aria-live', 'assertive');
+  notes?.setAttribute('role', 'status');
+  if (!answer) return;
+  const stale = !answersTheBoxes();
+  if (stale === answer.classList.contains('errseg-stale')) return;
+  answer.classList.toggle('errseg-stale', stale);
+  document.querySelector('#errseg-stale')?.remove();
+  if (!stale) return;
+  const line = document.createElement('p');
+  line.id = 'errseg-stale';
+  line.setAttribute('role', 'status');
+  line.textContent = STALE;
+  answer.before(line);
+}
+setInterval(look, LOOK);
+})();

@@ -1,0 +1,113 @@
+"""In a real browser: question and answer always belong together, whatever is pressed and when."""
+
+import time
+
+import pytest
+from browser_page import EXAMPLES, IN_BROWSER, Keys
+
+pytestmark = IN_BROWSER
+STALE = "answer to the question before"
+
+
+def answered_words(page):
+    return page.run("return window.errseg?.question?.words")
+
+
+def is_stale(page):
+    return STALE in page.text("#errseg-stale")
+
+
+def answers_the_boxes(page):
+    return answered_words(page) == page.value("classes") and not is_stale(page)
+
+
+def test_two_examples_in_a_hurry_end_with_the_second(page):
+    page.open().finished()
+    for number in (4, 3):  # the second half a second later
+        page.run("arguments[0].click()", page.find("#errseg-examples button")[number])
+        time.sleep(0.5)
+    page.wait(lambda: page.value("classes") == EXAMPLES[3]["classes"])
+    page.wait(lambda: answers_the_boxes(page))
+    page.settle()
+    assert answered_words(page) == EXAMPLES[3]["classes"]
+    assert EXAMPLES[3]["file"].split(".")[0] in page.run("return window.errseg.question.photo")
+
+
+def test_a_second_question_overtakes_the_first(page):
+    page.open().finished()
+    page.type_classes(", ".join(f"overtaken {number}" for number in range(120)))
+    page.find("#errseg-run")[0].click()
+    time.sleep(0.3)
+    page.type_classes("wall, stone, sky, grass")
+    page.find("#errseg-run")[0].click()
+    page.wait(lambda: answered_words(page) == "wall, stone, sky, grass")
+    page.settle()
+    time.sleep(1)
+    assert answered_words(page) == "wall, stone, sky, grass"
+    assert page.text("#errseg-message") == ""
+
+
+def test_other_words_grey_the_answer_until_they_are_asked(page):
+    page.open().finished()
+    page.wait(lambda: not is_stale(page))
+    words = page.value("classes")
+    page.type_classes("roof, sky")
+    page.wait(lambda: is_stale(page))
+    page.type_classes(words)
+    page.wait(lambda: not is_stale(page))
+    page.type_classes("roof, sky")
+    page.press_segment()
+    page.wait(lambda: not is_stale(page))
+
+
+def test_another_photo_greys_the_answer(page, tmp_path):
+    from PIL import Image
+
+    Image.new("RGB", (200, 150), "green").save(tmp_path / "other.png")
+    page.open().finished()
+    page.set_photo(tmp_path / "other.png")
+    page.wait(lambda: is_stale(page))
+
+
+def test_p_that_is_set_before_segment_belongs_to_the_new_words(page):
+    page.open().finished()
+    page.type_classes(", ".join(f"word {number}" for number in range(60)))
+    page.wait(lambda: "60 classes" in page.text("#errseg-lint"))
+    field = page.find("#errseg-kept input[type=number]")[0]
+    field.send_keys(Keys.CONTROL, "a")
+    field.send_keys("17")
+    page.wait(lambda: "17 of 60" in page.text("#errseg-ranking h2"))
+    page.settle()
+    page.find("#errseg-run")[0].click()
+    time.sleep(2)
+    page.settle()
+    assert "17 of 60" in page.text("#errseg-ranking h2")
+
+
+def test_arrow_keys_turn_a_knob(page):
+    page.open().finished()
+    before = page.sent("masks")
+    knob = page.find("#errseg-threshold input[type=range]")[0]
+    value = float(knob.get_property("value"))
+    for _ in range(5):
+        knob.send_keys(Keys.ARROW_RIGHT)
+    page.wait(lambda: page.sent("masks") != before)
+    page.settle()
+    assert float(knob.get_property("value")) == pytest.approx(value + 0.05)
+    assert page.run("return document.activeElement === arguments[0]", knob)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_keyboard_sees_where_it_is(page, theme):
+    page.open(f"?__theme={theme}").finished()
+    for css in ("#errseg-threshold input[type=range]", "#errseg-classes textarea"):
+        field = page.find(css)[0]
+        page.run("arguments[0].focus({focusVisible: true})", field)
+        outline = page.run("return getComputedStyle(arguments[0]).outlineStyle", field)
+        assert outline == "solid", css
+
+
+def test_what_changes_is_said_aloud(page):
+    page.open().finished()
+    page.wait(lambda: page.find("#errseg-notes[role=status]"))
+    assert page.find("#errseg-message[aria-live=assertive]")
