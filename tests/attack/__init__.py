@@ -1,1 +1,1 @@
-"""Attacks on what stands in public: what a hostile visitor or a bad disk would do."""
+"""Attacks on the running app, with figures; ``python -m tests.attack`` runs them all."""
