@@ -98,18 +98,29 @@ class Client:
         reply = self.join(function, data, **more)
         if reply.status_code != httpx.codes.OK:
             return said_by(reply)
-        *_, last = self.listen()
+        last = next((m for m in self.listen() if m["msg"] in ENDS), {})
         output = last.get("output") or {}
         if not last.get("success"):
             return Said(sentence=output.get("error"))
-        told = ALERT.search(json.dumps(output).replace('\\"', '"'))
-        if told:
-            return Said(sentence=html.unescape(told[1]))
-        return Said(data=output.get("data"))
+        return _shown(output)
+
+    def ask_at_once(self, function: int, data: object, **more) -> Said:
+        """Send a question to an event that has no line."""
+        message = {"fn_index": function, "data": data, "session_hash": self.session, **more}
+        headers = {"content-type": "application/json"}
+        reply = self.send("/run/predict", content=json.dumps(message), headers=headers)
+        ok = reply.status_code == httpx.codes.OK
+        return _shown(reply.json()) if ok else said_by(reply)
 
     def fetch(self, file: dict) -> bytes:
         """Download one of an answer's files."""
         return self.http.get(f"{self.url}{API}/file={file['path']}").content
+
+
+def _shown(output: dict) -> Said:
+    """Read an event's output: values, unless the page shows a sentence."""
+    told = ALERT.search(json.dumps(output, ensure_ascii=False).replace('\\"', '"'))
+    return Said(sentence=html.unescape(told[1])) if told else Said(data=output.get("data"))
 
 
 def said_by(reply: httpx.Response) -> Said:

@@ -3,13 +3,14 @@
 import statistics
 
 import numpy as np
+from hostile_photos import saved
+from odd_photos import CHINA, ORIENTATION
+from PIL import Image
+
 from attack.app import App, Client, Peak, Said
 from attack.figures import Figures, is_sentence
 from attack.odd_files import ANSWERED, REFUSED, SIZE, OddFile, odd_files, picture
 from attack.photos import mask, photo, upload_and_segment
-from hostile_photos import saved
-from odd_photos import CHINA, ORIENTATION
-from PIL import Image
 
 LEAST_FILES = 100  # issue 17: 100 / 100
 MOST_SECONDS = 2.0  # issue 17

@@ -8,10 +8,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from attack.photos import blocks
-from hostile_photos import chunk, lying_jpeg, many_copies, png, saved, scans, segment, tiff
-from hostile_photos import with_chunks, with_segments
+from hostile_photos import (
+    chunk,
+    lying_jpeg,
+    many_copies,
+    png,
+    saved,
+    scans,
+    segment,
+    tiff,
+    with_chunks,
+    with_segments,
+)
 from PIL import Image
+
+from attack.photos import blocks
 
 SIZE = (96, 64)
 SEED = 1  # of the picture that all sound files show

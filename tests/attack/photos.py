@@ -4,9 +4,10 @@ import hashlib
 import io
 
 import numpy as np
-from attack.app import App, Client, Said, uploaded
 from hostile_photos import saved
 from PIL import Image
+
+from attack.app import App, Client, Said, uploaded
 
 SIZE = (96, 72)
 WORDS = "sky, grass, wall"
