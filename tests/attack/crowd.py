@@ -1,0 +1,171 @@
+"""Many visitors at once, each of whom knows the right answer; some leave, some never listen."""
+
+import random
+import statistics
+import threading
+import time
+from dataclasses import dataclass, field
+
+import httpx
+
+from attack.app import App, Client, Said, uploaded
+from attack.figures import Figures
+from attack.photos import KEPT, THRESHOLD, VOTES, digest, photo, segment
+
+CLIENTS, SECONDS = 50, 180.0  # issue 17
+QUICK_CLIENTS, QUICK_SECONDS = 12, 20.0
+OVERTAKEN_BY = 0.5  # seconds: asked so much later, answered so much earlier
+PAGE_SECONDS = 1.0  # issue 17
+LEAVE = 0.08  # of the questions: their visitor leaves while they wait or run
+SEED = 1000
+WORDS = (
+    *("sky, grass, wall", "red thing, blue thing, green thing", "dog, cat | kitten, sofa, floor"),
+    *("tree, road, car, person, building", "water, boat, sand", "table, chair, window, door"),
+    *("flower, leaf", "mountain, snow, sky, cloud, rock, lake"),
+)
+SILENT, SILENT_WORDS = 20, 300  # who never listens, and how many new words each asks for
+SILENT_WAIT = 2.0  # times the wait in an empty line, plus `SILENT_SLACK`
+SILENT_SLACK = 1.0  # seconds: so many questions are checked, and refused, all the same
+
+
+@dataclass
+class _Seen:
+    """What all visitors found."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    answers: list[tuple[float, float]] = field(default_factory=list)  # asked, answered
+    wrong: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    left: int = 0
+    pages: list[float] = field(default_factory=list)
+
+
+def attack(app: App, quick: bool = False) -> list[Figures]:
+    """Let a crowd in for some minutes."""
+    clients, seconds = (QUICK_CLIENTS, QUICK_SECONDS) if quick else (CLIENTS, SECONDS)
+    reach = f"{clients} clients, {seconds:.0f} s"
+    right = Figures("crowd: answers", f"{reach}: 0 wrong, 0 lost")
+    order = Figures("crowd: order", f"0 overtaken by {OVERTAKEN_BY} s")
+    page = Figures("crowd: page", f"painted every time under {PAGE_SECONDS:g} s")
+    with right.timed():
+        known = {number: _references(app, number) for number in range(clients)}
+        seen, end = _Seen(), time.monotonic() + seconds
+        visitors = [
+            threading.Thread(target=_visit, args=(app, number, known[number], seen, end))
+            for number in range(clients)
+        ]
+        visitors.append(threading.Thread(target=_paint, args=(app, seen, end)))
+        for thread in visitors:
+            thread.start()
+        for thread in visitors:
+            thread.join()
+    for _ in range(len(seen.answers) - len(seen.wrong)):
+        right.count(True, "")
+    for what in seen.wrong + seen.lost:
+        right.count(False, what)
+    waits = [answered - asked for asked, answered in seen.answers]
+    right.measured = (
+        f"{len(seen.wrong)} wrong, {len(seen.lost)} lost, {seen.left} left; median wait "
+        f"{statistics.median(waits):.1f} s, longest {max(waits):.1f} s"
+    )
+    for asked, answered in seen.answers:
+        later = [
+            other
+            for other in seen.answers
+            if other[0] > asked + OVERTAKEN_BY and other[1] < answered - OVERTAKEN_BY
+        ]
+        order.count(not later, f"asked at {asked:.1f} s, overtaken by {len(later)}: {later[:3]}")
+    order.measured = f"{order.tried - order.held} overtaken"
+    for took in seen.pages:
+        page.count(took < PAGE_SECONDS, f"{took:.2f} s")
+    page.measured = f"median {statistics.median(seen.pages):.2f} s, longest {max(seen.pages):.2f} s"
+    return [right, order, page]
+
+
+def silent(app: App, quick: bool = False) -> Figures:
+    """Some join and never listen: what they ask is not computed, nobody waits for it."""
+    figures = Figures("silent visitors", "the next one waits as in an empty line")
+    with figures.timed(), Client(app.url) as client:
+        path = client.upload("silent.jpg", photo(SEED)).data[0]
+        empty = statistics.median(_wait(app, client, path, f"empty {i}, sky") for i in range(5))
+        for number in range(SILENT):
+            client.session = f"silent{number}{random.random()}"
+            words = ", ".join(f"silent {number} {i}" for i in range(SILENT_WORDS))
+            client.join(
+                app.functions["segment"], [uploaded(path), words, SILENT_WORDS, VOTES, THRESHOLD]
+            )
+        most = SILENT_WAIT * empty + SILENT_SLACK
+        waits = [_wait(app, client, path, f"next {i}, sky") for i in range(5)]
+        for waited in waits:
+            figures.count(waited <= most, f"waited {waited:.1f} s, {empty:.1f} s in an empty line")
+        figures.measured = f"{empty:.2f} s before, {max(waits):.2f} s at most after {SILENT} joined"
+    return figures
+
+
+def _wait(app: App, client: Client, path: str, words: str) -> float:
+    client.session = f"asks{random.random()}"
+    began = time.perf_counter()
+    said = segment(app, client, path, words)
+    assert said.answered, said.sentence
+    return time.perf_counter() - began
+
+
+def _references(app: App, number: int) -> dict[str, str]:
+    """Ask a visitor's questions alone: words -> digest of the answer."""
+    with Client(app.url) as client:
+        path = client.upload("alone.jpg", photo(SEED + number)).data[0]
+        own = (WORDS[number % len(WORDS)], WORDS[(number + 3) % len(WORDS)])
+        return {words: digest(client, segment(app, client, path, words)) for words in own}
+
+
+def _visit(app: App, number: int, known: dict[str, str], seen: _Seen, end: float) -> None:
+    chance = random.Random(number)
+    time.sleep(chance.random())
+    with Client(app.url) as client:
+        visit = 0
+        while time.monotonic() < end:
+            visit += 1
+            client.session = f"visitor{number}of{visit}of{id(seen)}"
+            try:
+                _ask_once(app, client, number, known, seen, chance)
+            except (httpx.HTTPError, ValueError, LookupError, TypeError) as error:
+                with seen.lock:
+                    seen.lost.append(f"visitor {number}: {error!r}")
+
+
+def _ask_once(app, client, number, known, seen, chance) -> None:
+    words = chance.choice(list(known))
+    sent = client.upload(f"visitor {number}.jpg", photo(SEED + number))
+    question = [uploaded(sent.data[0]), words, KEPT, VOTES, THRESHOLD]
+    began = time.monotonic()
+    reply = client.join(app.functions["segment"], question)
+    asked, messages = time.monotonic(), client.listen()
+    reply.raise_for_status()
+    if chance.random() < LEAVE:
+        next(messages)
+        messages.close()  # and the connection with it
+        with seen.lock:
+            seen.left += 1
+        return
+    *_, last = messages
+    answered = time.monotonic()
+    if not last.get("success"):
+        with seen.lock:
+            seen.lost.append(f"visitor {number} after {answered - began:.1f} s: {last!r:.300}")
+        return
+    is_right = digest(client, Said(last["output"]["data"])) == known[words]
+    with seen.lock:
+        seen.answers.append((asked, answered))
+        if not is_right:
+            seen.wrong.append(f"visitor {number} asked for {words!r} and got another mask")
+
+
+def _paint(app: App, seen: _Seen, end: float) -> None:
+    """Open the page once a second: its HTML and what it is made of."""
+    with Client(app.url) as client:
+        while time.monotonic() < end:
+            began = time.perf_counter()
+            for place in ("/", "/config"):
+                client.http.get(app.url + place).raise_for_status()
+            seen.pages.append(time.perf_counter() - began)
+            time.sleep(1)

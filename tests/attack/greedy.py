@@ -1,0 +1,106 @@
+"""One hostile visitor sends the worst question that is allowed, all the time; another one waits."""
+
+import itertools
+import re
+import statistics
+import threading
+import time
+from collections.abc import Callable
+
+from attack.app import App, Client, uploaded
+from attack.figures import Figures
+from attack.photos import noise, photo
+
+MOST_TIMES = 2.0  # issue 17: another's median wait, beside that next to a kind visitor
+QUESTIONS, QUICK_QUESTIONS = 15, 5
+GREEDY_WORDS = 1000
+GREEDY_SIDE = 2048  # pixels of the photo; larger ones are shrunk to it
+GREEDY_INPUT = 1024  # the largest input size
+KIND_WORDS = 16  # new ones in each ordinary question, beside as many known ones
+SMALLEST_P = 8
+FITS = re.compile(r"P = ([\d,]+) would fit|The first ([\d,]+) of the words would fit")
+
+
+def attack(app: App, quick: bool = False) -> Figures:
+    """Measure a visitor's waits beside a kind visitor, then beside a hostile one."""
+    figures = Figures("greedy visitor", f"another's median wait at most {MOST_TIMES:g} times")
+    questions = QUICK_QUESTIONS if quick else QUESTIONS
+    with figures.timed():
+        kind = _waits(app, questions, lambda client, number: _ask_kindly(app, client, number))
+        worst = _Worst(app)
+        greedy = _waits(app, questions, worst.ask)
+    usual, beside = statistics.median(kind), statistics.median(greedy)
+    times = beside / usual
+    figures.count(
+        times <= MOST_TIMES, f"{times:.2f} times: {beside:.2f} s instead of {usual:.2f} s"
+    )
+    figures.count(worst.answered > 0, "the hostile visitor was never answered")
+    figures.measured = (
+        f"{times:.2f} times ({beside:.1f} s instead of {usual:.1f} s); the hostile one had "
+        f"{worst.answered} answers of {worst.words} words with P = {worst.kept}"
+    )
+    return figures
+
+
+def _waits(app: App, questions: int, ask: Callable[[Client, int], None]) -> list[float]:
+    """Ask ordinary questions while another visitor asks all the time."""
+    over = threading.Event()
+
+    def other() -> None:
+        for number in itertools.count():
+            if over.is_set():
+                return
+            with Client(app.url) as client:
+                ask(client, number)
+
+    asking = threading.Thread(target=other)
+    asking.start()
+    time.sleep(1)  # until the other one is under way
+    waits = []
+    for number in range(questions):
+        with Client(app.url) as client:
+            waits.append(_ask_kindly(app, client, 1000 + number))
+    over.set()
+    asking.join()
+    return waits
+
+
+def _ask_kindly(app: App, client: Client, number: int) -> float:
+    """Ask about a new photo, half of the words being new; the seconds until the answer."""
+    path = client.upload("kind.jpg", photo(number, (640, 480))).data[0]
+    new = [f"kind {number} {i}" for i in range(KIND_WORDS)]
+    known = [f"known {i}" for i in range(KIND_WORDS)]
+    began = time.perf_counter()
+    said = client.ask(app.functions["segment"], [uploaded(path), ", ".join(new + known), 32, 3, 0])
+    assert said.answered, said.sentence
+    return time.perf_counter() - began
+
+
+class _Worst:
+    """Asks for the most that is allowed, which it finds from what refusals propose."""
+
+    def __init__(self, app: App):
+        self._app = app
+        self.kept = self.words = GREEDY_WORDS
+        self.answered = 0
+        with Client(app.url) as client:
+            photo_file = noise(0, (GREEDY_SIDE, GREEDY_SIDE))
+            self._path = client.upload("greedy.jpg", photo_file).data[0]
+
+    def ask(self, client: Client, number: int) -> None:
+        """Ask with new words each time; a refusal tells what to ask for next."""
+        words = ", ".join(f"greedy {time.monotonic()} {i}" for i in range(self.words))
+        knobs = [words, self.kept, 3, 0, 0.1, GREEDY_INPUT]
+        settings = [self._app.config and "errseg-lite", "float32", True, None]
+        said = client.ask(
+            self._app.functions["segment_page"], [uploaded(self._path), *knobs, *settings]
+        )
+        fits = FITS.search(said.sentence or "")
+        if fits and fits[1]:
+            self.kept = int(fits[1].replace(",", ""))
+            if self.kept < SMALLEST_P:  # all goes into reading words; leave some for the network
+                self.words, self.kept = self.words * 3 // 4, GREEDY_WORDS
+        elif fits:
+            self.words = int(fits[2].replace(",", ""))
+        else:
+            self.answered += said.answered
