@@ -114,6 +114,9 @@ class _Running:
         self._switch.write_text(said)
         return path
 
+    def _upload(self) -> Said:
+        return self._with_client(lambda client: client.upload("a.jpg", photo(1)))
+
     def _ask(self) -> Said:
         def ask(client: Client) -> Said:
             path = self._path(client)

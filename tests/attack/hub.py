@@ -1,4 +1,4 @@
-"""A Hub that is down, slow, silent, or talks rubbish: who looks for models has a sentence in time."""
+"""A Hub that is down, slow, silent or talks rubbish: looking for models ends with a sentence."""
 
 import contextlib
 import socket
