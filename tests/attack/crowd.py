@@ -13,7 +13,7 @@ from attack.figures import Figures
 from attack.photos import KEPT, THRESHOLD, VOTES, digest, photo, segment
 
 CLIENTS, SECONDS = 50, 180.0  # issue 17
-QUICK_CLIENTS, QUICK_SECONDS = 12, 20.0
+QUICK_CLIENTS, QUICK_SECONDS = 8, 15.0
 OVERTAKEN_BY = 0.5  # seconds: asked so much later, answered so much earlier
 PAGE_SECONDS = 1.0  # issue 17
 LEAVE = 0.08  # of the questions: their visitor leaves while they wait or run

@@ -11,8 +11,8 @@ QUICK_REQUESTS, QUICK_BEGUN = 150, 50
 MOST_GROWTH = 1.1  # issue 17
 MOST_IDLE = 1600.0  # megabytes after all attacks, issue 17
 SECONDS_TO_IDLE = 10.0  # until what waits to be given back has been
-INPUT = 256  # pixels: small ones, so that a thousand fit into some minutes
-WITH_ATTENTION = 10  # each so-maniest request also asks for attention, and one for a sweep
+INPUT = 128  # pixels: small ones, so that a thousand fit into some minutes
+WITH_ATTENTION = 50  # each so-maniest request also asks for attention, and one for a sweep
 SEED = 5000
 
 

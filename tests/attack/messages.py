@@ -77,8 +77,10 @@ def _try(
     except httpx.HTTPError as error:
         figures.count(False, f"{what}: {error!r}")
         return
-    lines = app.log().count("\n") - before
     right = said.answered or is_sentence(said.sentence)
+    if not right:
+        time.sleep(PAUSE)  # the log's lines are this one's, not the next one's
+    lines = app.log().count("\n") - before
     told = f"{what}: {said.sentence!r} ({said.status}), {lines} lines in the log"
     figures.count(right and lines <= MOST_LINES, told)
 

@@ -28,11 +28,11 @@ def bring_about(figures: Figures, folder: Path, quick: bool = False) -> None:
     place = folder / "again"
     with running_app(place) as app:
         ordinary = Ordinary(app)
-        _end_in_the_middle(app, signal.SIGTERM)
-    _expect(figures, "terminated in the middle", ordinary, place, end=signal.SIGKILL)
-    _expect(figures, "killed in the middle", ordinary, place)
+        _end_in_the_middle(app, signal.SIGKILL)
+    _expect(figures, "killed in the middle", ordinary, place, end=signal.SIGTERM)
     if quick:
         return
+    _expect(figures, "terminated in the middle", ordinary, place)
     cache = place / "cache" / CACHE_FILE
     figures.count(cache.is_file(), f"there is no {cache.name} to break")
     cache.write_bytes(cache.read_bytes()[:5000] + bytes(range(256)) * 200)
