@@ -25,7 +25,7 @@ WORDS = (
 )
 SILENT, SILENT_WORDS = 20, 300  # who never listens, and how many new words each asks for
 SILENT_WAIT = 2.0  # times the wait in an empty line, plus `SILENT_SLACK`
-SILENT_SLACK = 1.0  # seconds: so many questions are checked, and refused, all the same
+SILENT_SLACK = 2.0  # seconds: so many questions are checked, and refused, all the same
 
 
 @dataclass

@@ -20,7 +20,7 @@ WARM_UPS = 5
 SAME = 0.98  # of the pixels, where a file shows the picture to the bit
 LOSSY = 0.9  # of the pixels, where it was compressed on its way
 WORDS = "sky, tree, building, water, person"
-QUICK = 4  # each so-maniest file is tried then
+QUICK = 8  # each so-maniest file is tried then
 STORED = {  # EXIF's orientation -> how an upright picture is stored
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,

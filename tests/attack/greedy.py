@@ -5,7 +5,7 @@ import re
 import statistics
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from attack.app import App, Client, uploaded
 from attack.figures import Figures
@@ -26,9 +26,9 @@ def attack(app: App, quick: bool = False) -> Figures:
     figures = Figures("greedy visitor", f"another's median wait at most {MOST_TIMES:g} times")
     questions = QUICK_QUESTIONS if quick else QUESTIONS
     with figures.timed():
-        kind = _waits(app, questions, lambda client, number: _ask_kindly(app, client, number))
-        worst = _Worst(app)
-        greedy = _waits(app, questions, worst.ask)
+        fresh, worst = itertools.count(), _Worst(app)
+        kind = _waits(app, questions, fresh, lambda client: _ask_kindly(app, client, next(fresh)))
+        greedy = _waits(app, questions, fresh, worst.ask)
     usual, beside = statistics.median(kind), statistics.median(greedy)
     times = beside / usual
     figures.count(times <= MOST_TIMES, f"{times:.2f} times: {greedy}, beside a kind one {kind}")
@@ -40,24 +40,31 @@ def attack(app: App, quick: bool = False) -> Figures:
     return figures
 
 
-def _waits(app: App, questions: int, ask: Callable[[Client, int], None]) -> list[float]:
-    """Ask ordinary questions while another visitor asks all the time."""
+def _waits(
+    app: App, questions: int, fresh: Iterator[int], ask: Callable[[Client], object]
+) -> list[float]:
+    """Ask ordinary questions while another visitor asks all the time.
+
+    Args:
+        app: of both.
+        questions: how many.
+        fresh: numbers of questions that nobody has asked yet.
+        ask: what the other one does.
+    """
     over = threading.Event()
 
     def other() -> None:
-        for number in itertools.count():
-            if over.is_set():
-                return
+        while not over.is_set():
             with Client(app.url) as client:
-                ask(client, number)
+                ask(client)
 
     asking = threading.Thread(target=other)
     asking.start()
     time.sleep(1)  # until the other one is under way
     waits = []
-    for number in range(questions):
+    for _ in range(questions):
         with Client(app.url) as client:
-            waits.append(_ask_kindly(app, client, 1000 + number))
+            waits.append(_ask_kindly(app, client, next(fresh)))
     over.set()
     asking.join()
     return waits
@@ -83,7 +90,7 @@ class _Worst:
         self.answered = 0
         self._photo = noise(0, (GREEDY_SIDE, GREEDY_SIDE))
 
-    def ask(self, client: Client, number: int) -> None:
+    def ask(self, client: Client) -> None:
         """Ask with a new photo and new words each time; a refusal tells what to ask for next."""
         # What stands behind a JPEG's end makes another file of it, and is read by nobody.
         path = client.upload("greedy.jpg", self._photo + str(time.monotonic()).encode()).data[0]
