@@ -1,5 +1,6 @@
 """Files and JSON of a result say the same as the result."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -7,7 +8,15 @@ import pytest
 from PIL import Image
 
 from errseg.inference.predictor import Result, Settings
-from errseg.pictures.export import as_dict, crm_ranks, result_colors, run_lengths, write_result
+from errseg.pictures.colors import class_colors
+from errseg.pictures.export import (
+    as_dict,
+    crm_ranks,
+    result_colors,
+    run_lengths,
+    shared_colors,
+    write_result,
+)
 
 
 def make_result(classes, labels, kept, scores=None, crm_scores=None) -> Result:
@@ -136,13 +145,36 @@ def test_ranks_break_ties_to_the_lower_index():
     assert crm_ranks(result).tolist() == [3, 1, 5, 2, 4]
 
 
-def test_colours_do_not_depend_on_p_and_those_kept_are_distinct(small, large):
-    every = make_result(small.classes, np.zeros((4, 4), int), kept=(0, 1, 2))
-    assert result_colors(small) == result_colors(every)
+def test_only_classes_with_pixels_decide_about_colours(small, large):
+    """Neither P nor a word that wins no pixel changes what is seen."""
+    kept = dataclasses.replace(small, kept=(0, 1, 2))
+    assert result_colors(small) == result_colors(kept)
     colors = result_colors(large)
-    assert len(colors) == 300
-    kept = [colors[index] for index in large.kept]
-    assert len(set(kept)) == len(kept)
+    assert len(set(colors)) == 300
+    present = [7, 256, 299]
+    names = [large.classes[index] for index in present]
+    alone = make_result(names, np.searchsorted(present, large.labels), kept=(0, 1, 2))
+    alone.labels[large.labels < 0] = -1
+    assert result_colors(alone) == tuple(colors[index] for index in present)
+
+
+def test_the_larger_class_takes_its_colour_first():
+    labels = np.zeros((4, 4), np.int64)
+    labels[0] = 1
+    names = ["rudder", "stapler"]
+    for own in (labels, 1 - labels):
+        areas = [(own == 0).mean(), (own == 1).mean()]
+        assert result_colors(make_result(names, own, (0, 1))) == class_colors(names, areas)
+
+
+def test_pictures_beside_each_other_give_a_name_one_colour():
+    vocabularies = [[f"part {i}" for i in range(20)], [f"Part {i}" for i in range(19, 4, -1)]]
+    labels = [np.arange(20).reshape(4, 5), np.full((6, 6), 3)]
+    labels[1][0] = -1
+    first, second = shared_colors(vocabularies, labels)
+    assert (len(first), len(second)) == (20, 15)
+    assert second == first[:4:-1]
+    assert len(set(first)) == 20
 
 
 def test_run_lengths_are_coco_s(answer):

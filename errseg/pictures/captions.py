@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from errseg.pictures.colors import Color, ink_color
+from errseg.pictures.colors import NONE_COLOR, Color, ink_color
 from errseg.pictures.fonts import STAND_IN_NOTE, Fonts, Lettering, line, system_fonts
-from errseg.pictures.overlay import DEFAULT_OPACITY, NONE_COLOR, NONE_NAME, LegendEntry, lay_colors
+from errseg.pictures.overlay import DEFAULT_OPACITY, NONE_NAME, LegendEntry, lay_colors
 
 
 def labelled_overlay(

@@ -1,4 +1,4 @@
-"""Class colours: a stable function of the name, told apart by any kind of sight."""
+"""Class colours: what people expect, stable for a name, told apart by any kind of sight."""
 
 import functools
 import hashlib
@@ -9,62 +9,64 @@ from pathlib import Path
 
 import numpy as np
 
-Color = tuple[int, int, int]  # red, green, blue, each 0..255
+from errseg.pictures.everyday import EVERYDAY, Color, everyday_word
 
-_SALT = b"121734"  # tried out: everyday words rarely collide, the sky is blue and grass is green
-_SAFE_DISTANCE = 0.08  # told apart at a glance, in OKLab; 12 and more classes have room for it
-_SPARE_LEVELS = 12  # per channel, in the grid of further colours for more than 64 classes
+NONE_COLOR = (112, 112, 112)
+"""Of pixels without a class. The greys among the class colours are lighter, see `everyday`."""
+_SALT = b"121734"  # of the hash that picks a colour; another gives every other name another colour
+_SAFE_DISTANCE = 0.076  # told apart at a glance, in OKLab; 12 and more classes have room for it
+_SPARE_LEVELS = 12  # per channel, in the grid of further colours
+_SPARE_LIGHTNESS = (0.3, 0.95)  # of OKLab, in that grid: neither near-black nor near-white
+_LIKENESS = (0.5, 1, 1)  # of OKLab's axes: a lighter or darker green is still green
+_TAKEN = -1.0  # stands for the distance of a candidate that has been taken
 _LUMA = (0.2126, 0.7152, 0.0722)  # ITU-R BT.709
 
 
 def class_color(name: str) -> Color:
     """Choose the colour of a class when nothing else wants it, by its name alone.
 
-    The name is normalised (NFC, white space collapsed, case folded) and hashed with BLAKE2b; the
-    hash picks one of a palette's 64 colours.
+    The name is normalised (NFC, white space collapsed, case folded). An everyday word has the
+    colour that people expect (`errseg.pictures.everyday`); any other is hashed with BLAKE2b, and
+    the hash picks one of a palette's 64 colours.
     """
     return class_colors([name])[0]
 
 
-def class_colors(names: Sequence[str]) -> tuple[Color, ...]:
+def class_colors(names: Sequence[str], areas: Sequence[float] | None = None) -> tuple[Color, ...]:
     """Choose colours for classes that are shown together: stable for each name, and told apart.
 
-    The names take turns in the order of their hashes. Each takes its own colour (`class_color`)
-    if that keeps a safe distance from every colour taken before, otherwise the nearest colour of
-    the palette that does; if none does, the free colour that is farthest from all those taken.
-    When the palette's 64 colours are used up the rest come from a finer grid, again each as far
-    as possible from those taken. Distance is the least of the OKLab distances for normal sight
-    and for sight without green and without red cones.
+    The names take turns. First come everyday words that are present, in their table's order, then
+    the others that are present, largest first and equal ones in the order of their hashes, then
+    the absent ones. Each takes its own colour (`class_color`) if that keeps a safe distance from
+    every colour taken before, otherwise the one that looks most like it among those that do; if
+    none does, the free colour that is farthest from all those taken. Safe is measured by the least
+    of the OKLab distances for normal sight and for sight without green and without red cones,
+    likeness for normal sight, with lightness at half its weight. Everyday words, and names beyond
+    the palette's 64 colours, may also take the colours of a finer grid.
 
-    So the result depends on the set of names only, not on their order, a name keeps its colour
-    unless a class shown with it is too near, and up to about 12 classes can be told apart with
-    any of the three kinds of sight. With more they differ as much as possible, and shapes and
-    labels must help. For a vocabulary of hundreds pass the classes that CRM kept, or those
-    present. The T colours are in the order of the T names; equal names have equal colours.
+    So an absent name changes no colour of a present one, the order of the names changes nothing,
+    a name keeps its colour unless a class shown with it is too near, and up to about 12 classes
+    can be told apart with any of the three kinds of sight. With more they differ as much as
+    possible, and shapes and labels must help. No two names share a colour.
+
+    Args:
+        names: T of them; equal names have equal colours.
+        areas: what each covers, in pixels or shares; 0 is absent. Without it all are present and
+            equally large.
+
+    Returns:
+        the T colours.
     """
-    hashes = {
-        key: int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8, salt=_SALT).digest())
-        for key in map(_normalize, names)
-    }
-    ordered = sorted(hashes, key=lambda key: (hashes[key], key))
-    palette, distances = _palette()
-    nearest = np.full(len(palette), np.inf)  # distance of each slot from the colours taken
+    wanted = _turns(names, [1.0] * len(names) if areas is None else areas)
+    candidates, seen = _candidates()
+    # How far each candidate is from all colours taken; those that were taken themselves are out.
+    distance = np.full(len(candidates), np.inf)
     chosen: dict[str, Color] = {}
-    for key in ordered[: len(palette)]:
-        preferred = hashes[key] % len(palette)
-        safe = np.flatnonzero(nearest >= _SAFE_DISTANCE)
-        slot = safe[distances[preferred, safe].argmin()] if safe.size else nearest.argmax()
-        nearest = np.minimum(nearest, distances[slot])
-        chosen[key] = tuple(palette[slot].tolist())
-
-    if rest := ordered[len(palette) :]:
-        spare = _spare_colors()
-        seen = _seen(spare)
-        nearest = _distances(seen, _seen(palette)).min(axis=1)
-        for key in rest:
-            slot = np.argmax(nearest)
-            nearest = np.minimum(nearest, _distances(seen, seen[:, slot, None])[:, 0])
-            chosen[key] = tuple(map(int, spare[slot]))
+    for key, own in wanted.items():
+        slot = own if distance[own] >= _SAFE_DISTANCE else _stand_in(own, distance, seen)
+        distance = np.minimum(distance, _distances(seen, slot))
+        distance[slot] = _TAKEN
+        chosen[key] = tuple(candidates[slot].tolist())
     return tuple(chosen[_normalize(name)] for name in names)
 
 
@@ -81,6 +83,40 @@ def hex_color(color: Color) -> str:
 
 def _normalize(name: str) -> str:
     return " ".join(unicodedata.normalize("NFC", name).split()).casefold()
+
+
+def _turns(names: Sequence[str], areas: Sequence[float]) -> dict[str, int]:
+    """Say in which order names take their colours, and which candidate each wants."""
+    covered: dict[str, float] = {}
+    for name, area in zip(names, areas, strict=True):
+        key = _normalize(name)
+        covered[key] = covered.get(key, 0) + area
+    ranks = {word: rank for rank, word in enumerate(EVERYDAY)}
+    palette = len(_table("palette"))
+    turns = []
+    for key, area in covered.items():
+        word = everyday_word(key)
+        if word is None:
+            digest = hashlib.blake2b(key.encode(), digest_size=8, salt=_SALT).digest()
+            number = int.from_bytes(digest)
+            turns.append(((area <= 0, 1, -area, number, key), number % palette))
+        else:
+            # The word itself goes before its synonyms.
+            rank = ranks[word]
+            turns.append(((area <= 0, 0, rank, key != word, key), palette + rank))
+    return {order[-1]: own for order, own in sorted(turns)}
+
+
+def _stand_in(own: int, distance: np.ndarray, seen: np.ndarray) -> int:
+    """Choose another candidate for a name whose own colour is taken or too near one that is."""
+    palette = len(_table("palette"))
+    # An everyday word has to look like itself, so the whole grid is open to it.
+    room = distance[:palette] if own < palette and distance[:palette].max() > 0 else distance
+    safe = np.flatnonzero(room >= _SAFE_DISTANCE)
+    if not safe.size:
+        return int(room.argmax())
+    unlike = (seen[0, safe] - seen[0, own]) * _LIKENESS
+    return int(safe[np.linalg.norm(unlike, axis=-1).argmin()])
 
 
 @functools.cache
@@ -102,19 +138,22 @@ def _table(name: str) -> np.ndarray:
 
 
 @functools.cache
-def _palette() -> tuple[np.ndarray, np.ndarray]:
-    """Compute the palette (64, 3) and the distances between its colours (64, 64)."""
-    seen = _seen(_table("palette"))
-    return _table("palette"), _distances(seen, seen)
+def _candidates() -> tuple[np.ndarray, np.ndarray]:
+    """List all colours that a class may have (N, 3), and what is seen of them (3, N, 3).
 
-
-@functools.cache
-def _spare_colors() -> np.ndarray:
-    """Make more colours (N, 3) than `MAX_CLASSES`: a grid without near-black and near-white."""
-    levels = np.linspace(0, 255, _SPARE_LEVELS).round()
+    First the palette's, then the everyday words', then those of a grid that are neither near-black
+    nor near-white nor like pixels without a class. There are more of them than `MAX_CLASSES`.
+    """
+    first = np.concatenate([_table("palette"), np.array(list(EVERYDAY.values()))])
+    levels = np.linspace(0, 255, _SPARE_LEVELS).round().astype(int)
     grid = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1).reshape(-1, 3)
-    lightness = _oklab(_linear(grid))[:, 0]
-    return grid[(lightness > 0.3) & (lightness < 0.95)]
+    lab, none = _oklab(_linear(grid)), _oklab(_linear(np.array(NONE_COLOR)))
+    least, most = _SPARE_LIGHTNESS
+    usable = (lab[:, 0] > least) & (lab[:, 0] < most)
+    usable &= np.linalg.norm(lab - none, axis=-1) >= _SAFE_DISTANCE
+    usable &= ~(grid[:, None] == first).all(axis=-1).any(axis=1)
+    colors = np.concatenate([first, grid[usable]])
+    return colors, _seen(colors)
 
 
 def _seen(rgb: np.ndarray) -> np.ndarray:
@@ -124,9 +163,13 @@ def _seen(rgb: np.ndarray) -> np.ndarray:
     return np.stack([_oklab(np.clip(linear @ sight.T, 0, 1)) for sight in sights])
 
 
-def _distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Find the least distance (N, M) over the three sights; colours as `_seen` gives them."""
-    return np.linalg.norm(first[:, :, None] - second[:, None], axis=-1).min(axis=0)
+def _distances(seen: np.ndarray, slot: int) -> np.ndarray:
+    """Find the least distance over the three sights of all colours (N) from one of them.
+
+    The colours are as `_seen` gives them, (3, N, 3).
+    """
+    apart = seen - seen[:, slot, None]
+    return np.sqrt(np.einsum("snc,snc->sn", apart, apart).min(axis=0))
 
 
 def _linear(rgb: np.ndarray) -> np.ndarray:

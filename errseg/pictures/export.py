@@ -6,18 +6,21 @@ Nothing is copied from the photo's file, so no EXIF (place, camera, time) leaves
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from errseg.pictures.captions import labelled_overlay
-from errseg.pictures.colors import Color, class_color, class_colors, hex_color
+from errseg.pictures.colors import Color, class_colors, hex_color
 from errseg.pictures.overlay import (
     DEFAULT_OPACITY,
     NONE_INDEX,
     LegendEntry,
+    class_sums,
     palette_mask,
     summarize,
 )
@@ -30,23 +33,36 @@ MASK_FILE = "mask.png"
 RESULT_FILE = "result.json"
 FORMAT = "errseg-result-1"
 """What `as_dict` writes; a reader that knows another number should refuse it."""
-COLORS_TOLD_APART = 64
-"""Size of the palette: a larger vocabulary shares its colours out among the kept classes."""
 _DECIMALS = 6
 
 
 def result_colors(result: Result) -> tuple[Color, ...]:
-    """Colour every class of a vocabulary (T), so that those which may be seen are told apart.
+    """Colour every class of a vocabulary (T), so that those which are seen are told apart.
 
-    Up to `COLORS_TOLD_APART` classes have colours that don't depend on P. In a larger vocabulary
-    the classes that CRM kept come first; the others, of which no pixel shows, have the colours
-    that their names alone give.
+    Classes that win some pixel take their colours first, see `class_colors`: words that aren't in
+    the photo change nothing.
     """
-    if len(result.classes) <= COLORS_TOLD_APART:
-        return class_colors(result.classes)
-    kept = [result.classes[index] for index in result.kept]
-    chosen = dict(zip(kept, class_colors(kept), strict=True))
-    return tuple(chosen.get(name) or class_color(name) for name in result.classes)
+    return shared_colors([result.classes], [result.labels])[0]
+
+
+def shared_colors(
+    classes: Sequence[Sequence[str]], labels: Sequence[np.ndarray]
+) -> list[tuple[Color, ...]]:
+    """Colour pictures that are shown beside each other: one name has one colour in all of them.
+
+    Args:
+        classes: the names of each picture, T; the pictures may have different ones.
+        labels: the label map (H, W) that is shown of each, -1 where there is no class.
+
+    Returns:
+        the T colours of each picture.
+    """
+    names = [name for own in classes for name in own]
+    areas = [
+        class_sums(map_, len(own)) / map_.size for own, map_ in zip(classes, labels, strict=True)
+    ]
+    colors = iter(class_colors(names, np.concatenate(areas).tolist()))
+    return [tuple(itertools.islice(colors, len(own))) for own in classes]
 
 
 def legend(result: Result, colors: tuple[Color, ...]) -> list[LegendEntry]:

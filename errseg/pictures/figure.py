@@ -192,7 +192,10 @@ def _legend(
     for color, name, area, score in rows:
         middle -= _pixels(LEGEND_LINE)
         corner = (room.x0, middle - height / 2)
-        swatch = Rectangle(corner, width, height, color=color, transform=IdentityTransform())
+        rim = {"edgecolor": "0.5", "linewidth": 0.5}  # snow is nearly the paper's white
+        swatch = Rectangle(
+            corner, width, height, facecolor=color, **rim, transform=IdentityTransform()
+        )
         axes.get_figure(root=True).add_artist(swatch)
         figures = fonts.lettering(f"{area:.0%}{score}", -1, size)
         name = name.shortened(room.x1 - left - gap - figures.width)

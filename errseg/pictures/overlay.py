@@ -9,14 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from errseg.pictures.colors import Color
+from errseg.pictures.colors import NONE_COLOR, Color
 
 DEFAULT_OPACITY = 0.55
 """Of the class colours over the photo: colours tell apart, and the photo still shows through."""
 NONE_INDEX = 255
 """The palette mask's index for pixels without a class, as in the benchmarks' label images."""
 NONE_NAME = "none of these"  # how pixels without a class are called in a legend
-NONE_COLOR = (112, 112, 112)  # no class has a grey
 _NONE_TONES = np.linspace(20, 160, 256)  # greys for 0..255: darker, but shadows keep their detail
 
 
@@ -89,7 +88,7 @@ def summarize(
             f"there are {len(names)} names and {len(colors)} colours."
         )
     _check_labels(labels, len(names))
-    counts, totals = _sums(labels, len(names)), _sums(labels, len(names), scores)
+    counts, totals = class_sums(labels, len(names)), class_sums(labels, len(names), scores)
     present = np.flatnonzero(counts)
     order = present[np.argsort(-counts[present], kind="stable")].tolist()
     shares = [(float(counts[i] / labels.size), float(totals[i] / counts[i])) for i in order]
@@ -116,7 +115,7 @@ def palette_mask(
     if len(colors) <= NONE_INDEX:
         classes = np.arange(len(colors))
     else:
-        counts = _sums(labels, len(colors))
+        counts = class_sums(labels, len(colors))
         largest = np.argsort(-counts, kind="stable")[:NONE_INDEX]
         classes = np.sort(largest[counts[largest] > 0])
     index_of_class = np.full(len(colors) + 1, NONE_INDEX, np.uint8)  # the last, -1: no class
@@ -136,7 +135,7 @@ def resize_labels(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.asarray(picture.resize(size, Image.Resampling.NEAREST))
 
 
-def _sums(labels: np.ndarray, classes: int, values: np.ndarray | None = None) -> np.ndarray:
+def class_sums(labels: np.ndarray, classes: int, values: np.ndarray | None = None) -> np.ndarray:
     """Add up each class's pixels (T), or their values."""
     weights = None if values is None else values.ravel()
     shifted = labels.ravel().astype(np.int64) + 1  # -1, no class, comes first
