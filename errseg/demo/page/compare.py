@@ -8,6 +8,7 @@ from PIL import Image
 
 from errseg.demo.backend.request import Request, check_options
 from errseg.demo.backend.service import Answer, Service
+from errseg.demo.backend.side_by_side import colored_alike
 from errseg.demo.page import html
 from errseg.demo.page.controls import slider
 from errseg.demo.page.events import AT_ONCE, COMPUTES, answered
@@ -80,7 +81,7 @@ def build_compare_tab(question: Question, service: Service) -> None:
         changed = changed_part(answers[0], labels[0], answers[1], labels[1])
         said = f"{changed:.1%} of the pixels have another class in A and B."
         return {
-            pictures: tuple(map(_drawn, answers, labels)),
+            pictures: tuple(map(_drawn, colored_alike(answers, labels), labels)),
             outcome: html.line("sentence", said),
             message: "",
         }

@@ -3,6 +3,7 @@
 import gradio as gr
 
 from errseg.demo.backend.service import Service
+from errseg.demo.backend.side_by_side import colored_alike
 from errseg.demo.backend.sweep import DEFAULT_VALUES, KNOBS, P, check_values, run_sweep
 from errseg.demo.page import html
 from errseg.demo.page.events import AT_ONCE, COMPUTES, answered
@@ -37,7 +38,7 @@ def build_sweep_tab(question: Question, service: Service) -> None:
     def fill_strip(given, progress=gr.Progress()):  # noqa: B008  Gradio knows it by its default
         request = question.request(given)
         over, numbers = check_values(given[knob], given[values], len(request.vocabulary))
-        pictures, steps = [], []
+        captions, steps = [], []
         for step in progress.tqdm(
             run_sweep(service, request, over, numbers), desc="Sweep", total=len(numbers)
         ):
@@ -45,7 +46,9 @@ def build_sweep_tab(question: Question, service: Service) -> None:
             caption = f"{over} = {step.value}"
             if len(steps) > 1:
                 caption += f": {step.changed:.1%} changed"
-            pictures.append((step.answer.overlay, caption))
+            captions.append(caption)
+        alike = colored_alike([step.answer for step in steps])
+        pictures = [(answer.overlay, c) for answer, c in zip(alike, captions, strict=True)]
         return {strip: pictures, table: html.sweep_table(over, steps), message: ""}
 
     @answered(message)
