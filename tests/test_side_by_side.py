@@ -4,7 +4,12 @@ import dataclasses
 
 import numpy as np
 
+from errseg.demo.backend.service import Answer
 from errseg.demo.backend.side_by_side import colored_alike
+from errseg.demo.backend.sweep import Step, overlays
+from errseg.demo.page.compare import drawn_alike
+from errseg.pictures.colors import class_color
+from errseg.pictures.export import legend, result_colors
 
 
 def test_a_name_has_one_colour_in_all_answers(answer):
@@ -23,13 +28,39 @@ def test_a_name_has_one_colour_in_all_answers(answer):
     assert answer.colors != first.colors  # copies
 
 
-def test_what_is_shown_counts_not_what_was_answered(answer):
-    names = ("twin a", "twin b", "dog", "sky")
-    result = dataclasses.replace(answer.result, classes=names)
-    asked = dataclasses.replace(answer, result=result)
-    shown = np.full((20, 40), 3)
-    (alone,) = colored_alike([asked], [shown])
-    (again,) = colored_alike(
-        [dataclasses.replace(asked, result=dataclasses.replace(result, labels=shown))]
-    )
-    assert alone.colors == again.colors
+def pair(answer):
+    """Two answers on a black photo, in which the first class has different colours."""
+    names = [f"part {i}" for i in range(200)]
+    rival = next(name for name in names[1:] if class_color(name) == class_color(names[0]))
+    photo, labels = np.zeros_like(answer.photo), np.zeros((20, 40), np.int64)
+    rivalled = labels.copy()
+    rivalled[:, 20:] = 1
+    rivalled[10:] = 1
+    answers = []
+    for own in (labels, rivalled):
+        result = dataclasses.replace(answer.result, classes=(names[0], rival), labels=own)
+        colors = result_colors(result)
+        answers.append(Answer(photo, result, colors, legend(result, colors)))
+    assert answers[0].colors[0] == class_color(names[0]) != answers[1].colors[0]
+    return answers
+
+
+def corners(pictures):
+    """A pixel of each picture that has no name plate and is the first class in all."""
+    return [np.asarray(picture)[0, 0].tolist() for picture in pictures]
+
+
+def test_a_comparison_is_colored_by_what_is_shown(answer):
+    """Not by what was answered: the raw cost maps are other labels."""
+    answers = pair(answer)
+    assert len(set(map(tuple, corners(one.overlay for one in answers)))) == 2
+    shown = [one.result.labels for one in answers]
+    first, second = corners(drawn_alike(answers, shown))
+    assert first == second == corners([answers[0].overlay])[0]
+    assert corners(drawn_alike(answers, [shown[1]] * 2)) == corners([answers[1].overlay]) * 2
+
+
+def test_the_steps_of_a_sweep_have_the_same_colors(answer):
+    steps = [Step(value, one, 0.1, 0.0) for value, one in enumerate(pair(answer), start=1)]
+    first, second = corners(overlays(steps))
+    assert first == second

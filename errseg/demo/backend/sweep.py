@@ -1,13 +1,15 @@
 """One knob over several values: what P or K changes on a photo (the paper's Table XIII, live)."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
 
 from errseg.demo.backend.request import Request
 from errseg.demo.backend.service import Answer, Service
+from errseg.demo.backend.side_by_side import colored_alike
 from errseg.errors import InputError
 from errseg.options import knobs
 
@@ -45,6 +47,11 @@ def run_sweep(service: Service, request: Request, knob: str, values: list[int]) 
         changed = 0.0 if before is None else float((labels != before).mean())
         yield Step(value, answer, seconds, changed)
         before = labels
+
+
+def overlays(steps: Sequence[Step]) -> list[Image.Image]:
+    """Draw all steps; a name has the same colour in all of them."""
+    return [answer.overlay for answer in colored_alike([step.answer for step in steps])]
 
 
 def check_values(knob: object, text: object, classes: int) -> tuple[str, list[int]]:

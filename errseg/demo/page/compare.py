@@ -81,7 +81,7 @@ def build_compare_tab(question: Question, service: Service) -> None:
         changed = changed_part(answers[0], labels[0], answers[1], labels[1])
         said = f"{changed:.1%} of the pixels have another class in A and B."
         return {
-            pictures: tuple(map(_drawn, colored_alike(answers, labels), labels)),
+            pictures: drawn_alike(answers, labels),
             outcome: html.line("sentence", said),
             message: "",
         }
@@ -115,6 +115,16 @@ def changed_part(first: Answer, a: np.ndarray, second: Answer, b: np.ndarray) ->
     return float((np.append(table, -1)[b] != a).mean())  # index -1: no class
 
 
+def drawn_alike(answers: list[Answer], labels: list[np.ndarray]) -> tuple[Image.Image, ...]:
+    """Draw label maps over the answers' photos; a name has the same colour in all of them."""
+    pictures = []
+    for answer, shown in zip(colored_alike(answers, labels), labels, strict=True):
+        result = answer.result
+        entries = summarize(shown, result.scores, result.classes, answer.colors)
+        pictures.append(labelled_overlay(answer.photo, shown, entries, legend_below=False))
+    return tuple(pictures)
+
+
 def model_choices(service: Service) -> list[tuple[str, str]]:
     """The models that a side can have: what it is called, and its name."""
     return [("as above", AS_ABOVE), *((name, name) for name in service.models.names)]
@@ -139,9 +149,3 @@ def _build_side(service: Service, name: str, kind: str) -> Side:
                 elem_id=f"{place}-model",
             ),
         )
-
-
-def _drawn(answer: Answer, labels: np.ndarray) -> Image.Image:
-    colors, scores = answer.colors, answer.result.scores
-    entries = summarize(labels, scores, answer.result.classes, colors)
-    return labelled_overlay(answer.photo, labels, entries, legend_below=False)

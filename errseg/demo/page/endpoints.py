@@ -8,8 +8,7 @@ import gradio as gr
 from errseg.demo.backend import view
 from errseg.demo.backend.request import Request, check_request
 from errseg.demo.backend.service import AttentionAnswer, Service
-from errseg.demo.backend.side_by_side import colored_alike
-from errseg.demo.backend.sweep import P, check_values, run_sweep
+from errseg.demo.backend.sweep import P, check_values, overlays, run_sweep
 from errseg.demo.backend.sweep import as_dict as step_as_dict
 from errseg.demo.page.events import AS_SENT, IN_TURN, for_programs, uploaded
 from errseg.errors import InputError
@@ -90,9 +89,8 @@ def add_endpoints(service: Service) -> None:
         request = _request(image, classes, kept_classes, votes_per_pixel, threshold)
         knob, numbers = check_values(over, values, len(request.vocabulary))
         steps = list(run_sweep(service, request, knob, numbers))
-        alike = colored_alike([step.answer for step in steps])
         captions = [f"{knob} = {step.value}" for step in steps]
-        pictures = list(zip([answer.overlay for answer in alike], captions, strict=True))
+        pictures = list(zip(overlays(steps), captions, strict=True))
         return pictures, [step_as_dict(step) for step in steps]
 
     png = functools.partial(gr.Image, format="png")

@@ -3,8 +3,7 @@
 import gradio as gr
 
 from errseg.demo.backend.service import Service
-from errseg.demo.backend.side_by_side import colored_alike
-from errseg.demo.backend.sweep import DEFAULT_VALUES, KNOBS, P, check_values, run_sweep
+from errseg.demo.backend.sweep import DEFAULT_VALUES, KNOBS, P, check_values, overlays, run_sweep
 from errseg.demo.page import html
 from errseg.demo.page.events import AT_ONCE, COMPUTES, answered
 from errseg.demo.page.question import Question
@@ -47,8 +46,7 @@ def build_sweep_tab(question: Question, service: Service) -> None:
             if len(steps) > 1:
                 caption += f": {step.changed:.1%} changed"
             captions.append(caption)
-        alike = colored_alike([step.answer for step in steps])
-        pictures = [(answer.overlay, c) for answer, c in zip(alike, captions, strict=True)]
+        pictures = list(zip(overlays(steps), captions, strict=True))
         return {strip: pictures, table: html.sweep_table(over, steps), message: ""}
 
     @answered(message)
