@@ -11,12 +11,14 @@ import pytest
 from app_server import start_app
 from gradio.routes import App
 
+from errseg.config import EXAMPLES
 from errseg.demo.backend.listeners import Listeners
 from errseg.demo.backend.models import Models
 from errseg.demo.page.layout import create_demo
 from errseg.demo.serve import gate
 from errseg.demo.serve.doors import is_open
 
+CAT = EXAMPLES.with_name("cat.jpg")
 OPEN = {
     "/",
     "/assets/{path:path}",
@@ -236,6 +238,27 @@ class Nothing:
 
     async def __call__(self, scope, receive, send):
         raise AssertionError("the gate let it through")
+
+
+def test_who_names_a_session_in_a_call_is_answered_too():
+    photo = upload(CAT)
+    message = {"data": [photo, "cat, wall", 2, 3, 0], "session_hash": "mine"}
+    status, answer = ask("gradio_api/call/segment", message)
+    assert status == 200
+    _, said = ask(f"gradio_api/call/segment/{json.loads(answer)['event_id']}")
+    assert b"event: complete" in said
+
+
+def upload(file):
+    """Upload a file as a browser does; returns what stands for it in a message."""
+    edge = "edge"
+    head = f'--{edge}\r\nContent-Disposition: form-data; name="files"; filename="cat.jpg"\r\n\r\n'
+    body = head.encode() + file.read_bytes() + f"\r\n--{edge}--\r\n".encode()
+    headers = {"Content-Type": f"multipart/form-data; boundary={edge}"}
+    request = urllib.request.Request(f"{start_app()}gradio_api/upload", body, headers)
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        (path,) = json.loads(answer.read())
+    return {"path": path, "meta": {"_type": "gradio.FileData"}}
 
 
 @pytest.mark.parametrize("path", ["upload", "queue/join", "call/segment"])
