@@ -175,6 +175,22 @@ def test_absent_words_change_no_color(vocabulary):
         assert len(set(colors)) == len(colors)
 
 
+def test_of_two_everyday_words_that_are_too_near_the_earlier_keeps_its_color():
+    table = [*EVERYDAY]
+    near = [
+        (first, second)
+        for place, first in enumerate(table)
+        for second in table[place + 1 :]
+        if least_distance([EVERYDAY[first], EVERYDAY[second]], DICHROMATS["normal"]) < 7
+    ]
+    assert near
+    for first, second in near:
+        for areas in ([0.9, 0.1], [0.1, 0.9]):
+            kept, moved = class_colors([first, second], areas)
+            assert kept == EVERYDAY[first]
+            assert moved != EVERYDAY[second]
+
+
 def test_the_largest_of_the_others_keeps_its_own_color():
     words = [name for name in load_vocabulary("ade847").names if everyday_word(name) is None]
     names = next(
@@ -246,6 +262,9 @@ def test_a_thousand_names_take_no_time():
         times.append(time.process_time() - started)
     assert min(times) < 0.3
     assert len(set(colors)) == MAX_CLASSES
+    # None of them looks like pixels without a class.
+    none = cielab([NONE_COLOR], DICHROMATS["normal"])
+    assert np.linalg.norm(cielab(colors, DICHROMATS["normal"]) - none, axis=1).min() > 7
 
 
 def test_colors_are_written_as_pages_read_them():

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from errseg.inference.predictor import Result, Settings
-from errseg.pictures.colors import class_colors
+from errseg.pictures.colors import class_color, class_colors
 from errseg.pictures.export import (
     as_dict,
     crm_ranks,
@@ -175,6 +175,17 @@ def test_pictures_beside_each_other_give_a_name_one_colour():
     assert (len(first), len(second)) == (20, 15)
     assert second == first[:4:-1]
     assert len(set(first)) == 20
+
+
+def test_a_large_picture_counts_no_more_than_a_small_one_beside_it():
+    names = [f"part {i}" for i in range(200)]
+    pair = [names[0], next(n for n in names[1:] if class_color(n) == class_color(names[0]))]
+    small, large = np.zeros((4, 4), np.int64), np.zeros((100, 100), np.int64)
+    small[0, 0] = 1  # 94 % of the first here, 40 % there
+    large[:60] = 1
+    colors = shared_colors([pair, pair], [small, large])
+    assert colors[0] == colors[1]
+    assert colors[0][0] == class_color(pair[0])
 
 
 def test_run_lengths_are_coco_s(answer):

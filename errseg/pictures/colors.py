@@ -18,7 +18,6 @@ _SAFE_DISTANCE = 0.076  # told apart at a glance, in OKLab; 12 and more classes 
 _SPARE_LEVELS = 12  # per channel, in the grid of further colours
 _SPARE_LIGHTNESS = (0.3, 0.95)  # of OKLab, in that grid: neither near-black nor near-white
 _LIKENESS = (0.5, 1, 1)  # of OKLab's axes: a lighter or darker green is still green
-_TAKEN = -1.0  # stands for the distance of a candidate that has been taken
 _LUMA = (0.2126, 0.7152, 0.0722)  # ITU-R BT.709
 
 
@@ -36,18 +35,18 @@ def class_colors(names: Sequence[str], areas: Sequence[float] | None = None) -> 
     """Choose colours for classes that are shown together: stable for each name, and told apart.
 
     The names take turns. First come everyday words that are present, in their table's order, then
-    the others that are present, largest first and equal ones in the order of their hashes, then
-    the absent ones. Each takes its own colour (`class_color`) if that keeps a safe distance from
-    every colour taken before, otherwise the one that looks most like it among those that do; if
-    none does, the free colour that is farthest from all those taken. Safe is measured by the least
-    of the OKLab distances for normal sight and for sight without green and without red cones,
-    likeness for normal sight, with lightness at half its weight. Everyday words, and names beyond
-    the palette's 64 colours, may also take the colours of a finer grid.
+    the others that are present, largest first and equal ones by name, then the absent ones. Each
+    takes its own colour (`class_color`) if that keeps a safe distance from every colour taken
+    before, otherwise the one that looks most like it among those that do; if none does, the free
+    colour that is farthest from all those taken. Safe is measured by the least of the OKLab
+    distances for normal sight and for sight without green and without red cones, likeness for
+    normal sight, with lightness at half its weight. Everyday words, and names beyond the palette's
+    64 colours, may also take the colours of a finer grid.
 
     So an absent name changes no colour of a present one, the order of the names changes nothing,
     a name keeps its colour unless a class shown with it is too near, and up to about 12 classes
     can be told apart with any of the three kinds of sight. With more they differ as much as
-    possible, and shapes and labels must help. No two names share a colour.
+    possible, and shapes and labels must help. No two of `MAX_CLASSES` names share a colour.
 
     Args:
         names: T of them; equal names have equal colours.
@@ -59,13 +58,12 @@ def class_colors(names: Sequence[str], areas: Sequence[float] | None = None) -> 
     """
     wanted = _turns(names, [1.0] * len(names) if areas is None else areas)
     candidates, seen = _candidates()
-    # How far each candidate is from all colours taken; those that were taken themselves are out.
+    # How far each candidate is from the nearest colour taken, 0 for those taken themselves.
     distance = np.full(len(candidates), np.inf)
     chosen: dict[str, Color] = {}
     for key, own in wanted.items():
         slot = own if distance[own] >= _SAFE_DISTANCE else _stand_in(own, distance, seen)
         distance = np.minimum(distance, _distances(seen, slot))
-        distance[slot] = _TAKEN
         chosen[key] = tuple(candidates[slot].tolist())
     return tuple(chosen[_normalize(name)] for name in names)
 
@@ -99,7 +97,7 @@ def _turns(names: Sequence[str], areas: Sequence[float]) -> dict[str, int]:
         if word is None:
             digest = hashlib.blake2b(key.encode(), digest_size=8, salt=_SALT).digest()
             number = int.from_bytes(digest)
-            turns.append(((area <= 0, 1, -area, number, key), number % palette))
+            turns.append(((area <= 0, 1, -area, key), number % palette))
         else:
             # The word itself goes before its synonyms.
             rank = ranks[word]
