@@ -92,7 +92,7 @@ follow(element, async (data, root) => {
       }, data.names[index])));
   }
 
-  /** The same blend as `errseg.visualize.overlay`: colours, greyer photo below, light lines. */
+  /** The same blend as `errseg.pictures.overlay`: colours, greyer photo below, light lines. */
   function drawMasks(image) {
     const opacity = choices.opacity;
     const greyShare = opacity * (1 - opacity);
