@@ -6,7 +6,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from attack import crowd, doors, faults, files, greedy, memory, messages, tampered
+from attack import (
+    crowd,
+    doors,
+    faults,
+    files,
+    greedy,
+    marks,
+    memory,
+    messages,
+    silent,
+    tampered,
+)
 from attack.app import App, running_app, scratch
 from attack.figures import Figures, table
 
@@ -23,10 +34,10 @@ ATTACKS = {
     "files": Attack(files.attack),
     "turned": Attack(files.turned),
     "messages": Attack(messages.attack),
-    "marks": Attack(messages.marks),
+    "marks": Attack(marks.attack),
     "doors": Attack(doors.attack),
     "crowd": Attack(crowd.attack),
-    "silent": Attack(crowd.silent),
+    "silent": Attack(silent.attack),
     "greedy": Attack(greedy.attack),
     "memory": Attack(memory.attack),
     "idle": Attack(memory.idle),

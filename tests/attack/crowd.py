@@ -1,4 +1,4 @@
-"""Many visitors at once, each of whom knows the right answer; some leave, some never listen."""
+"""Many visitors at once, each of whom knows the right answer; some leave."""
 
 import random
 import statistics
@@ -23,9 +23,6 @@ WORDS = (
     *("tree, road, car, person, building", "water, boat, sand", "table, chair, window, door"),
     *("flower, leaf", "mountain, snow, sky, cloud, rock, lake"),
 )
-SILENT, SILENT_WORDS = 20, 300  # who never listens, and how many new words each asks for
-SILENT_WAIT = 2.0  # times the wait in an empty line, plus `SILENT_SLACK`
-SILENT_SLACK = 2.0  # seconds: so many questions are checked, and refused, all the same
 
 
 @dataclass
@@ -80,34 +77,6 @@ def attack(app: App, quick: bool = False) -> list[Figures]:
         page.count(took < PAGE_SECONDS, f"{took:.2f} s")
     page.measured = f"median {statistics.median(seen.pages):.2f} s, longest {max(seen.pages):.2f} s"
     return [right, order, page]
-
-
-def silent(app: App, quick: bool = False) -> Figures:
-    """Some join and never listen: what they ask is not computed, nobody waits for it."""
-    figures = Figures("silent visitors", "the next one waits as in an empty line")
-    with figures.timed(), Client(app.url) as client:
-        path = client.upload("silent.jpg", photo(SEED)).data[0]
-        empty = statistics.median(_wait(app, client, path, f"empty {i}, sky") for i in range(5))
-        for number in range(SILENT):
-            client.session = f"silent{number}{random.random()}"
-            words = ", ".join(f"silent {number} {i}" for i in range(SILENT_WORDS))
-            client.join(
-                app.functions["segment"], [uploaded(path), words, SILENT_WORDS, VOTES, THRESHOLD]
-            )
-        most = SILENT_WAIT * empty + SILENT_SLACK
-        waits = [_wait(app, client, path, f"next {i}, sky") for i in range(5)]
-        for waited in waits:
-            figures.count(waited <= most, f"waited {waited:.1f} s, {empty:.1f} s in an empty line")
-        figures.measured = f"{empty:.2f} s before, {max(waits):.2f} s at most after {SILENT} joined"
-    return figures
-
-
-def _wait(app: App, client: Client, path: str, words: str) -> float:
-    client.session = f"asks{random.random()}"
-    began = time.perf_counter()
-    said = segment(app, client, path, words)
-    assert said.answered, said.sentence
-    return time.perf_counter() - began
 
 
 def _references(app: App, number: int) -> dict[str, str]:

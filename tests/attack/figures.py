@@ -17,10 +17,12 @@ class Figures:
     Args:
         name: of the attack.
         reach: what has to be reached, in words, as the table shows it.
+        least: tries that have to be made.
     """
 
     name: str
     reach: str
+    least: int = 1
     tried: int = 0
     held: int = 0
     seconds: float = 0.0
@@ -36,7 +38,7 @@ class Figures:
 
     @property
     def holds(self) -> bool:
-        return self.tried > 0 and self.held == self.tried
+        return self.held == self.tried >= self.least
 
     @contextmanager
     def timed(self) -> Iterator[None]:
@@ -51,6 +53,8 @@ class Figures:
     def complaint(self) -> str:
         """What did not hold, a line each; empty if all did."""
         lines = self.failures[:FAILURES_SHOWN]
+        if self.tried < self.least:
+            lines.insert(0, f"{self.tried} tried, at least {self.least} have to be")
         if len(self.failures) > FAILURES_SHOWN:
             lines.append(f"and {len(self.failures) - FAILURES_SHOWN} more")
         return "\n".join(f"{self.name}: {line}" for line in lines)
