@@ -18,6 +18,7 @@ GREEDY_SIDE = 2048  # pixels of the photo; larger ones are shrunk to it
 GREEDY_INPUT = 1024  # the largest input size
 KIND_WORDS = 16  # new ones in each ordinary question, beside as many known ones
 SMALLEST_P = 8
+LONG = 3.0  # seconds that no refusal takes
 FITS = re.compile(r"P = ([\d,]+) would fit|The first ([\d,]+) of the words would fit")
 
 
@@ -32,10 +33,10 @@ def attack(app: App, quick: bool = False) -> Figures:
     usual, beside = statistics.median(kind), statistics.median(greedy)
     times = beside / usual
     figures.count(times <= MOST_TIMES, f"{times:.2f} times: {greedy}, beside a kind one {kind}")
-    figures.count(worst.answered > 0, "the hostile visitor was never answered")
+    figures.count(len(worst.computed) > 0, "nothing of the hostile visitor's was computed")
     figures.measured = (
         f"{times:.2f} times ({beside:.1f} s instead of {usual:.1f} s); the hostile one had "
-        f"{worst.answered} answers of {worst.words} words with P = {worst.kept}"
+        f"{len(worst.computed)} answers of {worst.words} words with P = {worst.kept}"
     )
     return figures
 
@@ -87,7 +88,7 @@ class _Worst:
     def __init__(self, app: App):
         self._app = app
         self.kept = self.words = GREEDY_WORDS
-        self.answered = 0
+        self.computed: list[float] = []  # seconds of each question that was
         self._photo = noise(0, (GREEDY_SIDE, GREEDY_SIDE))
 
     def ask(self, client: Client) -> None:
@@ -96,7 +97,12 @@ class _Worst:
         path = client.upload("greedy.jpg", self._photo + str(time.monotonic()).encode()).data[0]
         words = ", ".join(f"greedy {time.monotonic()} {i}" for i in range(self.words))
         knobs = [words, self.kept, 3, 0, 0.1, GREEDY_INPUT, "errseg-lite", "float32", True, None]
+        began = time.perf_counter()
         said = client.ask(self._app.functions["segment_page"], [uploaded(path), *knobs])
+        took = time.perf_counter() - began
+        if took > LONG:  # the masks were computed, whatever is said of the attention after them
+            self.computed.append(took)
+            return
         fits = FITS.search(said.sentence or "")
         if fits and fits[1]:
             self.kept = int(fits[1].replace(",", ""))
@@ -104,5 +110,3 @@ class _Worst:
                 self.words, self.kept = self.words * 3 // 4, GREEDY_WORDS
         elif fits:
             self.words = int(fits[2].replace(",", ""))
-        else:
-            self.answered += said.answered
