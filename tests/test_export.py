@@ -17,6 +17,7 @@ from errseg.pictures.export import (
     shared_colors,
     write_result,
 )
+from errseg.pictures.masks import write_cutouts, write_masks
 
 
 def make_result(classes, labels, kept, scores=None, crm_scores=None) -> Result:
@@ -127,6 +128,51 @@ def test_files_carry_nothing_but_pixels(small, photo, tmp_path):
 
 def test_an_earlier_result_is_replaced(small, large, photo, tmp_path):
     write_result(large, photo, tmp_path)
+    write_result(small, photo, tmp_path)
+    content = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))
+    assert len(content["classes"]) == 3
+
+
+def test_the_json_says_what_lies_beside_it_and_how_it_is_read(small, photo, tmp_path):
+    masks = write_masks(small, tmp_path)
+    write_result(small, photo, tmp_path, others=masks)
+    content = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))
+    assert content["files"] == [
+        "overlay.png",
+        "mask.png",
+        "masks/0_dog.png",
+        masks[1].as_posix()[len(tmp_path.as_posix()) + 1 :],
+    ]
+    assert set(content["how_to_read"]) == {"overlay.png", "mask.png", "masks", "result.json"}
+    described = as_dict(small, result_colors(small), masks=True)
+    assert "column-major" in described["run_lengths"]
+    assert "run_lengths" not in as_dict(small, result_colors(small))
+
+
+def test_what_an_earlier_result_wrote_and_nothing_else_is_removed(small, large, photo, tmp_path):
+    folder, outside = tmp_path / "result", tmp_path / "mask.png"
+    others = [*write_masks(large, folder), *write_cutouts(large, photo, folder)]
+    write_result(large, photo, folder, others=others)
+    mine = folder / "masks" / "99_mine.png"
+    for path in (mine, outside, folder / "notes.txt"):
+        path.write_text("mine")
+    described = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    odd = ["../mask.png", str(outside), "notes.txt", "masks/../../mask.png", "masks", 7, None]
+    described["files"] += odd
+    (folder / "result.json").write_text(json.dumps(described))
+    again = write_masks(small, folder)
+    write_result(small, photo, folder, others=again)
+    assert {path for path in folder.rglob("*") if path.is_file()} == {
+        *again,
+        mine,
+        *(folder / name for name in ("overlay.png", "mask.png", "result.json", "notes.txt")),
+    }
+    assert outside.read_text() == "mine"
+
+
+@pytest.mark.parametrize("text", ["", "[]", "7", '{"files": 7}', '{"files": [[1]]}', "\xff"])
+def test_a_json_of_something_else_is_replaced(small, photo, tmp_path, text):
+    (tmp_path / "result.json").write_text(text, encoding="latin-1")
     write_result(small, photo, tmp_path)
     content = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))
     assert len(content["classes"]) == 3

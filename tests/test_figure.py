@@ -168,6 +168,6 @@ def test_a_figure_s_maps_share_one_scale(tmp_path, answer):
     settings = (answer.photo, answer.result, answer.colors)
     pictures = []
     for name, shown in (("three.png", heats), ("one.png", heats[2:])):
-        write_figure(tmp_path / name, *settings, shown, (3, 4))
+        write_figure([tmp_path / name], *settings, shown, (3, 4))
         pictures.append((tmp_path / name).read_bytes())
     assert len(set(pictures)) == 2

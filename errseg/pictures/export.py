@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ import numpy as np
 
 from errseg.pictures.captions import labelled_overlay
 from errseg.pictures.colors import Color, class_colors, hex_color
+from errseg.pictures.files import MASK_FILE, OVERLAY_FILE, write_json
 from errseg.pictures.overlay import (
     DEFAULT_OPACITY,
     NONE_INDEX,
@@ -28,11 +28,13 @@ from errseg.pictures.overlay import (
 if TYPE_CHECKING:  # torch takes seconds to import, and nothing here computes with it
     from errseg.inference.predictor import Result
 
-OVERLAY_FILE = "overlay.png"
-MASK_FILE = "mask.png"
-RESULT_FILE = "result.json"
 FORMAT = "errseg-result-1"
 """What `as_dict` writes; a reader that knows another number should refuse it."""
+RUN_LENGTHS = (
+    "The lengths of the runs of pixels outside of and in the class in turn, beginning with outside, "
+    "down the columns from left to right (column-major), as COCO has them; size is [height, width]."
+)
+"""How `run_lengths` are read, for whoever has only the file."""
 _DECIMALS = 6
 
 
@@ -91,7 +93,8 @@ def run_lengths(mask: np.ndarray) -> dict:
 def as_dict(result: Result, colors: tuple[Color, ...], masks: bool = False) -> dict:
     """Describe a result and its colours, from `result_colors`, in types that JSON has.
 
-    With `masks` every class that is present has ``rle`` too, see `run_lengths`.
+    With `masks` every class that is present has ``rle`` too, see `run_lengths`, and
+    ``run_lengths`` says how it is read.
 
     Returns:
         ``format``; ``photo`` (``width``, ``height``); ``classes``, one entry per class of the
@@ -128,6 +131,7 @@ def as_dict(result: Result, colors: tuple[Color, ...], masks: bool = False) -> d
         ],
         "none_area": _round(np.mean(result.labels < 0)),
         "mask": {"file": MASK_FILE, "none_index": NONE_INDEX, "class_of_index": class_of_index},
+        **({"run_lengths": RUN_LENGTHS} if masks else {}),
         "settings": _settings(result),
         "notices": list(result.notices),
         "timings": {stage: _round(seconds) for stage, seconds in result.timings.items()},
@@ -135,24 +139,27 @@ def as_dict(result: Result, colors: tuple[Color, ...], masks: bool = False) -> d
 
 
 def write_result(
-    result: Result, photo: np.ndarray, folder: Path, opacity: float = DEFAULT_OPACITY
+    result: Result,
+    photo: np.ndarray,
+    folder: Path,
+    opacity: float = DEFAULT_OPACITY,
+    others: Sequence[Path] = (),
 ) -> list[Path]:
     """Write `OVERLAY_FILE`, `MASK_FILE` and `RESULT_FILE` and return their paths.
 
-    They replace those of an earlier result. The photo is what was segmented, (H, W, 3) uint8; the
-    opacity is that of the class colours; the folder is made if it isn't there.
+    An earlier result in the folder is replaced, see `write_json`. The photo is what was segmented,
+    (H, W, 3) uint8; the opacity is that of the class colours; the folder is made if it isn't there.
+    Others are files of this result that are there already; the JSON lists them too.
 
     Raises:
         OSError: the folder can't be made or written to.
     """
     folder.mkdir(parents=True, exist_ok=True)
     colors = result_colors(result)
-    paths = [folder / name for name in (OVERLAY_FILE, MASK_FILE, RESULT_FILE)]
+    paths = [folder / name for name in (OVERLAY_FILE, MASK_FILE)]
     labelled_overlay(photo, result.labels, legend(result, colors), opacity).save(paths[0])
     palette_mask(result.labels, colors)[0].save(paths[1])
-    text = json.dumps(as_dict(result, colors), indent=1, ensure_ascii=False)
-    paths[2].write_text(text + "\n", encoding="utf-8")
-    return paths
+    return [*paths, write_json(as_dict(result, colors), folder, (*paths, *others))]
 
 
 def _settings(result: Result) -> dict:

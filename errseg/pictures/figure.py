@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,11 +19,19 @@ from errseg.pictures.overlay import NONE_NAME, LegendEntry
 if TYPE_CHECKING:  # torch takes seconds to import, and nothing here computes with it
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.transforms import Transform
 
     from errseg.inference.predictor import Result
 
 WIDTH, HEIGHT = 10.0, 7.4  # inches: a page's width with margins
 DOTS_PER_INCH = 300
+TEXT_AS_TEXT = 42
+"""The kind of font in a PDF whose letters can be searched, copied and edited (TrueType)."""
+NOT_TOLD = {
+    ".png": ("Software",),
+    ".pdf": ("Creator", "Producer", "CreationDate"),
+}
+"""What matplotlib would say in a file besides the picture: program and time."""
 MOST_BARS = 16
 """Classes in the ranking and in the legend; the files beside the figure have all of them."""
 HASH_LETTERS = 12
@@ -53,7 +62,7 @@ class Heat:
 
 
 def write_figure(
-    file: Path,
+    files: Sequence[Path],
     photo: np.ndarray,
     result: Result,
     colors: tuple[Color, ...],
@@ -61,13 +70,14 @@ def write_figure(
     pixel: tuple[int, int],
     fonts: Fonts | None = None,
 ) -> None:
-    """Draw a result of the photo (H, W, 3) uint8, with its T classes' colours, as a PNG.
+    """Draw a result of the photo (H, W, 3) uint8, with its T classes' colours, once for all files.
 
-    Names of any length leave the layout as it is: they are cut, with an ellipsis, to the room that
+    In a PDF numbers and titles are text; names are pictures there too, as no reader of PDFs is
+    sure to have their letters. Names of any length leave the layout as it is: they are cut, with an ellipsis, to the room that
     there is. `Fonts.lettering` says how names are written that no font has.
 
     Args:
-        file: where to.
+        files: where to, each ending in .png or .pdf.
         photo: what was segmented.
         result: from `Predictor`.
         colors: from `result_colors`.
@@ -78,9 +88,11 @@ def write_figure(
     import matplotlib
 
     # A class may be called "$x$"; it is text, not a formula.
-    with matplotlib.rc_context({"text.parse_math": False, "font.size": NAME_SIZE}):
+    settings = {"text.parse_math": False, "font.size": NAME_SIZE, "pdf.fonttype": TEXT_AS_TEXT}
+    with matplotlib.rc_context(settings):
         figure = draw_figure(photo, result, colors, heats, pixel, fonts or system_fonts())
-        figure.savefig(file, metadata={"Software": None})
+        for file in files:
+            figure.savefig(file, metadata=dict.fromkeys(NOT_TOLD[file.suffix]))
 
 
 def draw_figure(
@@ -141,6 +153,7 @@ def _write(axes: Axes, name: Lettering, left: float, middle: float) -> None:
     """Write a name on the axes' figure, in its pixels from the left and from below."""
     from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
+    figure = axes.get_figure(root=True)
     ink = name.drawn()
     letters = np.zeros((*ink.shape, 4), np.uint8)
     letters[..., 3] = ink
@@ -148,13 +161,20 @@ def _write(axes: Axes, name: Lettering, left: float, middle: float) -> None:
     box = AnnotationBbox(
         OffsetImage(letters, zoom=POINTS / DOTS_PER_INCH),  # pixel for pixel
         place,
-        xycoords="figure pixels",
+        xycoords=_from_pixels(figure),
         box_alignment=(0, 0),
         frameon=False,
         pad=0,
         gid=name.text,
     )
-    axes.get_figure(root=True).add_artist(box)
+    figure.add_artist(box)
+
+
+def _from_pixels(figure: Figure) -> Transform:
+    """Place what is given in pixels; a PDF has 72 to an inch, and the figure is laid out in 300."""
+    from matplotlib.transforms import Affine2D
+
+    return Affine2D().scale(1 / DOTS_PER_INCH) + figure.dpi_scale_trans
 
 
 def _picture(axes: Axes, picture: np.ndarray, title: str) -> None:
@@ -171,8 +191,8 @@ def _legend(
     A note below says what "class 7" means, wherever in the figure it stands.
     """
     from matplotlib.patches import Rectangle
-    from matplotlib.transforms import IdentityTransform
 
+    figure = axes.get_figure(root=True)
     room, size = axes.get_window_extent(), _pixels(NAME_SIZE)
     rows = [
         (
@@ -194,9 +214,9 @@ def _legend(
         corner = (room.x0, middle - height / 2)
         rim = {"edgecolor": "0.5", "linewidth": 0.5}  # snow is nearly the paper's white
         swatch = Rectangle(
-            corner, width, height, facecolor=color, **rim, transform=IdentityTransform()
+            corner, width, height, facecolor=color, **rim, transform=_from_pixels(figure)
         )
-        axes.get_figure(root=True).add_artist(swatch)
+        figure.add_artist(swatch)
         figures = fonts.lettering(f"{area:.0%}{score}", -1, size)
         name = name.shortened(room.x1 - left - gap - figures.width)
         _write(axes, name, left, middle)

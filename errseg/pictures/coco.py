@@ -1,0 +1,118 @@
+"""A COCO file: the masks of one photo or of many, for annotation tools and `pycocotools`.
+
+A class of a photo is one annotation: all of its pixels, as in COCO-Stuff, not one object of several.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from errseg.config import ARXIV
+from errseg.pictures.export import run_lengths
+
+if TYPE_CHECKING:  # torch takes seconds to import, and nothing here computes with it
+    from errseg.inference.predictor import Result
+
+_BITS, _SIGN, _MORE, _FIRST = 5, 0x10, 0x20, ord("0")
+"""Of a letter of COCO's run lengths: bits of a number, its sign, whether more follow, the letter 0."""
+_DECIMALS = 6
+
+
+@dataclass(frozen=True)
+class CocoPhoto:
+    """One photo's part of a COCO file."""
+
+    file_name: str
+    size: tuple[int, int]  # H, W
+    annotations: tuple[dict, ...]  # without ``id`` and ``image_id``
+
+
+def coco_photo(result: Result, file_name: str) -> CocoPhoto:
+    """Describe the classes that are present in a result, in label order, and name its photo.
+
+    An annotation has ``category_id`` (the class's index + 1), ``segmentation`` (``size`` [H, W] and
+    ``counts``, see `compressed`), ``area`` in pixels, ``bbox`` [left, top, width, height],
+    ``iscrowd`` 0 and ``score``, the mean over its pixels.
+    """
+    annotations = []
+    for index in np.unique(result.labels[result.labels >= 0]).tolist():
+        mask = result.labels == index
+        encoded = run_lengths(mask)
+        annotations.append(
+            {
+                "category_id": index + 1,
+                "segmentation": {"size": encoded["size"], "counts": compressed(encoded["counts"])},
+                "area": int(mask.sum()),
+                "bbox": box_of(mask),
+                "iscrowd": 0,
+                "score": round(float(result.scores[mask].mean()), _DECIMALS),
+            }
+        )
+    return CocoPhoto(Path(file_name).name, result.labels.shape, tuple(annotations))
+
+
+def coco_file(classes: Sequence[str], photos: Iterable[CocoPhoto]) -> dict:
+    """Put photos that were asked for the same classes (T) into what a COCO file holds.
+
+    Ids of images, categories and annotations count from 1, which every reader takes.
+    """
+    content = {
+        "info": {"description": f"Masks by ERR-Seg (arXiv {ARXIV})"},
+        "licenses": [],
+        "images": [],
+        "categories": [
+            {"id": number, "name": name, "supercategory": ""}
+            for number, name in enumerate(classes, start=1)
+        ],
+        "annotations": [],
+    }
+    images, annotations = content["images"], content["annotations"]
+    for number, photo in enumerate(photos, start=1):
+        height, width = photo.size
+        images.append(
+            {"id": number, "file_name": photo.file_name, "width": width, "height": height}
+        )
+        for annotation in photo.annotations:
+            ids = {"id": len(annotations) + 1, "image_id": number}
+            annotations.append(ids | annotation)
+    return content
+
+
+def write_coco(file: Path, classes: Sequence[str], photos: Iterable[CocoPhoto]) -> None:
+    """Write `coco_file` as JSON."""
+    text = json.dumps(coco_file(classes, photos), ensure_ascii=False, separators=(",", ":"))
+    file.write_text(text + "\n", encoding="utf-8")
+
+
+def compressed(counts: Sequence[int]) -> str:
+    """Write run lengths as the text that COCO's files have.
+
+    From the fourth on each is told as the difference to the one two places before; a number is
+    five bits a letter, the lowest first.
+    """
+    letters = bytearray()
+    for place, count in enumerate(counts):
+        number = count - counts[place - 2] if place > 2 else count
+        more = True
+        while more:
+            part = number & (_MORE - 1)
+            number >>= _BITS
+            more = number != (-1 if part & _SIGN else 0)
+            letters.append(_FIRST + part + (_MORE if more else 0))
+    return letters.decode("ascii")
+
+
+def box_of(mask: np.ndarray) -> list[int]:
+    """Find the smallest box around a mask's pixels: left, top, width and height.
+
+    The mask (H, W) of bools has at least one.
+    """
+    columns, rows = (np.flatnonzero(mask.any(axis=axis)) for axis in (0, 1))
+    left, top = int(columns[0]), int(rows[0])
+    return [left, top, int(columns[-1]) - left + 1, int(rows[-1]) - top + 1]
