@@ -6,12 +6,14 @@ import warnings
 
 import matplotlib
 import numpy as np
+import pypdfium2
 import pytest
 from made_up_fonts import write_font
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.offsetbox import AnnotationBbox
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
+from PIL import Image
 
 from errseg.inference.predictor import Result
 from errseg.pictures.captions import labelled_overlay
@@ -171,3 +173,30 @@ def test_a_figure_s_maps_share_one_scale(tmp_path, answer):
         write_figure([tmp_path / name], *settings, shown, (3, 4))
         pictures.append((tmp_path / name).read_bytes())
     assert len(set(pictures)) == 2
+
+
+def test_a_figure_is_the_same_as_pdf_with_numbers_and_titles_as_text(tmp_path, answer):
+    """Read by another program than the one that wrote it."""
+    answer = dataclasses.replace(answer, photo=np.full((20, 40, 3), 200, np.uint8))
+    heat = Heat(0, "cost, stride 16", "cosine", np.array([[0, 0.2], [0.8, 1]]))
+    files = [tmp_path / "figure.png", tmp_path / "figure.pdf"]
+    write_figure(files, answer.photo, answer.result, answer.colors, [heat], (3, 4))
+    content = files[1].read_bytes()
+    for told in (b"/CreationDate", b"/Producer", b"/Creator", str(tmp_path).encode()):
+        assert told not in content
+    document = pypdfium2.PdfDocument(content)
+    [page] = document
+    text = page.get_textpage().get_text_range()
+    for written in ("Photo", "CRM score: P = 2 of 4 kept", "cost, stride 16", "weights abababab"):
+        assert written in text
+    drawn = page.render(scale=2).to_pil().convert("RGB")
+    with Image.open(files[0]) as picture:
+        assert not picture.getexif()
+        assert not picture.info.keys() - {"dpi"}
+        expected = picture.convert("RGB").resize(drawn.size, Image.Resampling.BOX)
+    # Letters and edges are smoothed otherwise; names and swatches stand in the same places.
+    shapes = (np.asarray(p.reduce(8)).astype(int) for p in (drawn, expected))
+    apart = np.abs(np.subtract(*shapes)).max(axis=2)
+    assert np.percentile(apart, 99) < 25
+    assert apart.max() < 100
+    document.close()

@@ -28,8 +28,9 @@ MAY_IMPORT = {
     "pictures": f"{BASE} network datasets checkpoints inference",
     "training": f"{BASE} distributed upright network datasets checkpoints inference",
     "measuring": f"{BASE} distributed options network datasets checkpoints inference",
+    # The backend (no Gradio) makes the page of a result that `segment --save html` writes.
     "commands": f"{BASE} distributed options network datasets checkpoints inference pictures "
-    "training measuring",
+    "training measuring demo.backend",
     "demo.backend": f"{BASE} options network checkpoints inference pictures",
     "demo.page": f"{BASE} options network checkpoints inference pictures demo.backend",
     "demo.serve": "errors demo.backend demo.page",

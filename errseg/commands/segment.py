@@ -2,12 +2,31 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from errseg.commands.options import add_question_options, add_shared, asked_options
+from errseg.commands.options import add_question_options, add_shared, asked_options, names
 from errseg.errors import InputError
+from errseg.options import Options
 from errseg.words.vocabulary import MAX_CLASSES, Vocabulary, load_vocabulary, parse_classes
 
+if TYPE_CHECKING:  # these take long to import
+    import numpy as np
+
+    from errseg.demo.backend.request import Request
+    from errseg.inference.predictor import Predictor, Result
+
 HELP = "segment a photo with the words you give"
+FORMATS = {
+    "coco": "a COCO file",
+    "masks": "a black-and-white picture a class",
+    "cutouts": "a transparent picture a class",
+    "html": "a page of its own, for any browser",
+    "figure": "PNG",
+    "pdf": "the figure as PDF",
+}
+"""What ``--save`` can write -> what that is."""
+OF_ATTENTION = {"html", "figure", "pdf"}
+"""Those of `FORMATS` that show attention too."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +46,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "those of --classes come first",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for the results")
+    parser.add_argument(
+        "--save",
+        type=names,
+        default=(),
+        metavar="A,B",
+        help="more files of the result: "
+        + ", ".join(f"{name} ({what})" for name, what in FORMATS.items()),
+    )
     add_shared(parser, "--model", "--device", "--compile")
     add_question_options(parser)
     parser.add_argument(
@@ -38,11 +65,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> str:
-    """Segment a photo and write overlay.png, mask.png and result.json."""
+    """Segment a photo and write overlay.png, mask.png, result.json, and what --save names."""
     # What can be refused before the network is loaded is refused here.
     vocabulary, options = chosen_vocabulary(args.classes, args.vocabulary), asked_options(args)
     if not 0 <= args.opacity <= 1:
         raise InputError(f"The opacity must lie between 0 and 1, not {args.opacity}.")
+    if unknown := [name for name in args.save if name not in FORMATS]:
+        raise InputError(
+            f"--save can't write {', '.join(unknown)}; it can write {', '.join(FORMATS)}."
+        )
+    question = asked_of_the_page(args, vocabulary, options) if OF_ATTENTION & {*args.save} else None
     from errseg.inference.photo import load_image
 
     photo = load_image(args.photo)
@@ -54,8 +86,12 @@ def run(args: argparse.Namespace) -> str:
     from errseg.pictures.export import legend, result_colors, write_result
 
     model = load_model(args.model, find_device(args.device), options.precision, args.compile)
-    result = Predictor(model)(photo, vocabulary, options)
-    paths = write_result(result, photo, args.out, args.opacity)
+    predictor = Predictor(model)
+    result = predictor(photo, vocabulary, options)
+    others = save_pictures(args, result, photo)
+    if question is not None:
+        others += save_attention(args, question, predictor, photo)
+    paths = write_result(result, photo, args.out, args.opacity, others)
     height, width = result.labels.shape
     lines = [
         f"{args.photo.name}, {width} x {height}: {len(result.kept)} of {len(result.classes)} "
@@ -67,8 +103,67 @@ def run(args: argparse.Namespace) -> str:
     ]
     if none := float((result.labels < 0).mean()):
         lines.append(f"{none:7.1%}  none of these")
-    written = ", ".join(path.name for path in paths)
-    return "\n".join([*lines, *result.notices, f"Wrote {written} to {args.out}."])
+    # A folder stands for its files.
+    parts = dict.fromkeys(path.relative_to(args.out).parts[0] for path in (*paths, *others))
+    return "\n".join([*lines, *result.notices, f"Wrote {', '.join(parts)} to {args.out}."])
+
+
+def asked_of_the_page(
+    args: argparse.Namespace, vocabulary: Vocabulary, options: Options
+) -> "Request":
+    """Put the question as the page puts it, whose answers have attention.
+
+    Raises:
+        InputError: CRM keeps too many classes for that.
+    """
+    from errseg.demo.backend.one_photo import check_attended
+    from errseg.demo.backend.request import Request
+
+    # What is written tells a model's name, and of a file of weights not where it lies.
+    request = Request(args.photo, vocabulary, options, Path(args.model).name)
+    check_attended(request)
+    return request
+
+
+def save_pictures(args: argparse.Namespace, result: "Result", photo: "np.ndarray") -> list[Path]:
+    """Write those files of ``--save`` that need no more than the result."""
+    from errseg.pictures.coco import coco_photo, write_coco
+    from errseg.pictures.files import COCO_FILE
+    from errseg.pictures.masks import write_cutouts, write_masks
+
+    written = []
+    if "coco" in args.save:
+        written.append(args.out / COCO_FILE)
+        write_coco(written[0], result.classes, [coco_photo(result, args.photo.name)])
+    if "masks" in args.save:
+        written += write_masks(result, args.out)
+    if "cutouts" in args.save:
+        written += write_cutouts(result, photo, args.out)
+    return written
+
+
+def save_attention(
+    args: argparse.Namespace, request: "Request", predictor: "Predictor", photo: "np.ndarray"
+) -> list[Path]:
+    """Write those files of ``--save`` that show attention, of the largest class's surest pixel."""
+    from errseg.demo.backend.links import attention_heats, command, shell_name
+    from errseg.demo.backend.one_photo import OnePhotoService
+    from errseg.demo.backend.standalone import write_page
+    from errseg.pictures.figure import write_figure
+    from errseg.pictures.files import FIGURE_FILE, PAGE_FILE, PDF_FILE
+
+    answer, attention = OnePhotoService(predictor, photo).answer_and_attention(request)
+    written = []
+    if "html" in args.save:
+        written.append(args.out / PAGE_FILE)
+        told = request.changed(threshold=answer.result.settings.threshold)
+        write_page(written[0], answer, attention, command(told, shell_name(args.photo.name)))
+    pictures = {"figure": FIGURE_FILE, "pdf": PDF_FILE}
+    figures = [args.out / file for name, file in pictures.items() if name in args.save]
+    if figures:
+        heats = attention_heats(attention)
+        write_figure(figures, photo, answer.result, answer.colors, heats, attention.pixel)
+    return written + figures
 
 
 def chosen_vocabulary(classes: str, name: str | None) -> Vocabulary:

@@ -1,6 +1,6 @@
 """A COCO file: the masks of one photo or of many, for annotation tools and `pycocotools`.
 
-A class of a photo is one annotation: all of its pixels, as in COCO-Stuff, not one object of several.
+An annotation is a class of a photo, with all of its pixels as in COCO-Stuff: not one object.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, and nothing here computes wi
     from errseg.inference.predictor import Result
 
 _BITS, _SIGN, _MORE, _FIRST = 5, 0x10, 0x20, ord("0")
-"""Of a letter of COCO's run lengths: bits of a number, its sign, whether more follow, the letter 0."""
+"""Of a letter of COCO's run lengths: bits of a number, sign, if more follow; the letter of 0."""
 _DECIMALS = 6
 
 

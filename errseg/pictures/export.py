@@ -31,8 +31,8 @@ if TYPE_CHECKING:  # torch takes seconds to import, and nothing here computes wi
 FORMAT = "errseg-result-1"
 """What `as_dict` writes; a reader that knows another number should refuse it."""
 RUN_LENGTHS = (
-    "The lengths of the runs of pixels outside of and in the class in turn, beginning with outside, "
-    "down the columns from left to right (column-major), as COCO has them; size is [height, width]."
+    "Lengths of the runs of pixels outside of and in the class in turn, beginning with outside, "
+    "down the columns from left to right (column-major), as in COCO; size is [height, width]."
 )
 """How `run_lengths` are read, for whoever has only the file."""
 _DECIMALS = 6

@@ -72,9 +72,9 @@ def write_figure(
 ) -> None:
     """Draw a result of the photo (H, W, 3) uint8, with its T classes' colours, once for all files.
 
-    In a PDF numbers and titles are text; names are pictures there too, as no reader of PDFs is
-    sure to have their letters. Names of any length leave the layout as it is: they are cut, with an ellipsis, to the room that
-    there is. `Fonts.lettering` says how names are written that no font has.
+    In a PDF numbers and titles are text, and names are pictures as in a PNG. Names of any length
+    leave the layout as it is: they are cut, with an ellipsis, to the room that there is.
+    `Fonts.lettering` says how names are written that no font has.
 
     Args:
         files: where to, each ending in .png or .pdf.
@@ -88,7 +88,12 @@ def write_figure(
     import matplotlib
 
     # A class may be called "$x$"; it is text, not a formula.
-    settings = {"text.parse_math": False, "font.size": NAME_SIZE, "pdf.fonttype": TEXT_AS_TEXT}
+    settings = {
+        "text.parse_math": False,
+        "font.size": NAME_SIZE,
+        "pdf.fonttype": TEXT_AS_TEXT,
+        "image.composite_image": False,  # joined for a PDF, images are see-through twice
+    }
     with matplotlib.rc_context(settings):
         figure = draw_figure(photo, result, colors, heats, pixel, fonts or system_fonts())
         for file in files:

@@ -1,6 +1,6 @@
 """Taking a result away: files, a command that reproduces it, a link that restores the view."""
 
-import json
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,12 +10,21 @@ from urllib.parse import urlencode
 from errseg.demo.backend.examples import Example
 from errseg.demo.backend.request import Request, check_options
 from errseg.demo.backend.service import Answer, AttentionAnswer
+from errseg.demo.backend.standalone import write_page
 from errseg.errors import InputError
 from errseg.options import knobs
-from errseg.pictures.export import MASK_FILE, OVERLAY_FILE, RESULT_FILE, as_dict
+from errseg.pictures.coco import coco_photo, write_coco
+from errseg.pictures.export import as_dict
 from errseg.pictures.figure import Heat, write_figure
+from errseg.pictures.files import (
+    COCO_FILE,
+    FIGURE_FILE,
+    MASK_FILE,
+    OVERLAY_FILE,
+    PAGE_FILE,
+    write_json,
+)
 
-FIGURE_FILE = "figure.png"
 ALWAYS_TOLD = ("kept_classes", "votes_per_pixel", "threshold")
 """Options that stand in every link; the others where they were turned."""
 
@@ -30,8 +39,35 @@ class Link:
     options: dict[str, object]  # fields of `Options`, those that were given
 
 
-def write_files(answer: Answer, attention: AttentionAnswer, folder: Path) -> list[Path]:
-    """Write the figure, the overlay, the palette mask and the JSON with run-length masks."""
+def write_files(
+    answer: Answer, attention: AttentionAnswer, folder: Path, request: Request
+) -> list[Path]:
+    """Write the figure, the overlay, the palette mask, the page, the COCO file and the JSON.
+
+    The JSON has the masks as run lengths. Of the request, to a named model, the files tell words,
+    settings and the photo's name.
+    """
+    figure, overlay, mask, page, coco = (
+        folder / name for name in (FIGURE_FILE, OVERLAY_FILE, MASK_FILE, PAGE_FILE, COCO_FILE)
+    )
+    heats = attention_heats(attention)
+    write_figure([figure], answer.photo, answer.result, answer.colors, heats, attention.pixel)
+    answer.overlay.save(overlay)
+    answer.mask.save(mask)
+    name = Path(request.photo).name
+    write_page(page, answer, attention, command(request, shell_name(name)))
+    write_coco(coco, answer.result.classes, [coco_photo(answer.result, name)])
+    written = [figure, overlay, mask, page, coco]
+    described = {
+        **as_dict(answer.result, answer.colors, masks=True),
+        "attention_query": list(attention.pixel),
+        "attention_share_on_present": attention.share,
+    }
+    return [*written, write_json(described, folder, written)]
+
+
+def attention_heats(attention: AttentionAnswer) -> list[Heat]:
+    """Choose what a figure shows of attention: of the query's best class, SFM and cost maps."""
     place = attention.kept.index(attention.best)
     heats = [
         Heat(attention.best, "cost, stride 16", "cosine", attention.costs.stride16[place]),
@@ -41,18 +77,12 @@ def write_files(answer: Answer, attention: AttentionAnswer, folder: Path) -> lis
     if spatial.numel():  # (layers, P, heads, h, w)
         weights = spatial[-1, place].mean(dim=0).numpy()
         heats.insert(0, Heat(attention.best, "SFM, last layer", "attention", weights))
-    figure = folder / FIGURE_FILE
-    write_figure(figure, answer.photo, answer.result, answer.colors, heats, attention.pixel)
-    answer.overlay.save(folder / OVERLAY_FILE)
-    answer.mask.save(folder / MASK_FILE)
-    described = {
-        **as_dict(answer.result, answer.colors, masks=True),
-        "attention_query": list(attention.pixel),
-        "attention_share_on_present": attention.share,
-    }
-    text = json.dumps(described, indent=1, ensure_ascii=False)
-    (folder / RESULT_FILE).write_text(text + "\n", encoding="utf-8")
-    return [folder / name for name in (FIGURE_FILE, OVERLAY_FILE, MASK_FILE, RESULT_FILE)]
+    return heats
+
+
+def shell_name(photo: str) -> str:
+    """Write a photo's name so that a shell and a person can read it."""
+    return re.sub(r"[^\w.-]", "_", photo).lstrip("-") or "photo.jpg"
 
 
 def command(request: Request, photo_name: str) -> str:

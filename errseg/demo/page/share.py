@@ -1,6 +1,5 @@
 """The fold below the main view from which a result is taken away."""
 
-import re
 import tempfile
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import gradio as gr
 
 from errseg.demo.backend.examples import Example
 from errseg.demo.backend.links import command as shell_command
-from errseg.demo.backend.links import query_string, write_files
+from errseg.demo.backend.links import query_string, shell_name, write_files
 from errseg.demo.backend.service import Service, query_pixel
 from errseg.demo.page.events import COMPUTES, answered, served
 from errseg.demo.page.panels import script
@@ -23,7 +22,8 @@ def add_sharing(
     with gr.Accordion("Share this result", open=False, elem_id="errseg-share") as fold:
         make = gr.Button("Make files and link", size="sm", elem_id="errseg-make")
         files = gr.File(
-            label="Figure, overlay, palette mask, and JSON with masks and settings",
+            label="Figure, overlay, palette mask, a page of its own (HTML), COCO file, and JSON "
+            "with masks and settings",
             file_count="multiple",
             interactive=False,
             height=180,
@@ -53,20 +53,15 @@ def add_sharing(
         request, photo = service.models.named(shown.request), str(shown.request.photo)
         request = request.changed(threshold=answer.result.settings.threshold)
         with tempfile.TemporaryDirectory() as folder:
-            paths = write_files(answer, attention, Path(folder))
+            paths = write_files(answer, attention, Path(folder), request)
             kept = [served(path) for path in paths]
         return {
             files: kept,
             link: query_string(request, names.get(photo), service.models.first),
-            command: shell_command(request, _file_name(photo)),
+            command: shell_command(request, shell_name(Path(photo).name)),
             question.message: "",
         }
 
     fold.expand(None, js=script("name_fields.js"), api_visibility="private")
     outputs = [files, link, command, question.message]
     make.click(make_files, tab.shown, outputs, **COMPUTES)
-
-
-def _file_name(photo: str) -> str:
-    """The photo's name, so that a shell and a person can read it."""
-    return re.sub(r"[^\w.-]", "_", Path(photo).name).lstrip("-") or "photo.jpg"

@@ -1,0 +1,80 @@
+"""The page's answers about one photo, for the command line: no line to wait in, and no bound."""
+
+import math
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from errseg.demo.backend.budget import Budget
+from errseg.demo.backend.models import Loaded
+from errseg.demo.backend.price import Prices
+from errseg.demo.backend.request import Request
+from errseg.demo.backend.service import (
+    MOST_ATTENDED,
+    Answer,
+    AttentionAnswer,
+    Service,
+    query_pixel,
+)
+from errseg.errors import InputError
+
+if TYPE_CHECKING:  # torch takes seconds to import
+    from errseg.inference.predictor import Predictor
+
+
+@dataclass(frozen=True)
+class _OneModel:
+    """What `Service` asks of `Models`, of a model that is there."""
+
+    loaded: Loaded
+
+    def loaded_for(self, request: Request) -> Loaded:
+        return self.loaded
+
+    def predictor_for(self, request: Request) -> "Predictor":
+        return self.loaded.predictor
+
+
+@dataclass(frozen=True)
+class _OnePhoto:
+    """What `Service` asks of `Photos`, of a photo that was read; it is not shrunk."""
+
+    pixels: np.ndarray  # (H, W, 3) uint8
+
+    def read(self, path: object) -> tuple[np.ndarray, tuple[str, ...]]:
+        return self.pixels, ()
+
+
+class OnePhotoService(Service):
+    """Answers questions about one photo to one model, as the page does.
+
+    Args:
+        predictor: the model's.
+        photo: (H, W, 3) uint8; what questions say of a photo's file counts for nothing.
+    """
+
+    def __init__(self, predictor: "Predictor", photo: np.ndarray):
+        models = _OneModel(Loaded(predictor, Prices(predictor)))
+        super().__init__(models, budget=Budget(math.inf, sys.maxsize))
+        self._photos = _OnePhoto(photo)
+
+    def answer_and_attention(self, request: Request) -> tuple[Answer, AttentionAnswer]:
+        """Segment the photo, and ask for the attention from where its largest class is surest."""
+        answer = self.answer(request)
+        return answer, self.attention(request, query_pixel(answer))
+
+
+def check_attended(request: Request) -> None:
+    """Refuse before the work what the attention would be refused for after it.
+
+    Raises:
+        InputError: CRM keeps too many classes.
+    """
+    kept = min(request.options.kept_classes, len(request.vocabulary))
+    if kept > MOST_ATTENDED:
+        raise InputError(
+            f"Attention is shown for up to {MOST_ATTENDED} kept classes, not for {kept:,}; "
+            "lower P, or do without the figure and the HTML file."
+        )

@@ -1,0 +1,130 @@
+"""A result as one HTML file that needs nothing else: no server, no network, no other file.
+
+The page's own panels draw it, from the data that the page has; ``standalone.js`` stands in for what
+Gradio gives them. A policy in the file forbids any request and any script but these.
+"""
+
+import base64
+import dataclasses
+import hashlib
+from collections.abc import Iterable
+from html import escape
+from pathlib import Path
+
+from errseg.config import ARXIV
+from errseg.demo.backend import view
+from errseg.demo.backend.service import Answer, AttentionAnswer
+
+STATIC = Path(__file__).resolve().parents[1] / "static"
+PANELS = ("masks", "ranking", "attention")
+"""Scripts in the order in which they stand on the file's page, each with its own data."""
+MOST_TITLE = 80  # characters of the words in the window's title
+
+
+def write_page(file: Path, answer: Answer, attention: AttentionAnswer, command: str) -> None:
+    """Write `standalone_page` to a file, in UTF-8."""
+    file.write_text(standalone_page(answer, attention, command), encoding="utf-8")
+
+
+def standalone_page(answer: Answer, attention: AttentionAnswer, command: str) -> str:
+    """Write a result as a page: masks that tell of a pixel, legend, CRM's list, and attention.
+
+    The attention is that of one pixel. The photo is in it as it is shown, at most
+    `view.LONGEST_SHOWN` pixels wide and high, and nothing of the photo's file, so no EXIF.
+
+    Args:
+        answer: what was found.
+        attention: of the same question.
+        command: the command line that gives the same result.
+    """
+    data = (view.masks(answer), view.ranking(answer), view.attention(attention))
+    panels = {name: view.as_html(data) for name, data in zip(PANELS, data, strict=True)}
+    # A panel's script is the body of a function of `element` and `trigger`, as Gradio has it.
+    drawn = (
+        f"window.errsegStandalone({name!r}, (element, trigger) => {{{_read(f'{name}.js')}\n}});"
+        for name in PANELS
+    )
+    scripts = [_read("shared.js"), _read("standalone.js"), *drawn]
+    title = ", ".join(answer.result.classes)
+    title = title if len(title) <= MOST_TITLE else f"{title[:MOST_TITLE]}…"
+    places = {
+        name: f'<div id="errseg-{name}" class="errseg-place"><div>{html}</div></div>'
+        for name, html in panels.items()
+    }
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{_policy(scripts)}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="referrer" content="no-referrer">
+<meta name="color-scheme" content="light dark">
+<title>{escape(title)} - ERR-Seg</title>
+<style>
+{_read("style.css")}
+{_read("standalone.css")}
+</style>
+</head>
+<body class="gradio-container">
+<header class="errseg-header"><h1>ERR-Seg</h1>
+<p>A result to look at, on its own: nothing here is sent or fetched.</p></header>
+<main>
+<div class="errseg-column">{places["masks"]}</div>
+<div class="errseg-column">{places["ranking"]}{places["attention"]}</div>
+</main>
+<p id="errseg-standalone-note" class="errseg-message" role="status" hidden></p>
+{_settings(answer, attention, command)}
+{"".join(f"<script>{script}</script>" for script in scripts)}
+</body>
+</html>
+"""
+
+
+def _read(file: str) -> str:
+    return (STATIC / file).read_text(encoding="utf-8")
+
+
+def _policy(scripts: Iterable[str]) -> str:
+    """Allow these scripts, styles of the page's own and pictures in it, and nothing else."""
+    hashes = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+        for script in scripts
+    )
+    return (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _settings(answer: Answer, attention: AttentionAnswer, command: str) -> str:
+    """List all that the result depends on, as it stands in result.json too."""
+    settings = dataclasses.asdict(answer.result.settings)
+    del settings["input_size"]  # the network's size says more
+    height, width = settings.pop("network_size")
+    weights = settings.pop("weights_hash") or "random"
+    photo_height, photo_width = answer.photo.shape[:2]
+    rows = {
+        "command": command,
+        "method": f"ERR-Seg, arXiv {ARXIV}",
+        **{name.replace("_", " "): value for name, value in settings.items()},
+        "weights (SHA-256)": weights,
+        "network input": f"{width} x {height}",
+        "photo": f"{photo_width} x {photo_height}",
+        "photo's pixels (SHA-256 of rows of RGB bytes)": _hash(answer),
+        "attention of the pixel": f"{attention.pixel[0]}, {attention.pixel[1]}",
+        "classes": ", ".join(answer.result.classes),
+    }
+    listed = "".join(
+        f'<tr><th scope="row">{escape(name)}</th><td>{escape(str(value))}</td></tr>'
+        for name, value in rows.items()
+    )
+    notices = "".join(f"<li>{escape(notice)}</li>" for notice in answer.result.notices)
+    return (
+        '<details class="errseg-settings"><summary>Settings, hashes and the command</summary>'
+        f'<table class="errseg-table"><tbody>{listed}</tbody></table>'
+        f'<ul class="errseg-notices">{notices}</ul></details>'
+    )
+
+
+def _hash(answer: Answer) -> str:
+    return hashlib.sha256(answer.photo.tobytes()).hexdigest()
