@@ -1,13 +1,21 @@
 """Several photos at once."""
 
+import dataclasses
 import re
 import zipfile
 
+import numpy as np
 import pytest
+from PIL import Image
+from pycocotools.coco import COCO
 
 from errseg.demo.backend import batch
 from errseg.demo.backend.request import check_request
 from errseg.errors import InputError
+from errseg.pictures.sheet import GAP, TILE
+
+# pycocotools 2.0.11 has not followed NumPy's newest.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 
 class OnePhoto:
@@ -37,8 +45,40 @@ def test_a_batch_goes_on_after_a_bad_photo(answer, tmp_path):
     assert "01_good/mask.png" in names
     assert "04_good/result.json" in names
     assert "outcomes.txt" in names
-    assert len(names) == 7
+    assert len(names) == 9
     assert batch.run_batch(OnePhoto(answer), ["bad.txt"], request, tmp_path / "b")[0] is None
+
+
+def test_the_zip_has_all_photos_in_one_coco_file_and_on_one_sheet(answer, tmp_path):
+    answer = dataclasses.replace(answer, photo=np.full_like(answer.photo, 90))
+    request = check_request("later", ", ".join(answer.result.classes))
+    photos = ["good.jpg", "bad.txt", "b/good 2.jpg", "../c/good.jpg"]
+    packed, _ = batch.run_batch(OnePhoto(answer), photos, request, tmp_path)
+    with zipfile.ZipFile(packed) as file:
+        file.extract("coco.json", tmp_path)
+        with Image.open(file.open("contact_sheet.jpg")) as sheet:
+            assert not sheet.getexif()
+            pixels = np.asarray(sheet)
+    read = COCO(str(tmp_path / "coco.json"))
+    images = read.loadImgs(read.getImgIds())
+    assert [i["file_name"] for i in images] == ["good.jpg", "good 2.jpg", "04_good.jpg"]
+    assert [c["name"] for c in read.loadCats(read.getCatIds())] == [*answer.result.classes]
+    for image in images:
+        annotations = read.loadAnns(read.getAnnIds(imgIds=image["id"]))
+        assert {a["category_id"] - 1 for a in annotations} == {0, 1}
+        for annotation in annotations:
+            own = answer.result.labels == annotation["category_id"] - 1
+            assert np.array_equal(read.annToMask(annotation), own)
+    # Two photos in the first row and one in the second, each beside its masks.
+    middles = [pixels[GAP + TILE[1] // 2 + row * (TILE[1] + GAP)] for row in (0, 1)]
+    grey = [
+        [
+            bool(np.abs(m[GAP + TILE[0] // 2 + c * (TILE[0] + GAP)].astype(int) - 90).max() < 9)
+            for c in range(4)
+        ]
+        for m in middles
+    ]
+    assert grey == [[True, False, True, False], [True, False, False, False]]
 
 
 @pytest.mark.parametrize("photos", [[], ["x"] * (batch.MOST_PHOTOS + 1)])

@@ -1,6 +1,7 @@
 """Links, files and commands of the page, and visitors who don't meet, in a real browser."""
 
 import base64
+import html
 import io
 import json
 import os
@@ -33,14 +34,21 @@ def test_the_page_starts_at_the_model_s_own_threshold_and_says_it_everywhere(pag
 def test_a_result_is_taken_away(page):
     page.open("?example=cat&classes=cat,+sky&kept=1").finished()
     files = page.shared_files()
-    assert {"figure.png", "overlay.png", "mask.png", "result.json"} <= set(files)
+    assert set(files) == {
+        *("figure.png", "overlay.png", "mask.png"),
+        *("result.html", "coco.json", "result.json"),
+    }
     for name in ("figure.png", "overlay.png", "mask.png"):
         with Image.open(io.BytesIO(files[name])) as picture:
             assert not picture.getexif()
             assert (picture.size == (451, 300)) == (name != "figure.png")
     described = json.loads(files["result.json"])
     assert [entry["kept"] for entry in described["classes"]].count(True) == 1
+    coco = json.loads(files["coco.json"])
+    assert [category["name"] for category in coco["categories"]] == ["cat", "sky"]
+    assert (coco["images"][0]["width"], coco["images"][0]["height"]) == (451, 300)
     command, link = page.value("command"), page.value("link")
+    assert command in html.unescape(files["result.html"].decode())
     assert "--kept-classes 1" in command
     assert link.startswith("?example=cat&classes=cat%2C+sky&kept=1")
 

@@ -4,6 +4,7 @@ import json
 import shlex
 import subprocess
 import sys
+from html import unescape
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -101,13 +102,17 @@ def test_the_command_gives_the_same_settings():
 
 
 def test_shared_files_hold_what_they_should(answer, attention, tmp_path):
-    paths = links.write_files(answer, attention, tmp_path)
+    request = check_request("a/b c.jpg", "dog, sky", model="errseg-lite", threshold=0.25)
+    paths = links.write_files(answer, attention, tmp_path, request)
     assert [path.name for path in paths] == [
         "figure.png",
         "overlay.png",
         "mask.png",
+        "result.html",
+        "coco.json",
         "result.json",
     ]
+    assert {*paths} == {*tmp_path.iterdir()}
     with Image.open(paths[0]) as figure:
         assert min(figure.size) > 2000
         assert not figure.getexif()
@@ -115,8 +120,21 @@ def test_shared_files_hold_what_they_should(answer, attention, tmp_path):
         assert mask.mode == "P"
         labels = np.where(answer.result.labels < 0, 255, answer.result.labels)
         assert np.array_equal(np.asarray(mask), labels)
-    described = json.loads(paths[3].read_text())
+    page = unescape(paths[3].read_text(encoding="utf-8"))
+    assert links.command(request, "b_c.jpg") in page
+    [image] = json.loads(paths[4].read_text(encoding="utf-8"))["images"]
+    assert image["file_name"] == "b c.jpg"
+    described = json.loads(paths[5].read_text(encoding="utf-8"))
     assert described["settings"]["kept_classes"] == 2
     assert described["classes"][0]["rle"] == run_lengths(answer.result.labels == 0)
     assert "rle" not in described["classes"][2]
     assert described["attention_query"] == [30, 10]
+    assert described["files"] == [path.name for path in paths[:-1]]
+    assert {*described["how_to_read"]} == {path.name for path in paths}
+    assert not [p for p in paths if str(tmp_path).encode() in p.read_bytes()]
+
+
+def test_a_photo_s_name_is_safe_in_a_shell():
+    assert links.shell_name("a b;c$(x).jpg") == "a_b_c__x_.jpg"
+    assert links.shell_name("-rf") == "rf"
+    assert links.shell_name("") == "photo.jpg"

