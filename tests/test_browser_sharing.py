@@ -5,6 +5,7 @@ import html
 import io
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ from PIL import Image
 from errseg.checkpoints.stored_config import advised_threshold
 
 pytestmark = IN_BROWSER
+BASE64 = re.compile(rb"[\w+/=]{40,}")  # pictures and packed numbers
 
 
 def test_the_page_starts_at_the_model_s_own_threshold_and_says_it_everywhere(page):
@@ -114,7 +116,7 @@ def test_the_command_reproduces_the_mask_of_a_phone_s_photo(page, odd_photos, tm
     page.wait(lambda: "CRM kept 2 of 4" in page.text("#errseg-ranking h2"))
     files = page.shared_files()
     for name, content in files.items():
-        assert b"GPS" not in content, name
+        assert b"GPS" not in BASE64.sub(b"", content), name  # letters may stand so by chance
         if name.endswith(".png"):
             with Image.open(io.BytesIO(content)) as picture:
                 assert not picture.getexif()

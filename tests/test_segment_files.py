@@ -1,6 +1,7 @@
 """``segment --save``: the files that travel, and nothing of the photo's own file in any of them."""
 
 import json
+import re
 
 import numpy as np
 import pypdfium2
@@ -19,6 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 LONG = "sky " + "w" * 96
 CLASSES = ("temple/pagoda", "tree..", LONG, "CON", "\U0001f415", "lake: a | water")
 NAMES = (*CLASSES[:5], "lake: a")
+BASE64 = re.compile(rb"[\w+/=]{40,}")  # the page's pictures and packed numbers
 ALL = ",".join(FORMATS)
 
 
@@ -77,7 +79,7 @@ def test_coco_file_masks_and_cut_outs_say_what_the_palette_mask_says(folder, lab
 
 def test_nothing_says_where_or_when_the_photo_was_taken_or_lies(folder, odd_photos):
     for path in (path for path in folder.rglob("*") if path.is_file()):
-        content = path.read_bytes()
+        content = BASE64.sub(b"", path.read_bytes())  # letters may stand in it by chance
         for told in (b"GPS", b"Exif", b"exif", str(odd_photos[PHONE].parent).encode()):
             assert told not in content, (path.name, told)
         assert str(folder).encode() not in content, path.name
