@@ -3,16 +3,15 @@
 from functools import partial
 
 from attack import hub, restarts, visits
-from attack.app import Client, Said, running_app, scratch, uploaded
+from attack.app import Client, Said, running_app, scratch
 from attack.faulty_app import CLOCK, DISK, FAULTS
 from attack.figures import Figures
-from attack.photos import photo, segment
+from attack.photos import page_values, photo, segment
 from attack.trial import Trial, refused
 
 LEAST_FAULTS = 25  # issue 17: 25 / 25
 FULL = {"disk full": "disk is full"}  # fault -> what has to be said of it
 QUICK = 3  # each so-maniest fault of the network is tried then
-PAGE = [32, 3, 0, 0.1, 0, "errseg-lite", "float32", True]  # the page's knobs
 
 
 def attack(app: object = None, quick: bool = False) -> Figures:
@@ -65,5 +64,5 @@ def _share(trial: Trial, client: Client) -> Said:
 
 
 def _batch(trial: Trial, client: Client) -> Said:
-    photos = [uploaded(trial.upload(client))]
-    return client.ask(trial.app.functions["segment_all"], ["sky, wall", *PAGE, photos])
+    question = page_values(trial.app, "segment_all", trial.upload(client))
+    return client.ask(trial.app.functions["segment_all"], question)

@@ -1,6 +1,7 @@
 """One hostile visitor sends the worst question that is allowed, all the time; another one waits."""
 
 import itertools
+import json
 import re
 import statistics
 import threading
@@ -9,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from attack.app import App, Client, uploaded
 from attack.figures import Figures
-from attack.photos import noise, photo
+from attack.photos import noise, page_values, photo
 
 MOST_TIMES = 2.0  # issue 17: another's median wait, beside that next to a kind visitor
 QUESTIONS, QUICK_QUESTIONS = 15, 5
@@ -18,7 +19,6 @@ GREEDY_SIDE = 2048  # pixels of the photo; larger ones are shrunk to it
 GREEDY_INPUT = 1024  # the largest input size
 KIND_WORDS = 16  # new ones in each ordinary question, beside as many known ones
 SMALLEST_P = 8
-LONG = 3.0  # seconds that no refusal takes
 FITS = re.compile(r"P = ([\d,]+) would fit|The first ([\d,]+) of the words would fit")
 
 
@@ -96,14 +96,14 @@ class _Worst:
         # What stands behind a JPEG's end makes another file of it, and is read by nobody.
         path = client.upload("greedy.jpg", self._photo + str(time.monotonic()).encode()).data[0]
         words = ", ".join(f"greedy {time.monotonic()} {i}" for i in range(self.words))
-        knobs = [words, self.kept, 3, 0, 0.1, GREEDY_INPUT, "errseg-lite", "float32", True, None]
+        knobs = {"classes": words, "p": self.kept, "input_size": GREEDY_INPUT}
+        question = page_values(self._app, "segment_page", path, **knobs)
         began = time.perf_counter()
-        said = client.ask(self._app.functions["segment_page"], [uploaded(path), *knobs])
-        took = time.perf_counter() - began
-        if took > LONG:  # the masks were computed, whatever is said of the attention after them
-            self.computed.append(took)
-            return
-        fits = FITS.search(said.sentence or "")
+        client.join(self._app.functions["segment_page"], question).raise_for_status()
+        steps = [json.dumps(m) for m in client.listen() if m["msg"] == "process_generating"]
+        fits = FITS.search(steps[0]) if steps else None
+        if steps and not fits:  # the masks; the attention after them may be refused
+            self.computed.append(time.perf_counter() - began)
         if fits and fits[1]:
             self.kept = int(fits[1].replace(",", ""))
             if self.kept < SMALLEST_P:  # all goes into reading words; leave some for the network

@@ -6,6 +6,7 @@ from functools import partial
 
 from attack import odd_values
 from attack.app import App, Client, Said, said_by, uploaded
+from attack.photos import page_values
 
 SECRET = "zebrafinch"  # stands in words and file names, and in no line of the log
 WORDS = f"sky, {SECRET}"
@@ -72,8 +73,9 @@ def values_for(app: App, path: str) -> Iterator[Try]:
     for event in app.config["dependencies"]:
         if not event["backend_fn"]:
             continue
-        usual = [_usual(parts[number], path) for number in event["inputs"]]
-        name, ask = event["api_name"], Client.ask if event["queue"] else Client.ask_at_once
+        name = event["api_name"]
+        usual = page_values(app, name, path, classes=WORDS)
+        ask = Client.ask if event["queue"] else Client.ask_at_once
         ask = partial(ask, function=event["id"])
         for place, number in enumerate(event["inputs"]):
             for value in odd_values.VALUES:
@@ -82,17 +84,3 @@ def values_for(app: App, path: str) -> Iterator[Try]:
                 yield f"{name} {label} {value!r:.40}", partial(ask, data=data)
         for value in odd_values.EVENTS:
             yield f"{name} sent {value!r:.40}", partial(ask, data=usual, event_data=value)
-
-
-def _usual(component: dict, path: str) -> object:
-    """Give what a page would send of a component."""
-    kind, value = component["type"], component["props"].get("value")
-    if kind == "image":
-        return uploaded(path)
-    if kind == "file":
-        return [uploaded(path)]
-    if kind == "state":
-        return None
-    if component["props"].get("label") in ("Classes", "classes"):
-        return WORDS
-    return value

@@ -4,7 +4,7 @@ import time
 
 from attack.app import App, Client, resident, uploaded
 from attack.figures import Figures
-from attack.photos import photo
+from attack.photos import page_values, photo
 
 REQUESTS, BEGUN = 1000, 100  # issue 17: at the end over after the first hundred
 QUICK_REQUESTS, QUICK_BEGUN = 150, 50
@@ -37,7 +37,6 @@ def attack(app: App, quick: bool = False) -> Figures:
 def _ask(app: App, client: Client, number: int) -> None:
     path = client.upload("a.jpg", photo(SEED + number)).data[0]
     words = f"thing {number}, sky, grass"
-    settings = [32, 3, 0, 0.1, INPUT, "errseg-lite", "float32", True]
     kind = number % WITH_ATTENTION
     if kind == 0:
         question = [uploaded(path), words, 5, 5, 32, 3, False]
@@ -45,7 +44,7 @@ def _ask(app: App, client: Client, number: int) -> None:
     elif kind == 1:
         said = client.ask(app.functions["sweep"], [uploaded(path), words, "P", "1, 2", 32, 3, 0])
     else:
-        question = [uploaded(path), words, *settings, None]
+        question = page_values(app, "segment_page", path, classes=words, input_size=INPUT)
         said = client.ask(app.functions["segment_page"], question)
     assert said.answered, said.sentence
 

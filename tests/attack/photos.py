@@ -40,6 +40,26 @@ def segment(
     return client.ask(app.functions["segment"], question)
 
 
+def page_values(app: App, event: str, path: str, **changed: object) -> list:
+    """List what a page would send of a photo: values as they stand there.
+
+    Args:
+        app: whose page.
+        event: the event's name.
+        path: of the uploaded photo.
+        changed: other values, by the components' labels ("Input size" as ``input_size``).
+    """
+    parts = {one["id"]: one for one in app.config["components"]}
+    inputs = next(d["inputs"] for d in app.config["dependencies"] if d["api_name"] == event)
+    values = []
+    for part in map(parts.get, inputs):
+        name = str(part["props"].get("label")).lower().replace(" ", "_")
+        own = {"image": uploaded(path), "file": [uploaded(path)], "state": None}
+        usual = own.get(part["type"], part["props"].get("value"))
+        values.append(changed.get(name, usual))
+    return values
+
+
 def upload_and_segment(app: App, client: Client, name: str, data: bytes, words: str) -> Said:
     """Ask for a photo's file; what the upload says if it isn't taken."""
     sent = client.upload(name, data)
