@@ -56,6 +56,8 @@ def main() -> None:
         serve_demo(create_demo(models, budget), args.host, args.port, args.share, mcp=args.mcp)
     except InputError as error:
         parser.exit(2, f"{error}\n")
+    except OSError as error:  # the folder for uploads, above all
+        parser.exit(2, f"The page can't be served: {error}.\n")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,23 @@
 """Memory goes back to the system after heavy work; an allocator keeps what it once had."""
 
+import contextlib
 import ctypes
 import functools
 import sys
 from collections.abc import Callable
 
 WORTH_IT = 100 * 2**20  # bytes of a question after which looking for what can go back pays
+
+
+ARENAS = -8  # mallopt's number of how many arenas threads share
+FEW = 2
+
+
+def share_arenas() -> None:
+    """Let threads share glibc's arenas: one for each of a hundred keeps much that nobody uses."""
+    if sys.platform == "linux":
+        with contextlib.suppress(AttributeError, OSError):  # another C library
+            ctypes.CDLL(None).mallopt(ARENAS, FEW)
 
 
 def give_back(used: int) -> None:

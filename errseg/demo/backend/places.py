@@ -28,6 +28,7 @@ ORDINARY_BETWEEN_DEAR = 4
 """Ordinary questions that go before a dear one has a slice, so that it doesn't wait for ever."""
 SLICE = 1.0  # seconds that a dear question gets before it looks for others again
 MOST_DEAR_BEGUN = 2  # dear questions that are under way: each holds its memory while it makes way
+MOST_BEGUN = 5  # questions under way: what computes has a thread for each
 OVERRUN = 3.0
 """Times the price, and times the budget, after which a question ends: prices are estimates."""
 
@@ -87,24 +88,32 @@ class Places:
         self._thread = threading.local()
 
     @contextmanager
-    def turn(self, seconds: float, ordinary: float, budget: float) -> Iterator[Callable[[], None]]:
+    def turn(
+        self, seconds: float, ordinary: float, budget: float, number: int | None = None
+    ) -> Iterator[Callable[[], None]]:
         """Wait for a turn and keep it while a block runs; yields what to call between its parts.
 
         Args:
             seconds: what the question costs, by estimate.
             ordinary: what an ordinary question costs; twice that is dear.
             budget: seconds that a question may cost.
+            number: from `arrive`, where the question came before it could stand in line.
 
         Raises:
             InputError: too many wait already, or it took far longer than it should.
             GoneError: nobody waits for the answer.
         """
-        turn = self._join(seconds, ordinary, budget)
+        number = self.arrive() if number is None else number
+        turn = self._join(number, seconds, ordinary, budget)
         try:
             self._wait(turn)
             yield lambda: self._pause(turn, ordinary)
         finally:
             self._leave(turn)
+
+    def arrive(self) -> int:
+        """Take a number: whose is lower goes first, however long its photo is read before."""
+        return next(self._numbers)
 
     @contextmanager
     def wanted(self, wanted: Callable[[], bool]) -> Iterator[None]:
@@ -121,11 +130,11 @@ class Places:
         with self._changed:
             return len(self._line)
 
-    def _join(self, seconds: float, ordinary: float, budget: float) -> Turn:
+    def _join(self, number: int, seconds: float, ordinary: float, budget: float) -> Turn:
         visitor = self._visitor()
         with self._changed:
             turn = Turn(
-                next(self._numbers),
+                number,
                 visitor,
                 seconds,
                 dear=seconds > 2 * ordinary,
@@ -209,7 +218,8 @@ class Places:
         able = [turn for turn in first.values() if self._hears(turn)]
         begun = sum(turn.dear and turn.begun for turn in self._open)
         dear = [t for t in able if t.dear and (t.begun or begun < MOST_DEAR_BEGUN)]
-        ordinary = [turn for turn in able if not turn.dear]
+        room = sum(turn.begun for turn in self._open) < MOST_BEGUN
+        ordinary = [turn for turn in able if not turn.dear and (turn.begun or room)]
         if ordinary and (not dear or self._since_dear < ORDINARY_BETWEEN_DEAR):
             return min(ordinary, key=self._place)
         return min(dear or ordinary, key=self._place, default=None)

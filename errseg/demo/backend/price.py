@@ -89,18 +89,23 @@ class Prices:
         return encoded + text + self._decoding((side, side), ORDINARY_CLASSES).seconds
 
     def answer(
-        self, request: Request, photo: tuple[int, int], read: bool = False, encoded: bool = False
+        self,
+        request: Request,
+        photo: tuple[int, int],
+        unread: list[int] | None = None,
+        encoded: bool = False,
     ) -> Price:
         """Tell what it costs to segment a photo (H, W).
 
         Args:
             request: the question.
             photo: size of its photo.
-            read: whether its words will have been read already.
+            unread: tokens of each prompt that is to be encoded, if that is known already.
             encoded: whether its photo will have been encoded already.
         """
         options = request.options
-        unread = [] if read else self._predictor.unread(request.vocabulary, options.expand)
+        if unread is None:
+            unread = self._predictor.unread(request.vocabulary, options.expand)
         size = network_size(photo, self._config, options.input_size)
         text = text_work(self._config, unread) / self._speeds.text
         encode = 0.0 if encoded else size[0] * size[1] / self._speeds.encode
@@ -121,8 +126,8 @@ class Prices:
         """
         total, known = Price(), set()
         for request in requests:
-            read, encoded = request.vocabulary.classes in known, same and bool(known)
-            total += self.answer(request, photo, read, encoded)
+            unread = [] if request.vocabulary.classes in known else None
+            total += self.answer(request, photo, unread, encoded=same and bool(known))
             known.add(request.vocabulary.classes)
         return total
 

@@ -5,9 +5,11 @@ Nothing of one visitor is kept for another; a predictor's caches are keyed by co
 
 from __future__ import annotations
 
+import contextvars
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -20,7 +22,7 @@ from errseg.demo.backend.gpu import on_gpu
 from errseg.demo.backend.memory import give_back
 from errseg.demo.backend.models import Loaded, Models
 from errseg.demo.backend.photos import LONGEST_SIDE, Photos
-from errseg.demo.backend.places import Places
+from errseg.demo.backend.places import MOST_BEGUN, Places
 from errseg.demo.backend.request import Request
 from errseg.errors import InputError
 from errseg.pictures.captions import labelled_overlay
@@ -102,6 +104,7 @@ class Service:
         self.models = models
         self.budget = budget or Budget()
         self.places = places or Places()
+        self._threads = ThreadPoolExecutor(MOST_BEGUN + 1, "network")
         self._opening = Background(lambda: self._open(opening)) if opening else None
         self._photos = Photos(SECONDS_TO_KEEP)
         # Around the network only: reading, drawing and hovering need no GPU.
@@ -124,10 +127,11 @@ class Service:
                 question costs too much, or too many others wait.
             GoneError: nobody waits for the answer any more.
         """
+        number = self.places.arrive()
         photo, notices = self._photos.read(request.photo)
         loaded = self.models.loaded_for(request)
         price = self._check(loaded, request, photo.shape[:2])
-        result = self._in_turn(loaded, price, lambda: self._segment(request, photo))
+        result = self._in_turn(loaded, price, lambda: self._segment(request, photo), number)
         result = dataclasses.replace(result, notices=(*notices, *result.notices))
         colors = result_colors(result)
         return Answer(photo, result, colors, legend(result, colors))
@@ -160,15 +164,17 @@ class Service:
     def _check(self, loaded: Loaded, request: Request, photo: tuple[int, int]) -> Price:
         """Price a question, or refuse it with what would fit."""
         prices, asked = loaded.prices, len(request.vocabulary)
+        new = loaded.predictor.unread(request.vocabulary, request.options.expand)
 
         def with_kept(kept: int) -> Price:
-            return prices.answer(request.changed(kept_classes=kept), photo)
+            return prices.answer(request.changed(kept_classes=kept), photo, new)
 
         def with_words(count: int) -> Price:
             vocabulary = Vocabulary(request.vocabulary.classes[:count])
-            return prices.answer(dataclasses.replace(request, vocabulary=vocabulary), photo)
+            fewer = dataclasses.replace(request, vocabulary=vocabulary)
+            return prices.answer(fewer, photo, new[: len(new) * count // asked])
 
-        price = prices.answer(request, photo)
+        price = prices.answer(request, photo, new)
         kept = min(request.options.kept_classes, asked)
         self.budget.check(
             price,
@@ -184,12 +190,24 @@ class Service:
         )
         return price
 
-    def _in_turn(self, loaded: Loaded, price: Price, compute: Callable[[], T]) -> T:
-        """Compute when it is the question's turn, and make way where others go first."""
-        turn = self.places.turn(price.seconds, loaded.prices.ordinary, self.budget.seconds)
+    def _in_turn(
+        self, loaded: Loaded, price: Price, compute: Callable[[], T], number: int | None = None
+    ) -> T:
+        """Compute when it is the question's turn, and make way where others go first.
+
+        It computes in one of a few threads: torch keeps memory for every thread that used it.
+        """
+        ordinary = loaded.prices.ordinary
+        turn = self.places.turn(price.seconds, ordinary, self.budget.seconds, number)
         try:
-            with turn as pause, loaded.predictor.pauses.calling(pause):
-                return compute()
+            with turn as pause:
+                context = contextvars.copy_context()
+
+                def run() -> T:
+                    with loaded.predictor.pauses.calling(pause):
+                        return compute()
+
+                return self._threads.submit(context.run, run).result()
         finally:
             give_back(price.bytes)
 

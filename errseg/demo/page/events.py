@@ -87,7 +87,7 @@ def sentence_for(error: BaseException) -> str:
     The line quotes nothing of the error: a visitor's words or a file's name may be in it.
     """
     if isinstance(error, InputError):
-        return str(error)
+        return str(error).encode("utf-8", "replace").decode()  # a lone surrogate can't be sent
     if isinstance(error, GoneError):
         return NOBODY_WAITED
     if isinstance(error, OSError) and error.errno in FULL:

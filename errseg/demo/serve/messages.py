@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 MESSAGE_BYTES = 2 * 2**20
 """Most bytes of a message: all words that a question may have, escaped, and room."""
 LONGEST_SESSION = 64  # characters of a session's name; browsers send some ten
-WITHOUT_VALUES = ("reset", "cancel")
+WITHOUT_VALUES = {"reset": ("event_id",), "cancel": ("session_hash", "fn_index", "event_id")}
+"""Doors whose messages name a question and hold no values -> what names it."""
 FILE = {"_type": "gradio.FileData"}  # how Gradio marks files in messages
 
 
@@ -40,7 +41,7 @@ def checked_message(path: str, body: bytes, page: gr.Blocks) -> bytes:
         raise InputError('A message is a JSON object, such as {"data": [...]}.')
     _check_names(message, required=place == "queue/join")
     if place in WITHOUT_VALUES:
-        return body
+        return _named_only(message, WITHOUT_VALUES[place])
     function = _function(place, message, page)
     named = place.startswith("call/v2/")
     blocks = _inputs(message, function, place, named)
@@ -53,7 +54,30 @@ def checked_message(path: str, body: bytes, page: gr.Blocks) -> bytes:
             repaired = _repaired(values[key], several=isinstance(block, gr.File))
             changed |= repaired is not values[key]
             values[key] = repaired
+        elif key in there and _holds_file(values[key]):
+            changed, values[key] = True, "a file"  # no value of these boxes; they refuse it
     return json.dumps(message).encode() if changed else body
+
+
+def _named_only(message: dict, names: tuple[str, ...]) -> bytes:
+    """Return a message with nothing but what names its question."""
+    if missing := [name for name in names if message.get(name) is None]:
+        raise InputError(f"Name the question by {', '.join(names)}; missing: {missing[0]}.")
+    return json.dumps({name: message[name] for name in names}).encode()
+
+
+def _holds_file(value: object) -> bool:
+    """Tell whether Gradio would take some part of a value for a file, however deep it lies."""
+    waiting = [value]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            if "meta" in part or "path" in part:
+                return True
+            waiting += part.values()
+        elif isinstance(part, list):
+            waiting += part
+    return False
 
 
 def _check_names(message: dict, required: bool) -> None:

@@ -7,6 +7,7 @@ import socket
 import gradio as gr
 from starlette.middleware import Middleware
 
+from errseg.demo.backend.memory import share_arenas
 from errseg.demo.backend.places import LONGEST_LINE, MOST_UNHEARD
 from errseg.demo.page.layout import Demo
 from errseg.demo.page.panels import STATIC, shared_script
@@ -64,6 +65,7 @@ def serve_demo(
         InputError: the page can't be served at this address, or what MCP needs isn't installed.
     """
     _check_address(host, port)
+    share_arenas()
     if mcp and importlib.util.find_spec("mcp") is None:  # Gradio would go on without it
         raise InputError('MCP needs optional packages; install them: pip install "gradio[mcp]"')
     # Photos are the visitors' own; 6.16 doesn't know the argument yet, but nor any history.
