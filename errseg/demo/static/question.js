@@ -16,6 +16,11 @@ document.addEventListener('keyup', (event) => {
   turned = setTimeout(() => knob.dispatchEvent(new PointerEvent('pointerup', {bubbles: true})), PAUSE);
 });
 
+/** Whoever presses Segment has asked with the knob's new value already. */
+document.addEventListener('click', (event) => {
+  if (event.target.closest?.('#errseg-run')) clearTimeout(turned);
+}, true);
+
 /** The last two parts of a file's path, as they stand in a picture's address. */
 function file(path) {
   let plain = path;
