@@ -10,9 +10,9 @@ from attack.photos import THRESHOLD, VOTES, photo, segment
 
 SEED = 3000
 ASKED = 5  # questions before, and after
-SILENT, SILENT_WORDS = 20, 300  # who never listens, and how many new words each asks for
+SILENT, SILENT_WORDS = 20, 30  # who never listens, and their new words: few, so that none is dear
 SILENT_WAIT = 2.0  # times the wait in an empty line, plus `SILENT_SLACK`
-SILENT_SLACK = 2.0  # seconds: so many questions are checked, and refused, all the same
+SILENT_SLACK = 1.0  # seconds: so many questions are looked at, and refused, all the same
 
 
 def attack(app: App, quick: bool = False) -> Figures:
