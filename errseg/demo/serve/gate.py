@@ -2,11 +2,12 @@
 
 import json
 import shutil
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from urllib.parse import parse_qs
 
 import gradio as gr
 from gradio.utils import get_upload_folder
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from errseg.demo.backend.listeners import Listeners
@@ -64,7 +65,8 @@ class Gate:
                     return
                 receive = _replayed(body, receive)
         who = listener(path, parse_qs(scope["query_string"].decode("latin-1")))
-        with self._listeners.connected(who) if who else nullcontext():
+        # Who leaves in the middle of an upload is not there for an answer, nor worth a traceback.
+        with self._listeners.connected(who) if who else nullcontext(), suppress(ClientDisconnect):
             await self._app(scope, receive, send)
 
 
