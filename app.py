@@ -24,9 +24,9 @@ def main() -> None:
     parser.add_argument(
         "--budget",
         type=float,
-        default=float(os.environ.get("ERRSEG_BUDGET", SECONDS)),
+        default=os.environ.get("ERRSEG_BUDGET", SECONDS),
         metavar="SECONDS",
-        help="what one question may take at most (%(default)g)",
+        help="what one question may take at most (%(default)s)",
     )
     parser.add_argument("--share", action="store_true", help="make a public link")
     parser.add_argument(

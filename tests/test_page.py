@@ -4,10 +4,10 @@ import gradio as gr
 import pytest
 
 from errseg.demo.backend.models import Models
+from errseg.demo.backend.static_files import STATIC
 from errseg.demo.page import segment as segment_module
 from errseg.demo.page.events import served
 from errseg.demo.page.layout import create_demo
-from errseg.demo.page.panels import STATIC
 from errseg.demo.page.segment import Shown
 from errseg.inference.predictor import Predictor
 

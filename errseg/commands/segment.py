@@ -116,12 +116,12 @@ def asked_of_the_page(
     Raises:
         InputError: CRM keeps too many classes for that.
     """
-    from errseg.demo.backend.one_photo import check_attended
     from errseg.demo.backend.request import Request
+    from errseg.demo.backend.service import check_attended
 
     # What is written tells a model's name, and of a file of weights not where it lies.
     request = Request(args.photo, vocabulary, options, Path(args.model).name)
-    check_attended(request)
+    check_attended(request, "lower P, or do without the figure and the HTML file")
     return request
 
 

@@ -1,12 +1,13 @@
 """Several photos, one vocabulary: a ZIP with a folder a photo, and two files on all of them."""
 
 import dataclasses
-import logging
 import re
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from errseg.demo.backend.places import GoneError
+from errseg.demo.backend.refusals import sentence_for
 from errseg.demo.backend.request import Request
 from errseg.demo.backend.service import Service
 from errseg.errors import InputError
@@ -14,8 +15,6 @@ from errseg.pictures.coco import coco_photo, write_coco
 from errseg.pictures.export import write_result
 from errseg.pictures.files import COCO_FILE
 from errseg.pictures.sheet import QUALITY, lay_out, sheet_pair
-
-logger = logging.getLogger(__name__)
 
 MOST_PHOTOS = 50
 OUTCOMES_FILE = "outcomes.txt"
@@ -42,6 +41,7 @@ def run_batch(
 
     Raises:
         InputError: there is no photo, there are too many, or they cost too much together.
+        GoneError: nobody waits for the ZIP any more.
     """
     if not photos:
         raise InputError("There are no photos yet; drop some files.")
@@ -59,11 +59,10 @@ def run_batch(
             made.append((described, sheet_pair(answer.photo, answer.result)))
             seen = ", ".join(entry.name for entry in answer.legend) or "none of the classes"
             outcomes.append((name, seen))
-        except InputError as error:
-            outcomes.append((name, str(error)))
-        except Exception:
-            logger.exception("a photo of a batch could not be segmented")
-            outcomes.append((name, UNREADABLE))
+        except GoneError:  # nobody waits for the other photos either
+            raise
+        except Exception as error:
+            outcomes.append((name, sentence_for(error, UNREADABLE)))
     if not made:
         return None, outcomes
     described, drawn = zip(*made, strict=True)

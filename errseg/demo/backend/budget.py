@@ -1,7 +1,7 @@
 """What one question may cost. No torch, no numpy."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
 from errseg.errors import InputError
@@ -19,10 +19,6 @@ class Price:
     def __add__(self, other: Self) -> Self:
         """One after the other."""
         return Price(self.seconds + other.seconds, max(self.bytes, other.bytes))
-
-    def times(self, count: int) -> Self:
-        """So many of these, one after the other."""
-        return replace(self, seconds=self.seconds * count)
 
 
 @dataclass(frozen=True)

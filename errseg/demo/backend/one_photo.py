@@ -12,13 +12,11 @@ from errseg.demo.backend.models import Loaded
 from errseg.demo.backend.price import Prices
 from errseg.demo.backend.request import Request
 from errseg.demo.backend.service import (
-    MOST_ATTENDED,
     Answer,
     AttentionAnswer,
     Service,
     query_pixel,
 )
-from errseg.errors import InputError
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from errseg.inference.predictor import Predictor
@@ -64,17 +62,3 @@ class OnePhotoService(Service):
         """Segment the photo, and ask for the attention from where its largest class is surest."""
         answer = self.answer(request)
         return answer, self.attention(request, query_pixel(answer))
-
-
-def check_attended(request: Request) -> None:
-    """Refuse before the work what the attention would be refused for after it.
-
-    Raises:
-        InputError: CRM keeps too many classes.
-    """
-    kept = min(request.options.kept_classes, len(request.vocabulary))
-    if kept > MOST_ATTENDED:
-        raise InputError(
-            f"Attention is shown for up to {MOST_ATTENDED} kept classes, not for {kept:,}; "
-            "lower P, or do without the figure and the HTML file."
-        )

@@ -124,12 +124,6 @@ class Places:
         finally:
             self._thread.wanted = _always
 
-    @property
-    def waiting(self) -> int:
-        """How many questions wait now."""
-        with self._changed:
-            return len(self._line)
-
     def _join(self, number: int, seconds: float, ordinary: float, budget: float) -> Turn:
         visitor = self._visitor()
         with self._changed:

@@ -26,7 +26,6 @@ ATTENTION_WEIGHT = 5.0
 (fitted to decoding with P from 8 to 1,000)."""
 COPIES = 6  # of a kept class's tokens that ESCF holds at the worst moment
 LOGITS = 6  # of a kept class's maps at stride 4, and values as large, that are held at once
-PROMPTS_AT_ONCE = 64  # see `errseg.network.towers`
 PIXEL_SECONDS = 1e-7  # of a pixel of the photo: drawing, and writing what is drawn
 PIXEL_CLASS_SECONDS = 1.3e-9  # of a pixel and a kept class: labels
 PICTURE_BYTES = 48  # a pixel of the photo, of labels, scores and what is drawn of them
@@ -168,6 +167,8 @@ USUAL_WIDTH = {LiteConfig: 24, ClipConfig: 128}
 
 def text_work(config: ModelConfig, lengths: Sequence[int]) -> float:
     """Count the multiply-adds of a text tower for prompts of some tokens each."""
+    from errseg.network.towers import PROMPTS_AT_ONCE  # needs torch
+
     towers = config.towers
     if isinstance(towers, LiteConfig):
         width, hidden, padded = towers.embedding, towers.text_hidden, None

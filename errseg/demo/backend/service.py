@@ -130,7 +130,9 @@ class Service:
         number = self.places.arrive()
         photo, notices = self._photos.read(request.photo)
         loaded = self.models.loaded_for(request)
-        price = self._check(loaded, request, photo.shape[:2])
+        price = self._check(
+            loaded, request, lambda asked, new: loaded.prices.answer(asked, photo.shape[:2], new)
+        )
         result = self._in_turn(loaded, price, lambda: self._segment(request, photo), number)
         result = dataclasses.replace(result, notices=(*notices, *result.notices))
         colors = result_colors(result)
@@ -161,32 +163,35 @@ class Service:
         fewer = (f"{{}} {what} at a time would fit.", price_of, len(requests))
         self.budget.check(price_of(len(requests)), [fewer])
 
-    def _check(self, loaded: Loaded, request: Request, photo: tuple[int, int]) -> Price:
-        """Price a question, or refuse it with what would fit."""
-        prices, asked = loaded.prices, len(request.vocabulary)
+    def _check(
+        self, loaded: Loaded, request: Request, price_of: Callable[[Request, list[int]], Price]
+    ) -> Price:
+        """Price a question, or refuse it with what would fit.
+
+        Args:
+            loaded: whose question it is.
+            request: the question.
+            price_of: prices a question like it, given the tokens of each prompt that is new.
+        """
+        asked = len(request.vocabulary)
         new = loaded.predictor.unread(request.vocabulary, request.options.expand)
 
         def with_kept(kept: int) -> Price:
-            return prices.answer(request.changed(kept_classes=kept), photo, new)
+            return price_of(request.changed(kept_classes=kept), new)
 
         def with_words(count: int) -> Price:
             vocabulary = Vocabulary(request.vocabulary.classes[:count])
             fewer = dataclasses.replace(request, vocabulary=vocabulary)
-            return prices.answer(fewer, photo, new[: len(new) * count // asked])
+            return price_of(fewer, new[: len(new) * count // asked])
 
-        price = prices.answer(request, photo, new)
+        price = price_of(request, new)
         kept = min(request.options.kept_classes, asked)
+        some_words = (
+            "The first {} of the words would fit; words that were read once cost little when they "
+            "are asked again with more."
+        )
         self.budget.check(
-            price,
-            [
-                ("P = {} would fit.", with_kept, kept),
-                (
-                    "The first {} of the words would fit; words that were read once cost little "
-                    "when they are asked again with more.",
-                    with_words,
-                    asked,
-                ),
-            ],
+            price, [("P = {} would fit.", with_kept, kept), (some_words, with_words, asked)]
         )
         return price
 
@@ -231,24 +236,18 @@ class Service:
                 f"Attention without CRM is possible for up to {MOST_WITHOUT_CRM} classes; "
                 f"here are {size:,}."
             )
-        kept = min(request.options.kept_classes, size)
-        if kept > MOST_ATTENDED:
-            raise InputError(
-                f"Attention is shown for up to {MOST_ATTENDED} kept classes, not for {kept:,}; "
-                "lower P."
-            )
+        check_attended(request)
         photo, _ = self._photos.read(request.photo)
         loaded = self.models.loaded_for(request)
-        answer = self._check(loaded, request, photo.shape[:2])
-        price = loaded.prices.attention(request, photo.shape[:2], without_crm)
-        both = answer + price
 
-        def with_kept(kept: int) -> Price:
-            fewer = request.changed(kept_classes=kept)
-            return loaded.prices.attention(fewer, photo.shape[:2], without_crm)
+        def price_of(asked: Request, new: list[int]) -> Price:
+            prices, shape = loaded.prices, photo.shape[:2]
+            return prices.answer(asked, shape, new) + prices.attention(asked, shape, without_crm)
 
-        self.budget.check(both, [("P = {} would fit.", with_kept, kept)])
-        return self._in_turn(loaded, both, lambda: self._attend(request, photo, pixel, without_crm))
+        price = self._check(loaded, request, price_of)
+        return self._in_turn(
+            loaded, price, lambda: self._attend(request, photo, pixel, without_crm)
+        )
 
     def _attend(
         self, request: Request, photo: np.ndarray, pixel: tuple[int, int], without_crm: bool
@@ -289,7 +288,11 @@ class Service:
             raise InputError(f"There is no class number {index}.")
         photo, _ = self._photos.read(request.photo)
         loaded = self.models.loaded_for(request)
-        price = self._check(loaded, request.changed(kept_classes=1), photo.shape[:2])
+        price = self._check(
+            loaded,
+            request.changed(kept_classes=1),
+            lambda asked, new: loaded.prices.answer(asked, photo.shape[:2], new),
+        )
         return self._in_turn(loaded, price, lambda: self._costs(request, photo, (index,)))
 
     def _costs(self, request: Request, photo: np.ndarray, indices: tuple[int, ...]) -> CostView:
@@ -347,6 +350,20 @@ class Service:
         loaded = self.models.loaded_for(request)
         self._in_turn(loaded, Price(loaded.prices.ordinary), loaded.prices.measure)
         return both
+
+
+def check_attended(request: Request, remedy: str = "lower P") -> None:
+    """Refuse a question whose attention can't be shown.
+
+    Raises:
+        InputError: CRM keeps too many classes; the sentence ends with the remedy.
+    """
+    kept = min(request.options.kept_classes, len(request.vocabulary))
+    if kept > MOST_ATTENDED:
+        raise InputError(
+            f"Attention is shown for up to {MOST_ATTENDED} kept classes, not for {kept:,}; "
+            f"{remedy}."
+        )
 
 
 def query_pixel(answer: Answer) -> tuple[int, int]:

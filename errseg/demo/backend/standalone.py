@@ -14,8 +14,8 @@ from pathlib import Path
 from errseg.config import ARXIV
 from errseg.demo.backend import view
 from errseg.demo.backend.service import Answer, AttentionAnswer
+from errseg.demo.backend.static_files import static_text
 
-STATIC = Path(__file__).resolve().parents[1] / "static"
 PANELS = ("masks", "ranking", "attention")
 """Scripts in the order in which they stand on the file's page, each with its own data."""
 MOST_TITLE = 80  # characters of the words in the window's title
@@ -41,10 +41,10 @@ def standalone_page(answer: Answer, attention: AttentionAnswer, command: str) ->
     panels = {name: view.as_html(data) for name, data in zip(PANELS, data, strict=True)}
     # A panel's script is the body of a function of `element` and `trigger`, as Gradio has it.
     drawn = (
-        f"window.errsegStandalone({name!r}, (element, trigger) => {{{_read(f'{name}.js')}\n}});"
-        for name in PANELS
+        f"window.errsegStandalone({name!r}, (element, trigger) => {{{body}\n}});"
+        for name, body in ((name, static_text(f"{name}.js")) for name in PANELS)
     )
-    scripts = [_read("shared.js"), _read("standalone.js"), *drawn]
+    scripts = [static_text("shared.js"), static_text("standalone.js"), *drawn]
     title = ", ".join(answer.result.classes)
     title = title if len(title) <= MOST_TITLE else f"{title[:MOST_TITLE]}…"
     places = {
@@ -61,8 +61,8 @@ def standalone_page(answer: Answer, attention: AttentionAnswer, command: str) ->
 <meta name="color-scheme" content="light dark">
 <title>{escape(title)} - ERR-Seg</title>
 <style>
-{_read("style.css")}
-{_read("standalone.css")}
+{static_text("style.css")}
+{static_text("standalone.css")}
 </style>
 </head>
 <body class="gradio-container">
@@ -78,10 +78,6 @@ def standalone_page(answer: Answer, attention: AttentionAnswer, command: str) ->
 </body>
 </html>
 """
-
-
-def _read(file: str) -> str:
-    return (STATIC / file).read_text(encoding="utf-8")
 
 
 def _policy(scripts: Iterable[str]) -> str:

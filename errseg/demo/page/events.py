@@ -1,10 +1,7 @@
 """What all the page's events share: checked inputs, and sentences for what can't be done."""
 
-import errno
 import functools
 import inspect
-import logging
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,19 +11,14 @@ from gradio.processing_utils import save_file_to_cache
 from gradio.utils import get_upload_folder
 
 from errseg.demo.backend.places import GoneError
+from errseg.demo.backend.refusals import sentence_for
 from errseg.demo.page import html
 from errseg.errors import InputError
 
-logger = logging.getLogger(__name__)
-
-UNEXPECTED = "Something went wrong on the server; your photo and words are kept. Please try again."
 NOT_UPLOADED = (
     "The photo has to be uploaded: POST it to /gradio_api/upload, and send the path that comes "
     "back."
 )
-DISK_FULL = "The server's disk is full; your photo and words are kept. Please try again later."
-NOBODY_WAITED = "Nobody listened for this answer, so it was not computed; ask again."
-FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # Windows knows no quotas
 IN_TURN = {"concurrency_limit": None}
 """All that computes begins at once and waits for its turn in `backend.places`, which is fair."""
 AS_SENT = {"preprocess": False}
@@ -79,24 +71,6 @@ def for_programs(handler: Callable) -> Callable:
             raise gr.Error(sentence_for(error), print_exception=False) from None
 
     return safe
-
-
-def sentence_for(error: BaseException) -> str:
-    """Say what prevents an answer. What nobody foresaw is logged in one line, where it happened.
-
-    The line quotes nothing of the error: a visitor's words or a file's name may be in it.
-    """
-    if isinstance(error, InputError):
-        return str(error).encode("utf-8", "replace").decode()  # a lone surrogate can't be sent
-    if isinstance(error, GoneError):
-        return NOBODY_WAITED
-    if isinstance(error, OSError) and error.errno in FULL:
-        logger.error("the disk is full")
-        return DISK_FULL
-    calls = traceback.extract_tb(error.__traceback__)
-    where = " < ".join(f"{Path(call.filename).name}:{call.lineno}" for call in calls[::-1])
-    logger.error("a question could not be answered: %s at %s", type(error).__name__, where)
-    return UNEXPECTED
 
 
 def current_visitor() -> str | None:

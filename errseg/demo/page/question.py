@@ -10,10 +10,10 @@ from errseg.demo.backend import word_help
 from errseg.demo.backend.examples import Example
 from errseg.demo.backend.request import Request, check_options, check_request
 from errseg.demo.backend.service import SECONDS_TO_KEEP, Service
+from errseg.demo.backend.static_files import static_text
 from errseg.demo.page import html
 from errseg.demo.page.controls import SLIDERS, alternative, kept_bound, slider
 from errseg.demo.page.events import AT_ONCE, answered, served, uploaded
-from errseg.demo.page.panels import script
 from errseg.device import AUTOMATIC, FLOAT32
 from errseg.errors import InputError
 from errseg.words.vocabulary import (
@@ -73,7 +73,7 @@ def build_question(page: gr.Blocks, examples: tuple[Example, ...], service: Serv
             )
             strip = gr.HTML(
                 html.example_strip(examples),
-                js_on_load=script("examples.js"),
+                js_on_load=static_text("examples.js"),
                 elem_id="errseg-examples",
             )
         with gr.Column(scale=5, min_width=300):

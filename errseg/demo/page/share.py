@@ -9,8 +9,8 @@ from errseg.demo.backend.examples import Example
 from errseg.demo.backend.links import command as shell_command
 from errseg.demo.backend.links import query_string, shell_name, write_files
 from errseg.demo.backend.service import Service, query_pixel
+from errseg.demo.backend.static_files import static_text
 from errseg.demo.page.events import COMPUTES, answered, served
-from errseg.demo.page.panels import script
 from errseg.demo.page.question import Question
 from errseg.demo.page.segment import SegmentTab
 
@@ -62,6 +62,6 @@ def add_sharing(
             question.message: "",
         }
 
-    fold.expand(None, js=script("name_fields.js"), api_visibility="private")
+    fold.expand(None, js=static_text("name_fields.js"), api_visibility="private")
     outputs = [files, link, command, question.message]
     make.click(make_files, tab.shown, outputs, **COMPUTES)

@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from errseg.demo.backend.listeners import Listeners
-from errseg.demo.page.events import DISK_FULL
+from errseg.demo.backend.refusals import DISK_FULL
 from errseg.demo.serve.doors import API, MCP, is_open, listener
 from errseg.demo.serve.messages import MESSAGE_BYTES, checked_message
 from errseg.errors import InputError

@@ -9,8 +9,9 @@ from starlette.middleware import Middleware
 
 from errseg.demo.backend.memory import share_arenas
 from errseg.demo.backend.places import LONGEST_LINE, MOST_UNHEARD
+from errseg.demo.backend.static_files import STATIC
 from errseg.demo.page.layout import Demo
-from errseg.demo.page.panels import STATIC, shared_script
+from errseg.demo.page.panels import shared_script
 from errseg.demo.serve.gate import Gate
 from errseg.errors import InputError
 
