@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from errseg.demo.backend.service import Answer, AttentionAnswer
+from errseg.demo.backend.answers import Answer, AttentionAnswer
 from errseg.inference.predictor import CostView, Result, Settings
 from errseg.network.attention import Attention
 from errseg.pictures.export import legend, result_colors

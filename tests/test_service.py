@@ -8,11 +8,12 @@ import pytest
 from PIL import Image
 
 from errseg.config import EXAMPLES
+from errseg.demo.backend.answers import query_pixel
 from errseg.demo.backend.background import Background
 from errseg.demo.backend.models import Models
 from errseg.demo.backend.reader import PhotoReader
 from errseg.demo.backend.request import check_request
-from errseg.demo.backend.service import Service, query_pixel
+from errseg.demo.backend.service import Service
 from errseg.errors import InputError
 
 CAT = EXAMPLES.with_name("cat.jpg")

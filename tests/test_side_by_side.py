@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from errseg.demo.backend.service import Answer
+from errseg.demo.backend.answers import Answer
 from errseg.demo.backend.side_by_side import colored_alike
 from errseg.demo.backend.sweep import Step, overlays
 from errseg.demo.page.compare import drawn_alike

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
+from errseg.demo.backend.answers import Answer, AttentionAnswer
 from errseg.demo.backend.examples import Example
 from errseg.demo.backend.request import Request, check_options
-from errseg.demo.backend.service import Answer, AttentionAnswer
 from errseg.demo.backend.standalone import write_page
 from errseg.errors import InputError
 from errseg.options import knobs

@@ -7,16 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from errseg.demo.backend.answers import Answer, AttentionAnswer, query_pixel
 from errseg.demo.backend.budget import Budget
 from errseg.demo.backend.models import Loaded
 from errseg.demo.backend.price import Prices
 from errseg.demo.backend.request import Request
-from errseg.demo.backend.service import (
-    Answer,
-    AttentionAnswer,
-    Service,
-    query_pixel,
-)
+from errseg.demo.backend.service import Service
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from errseg.inference.predictor import Predictor

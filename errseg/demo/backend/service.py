@@ -10,12 +10,11 @@ import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-from PIL import Image
 
+from errseg.demo.backend.answers import Answer, AttentionAnswer, query_pixel
 from errseg.demo.backend.background import Background
 from errseg.demo.backend.budget import Budget, Price
 from errseg.demo.backend.gpu import on_gpu
@@ -25,15 +24,11 @@ from errseg.demo.backend.photos import LONGEST_SIDE, Photos
 from errseg.demo.backend.places import MOST_BEGUN, Places
 from errseg.demo.backend.request import Request
 from errseg.errors import InputError
-from errseg.pictures.captions import labelled_overlay
-from errseg.pictures.colors import Color
 from errseg.pictures.export import legend, result_colors
-from errseg.pictures.overlay import LegendEntry, palette_mask
 from errseg.words.vocabulary import MAX_CLASSES, Vocabulary, fill_templates, parse_classes
 
 if TYPE_CHECKING:  # torch takes seconds to import; the page paints before it is there
     from errseg.inference.predictor import CostView, Result
-    from errseg.network.attention import Attention
 
 T = TypeVar("T")
 
@@ -45,43 +40,6 @@ maps grow with the square of the classes."""
 MOST_ATTENDED = 100
 """Kept classes up to which attention is shown: as many as the page's slider of P has."""
 MOST_LOOKED_AT = 300  # long words whose tokens are counted while somebody types
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One segmented photo; the pictures of it are drawn when they are asked for."""
-
-    photo: np.ndarray  # (H, W, 3) uint8, upright, at most LONGEST_SIDE
-    result: Result
-    colors: tuple[Color, ...]  # T
-    legend: list[LegendEntry]
-
-    @functools.cached_property
-    def overlay(self) -> Image.Image:
-        """The photo with each class in its colour and under its name, without a legend."""
-        return labelled_overlay(self.photo, self.result.labels, self.legend, legend_below=False)
-
-    @functools.cached_property
-    def mask(self) -> Image.Image:
-        """The classes as a palette image (mode P)."""
-        return palette_mask(self.result.labels, self.colors)[0]
-
-
-@dataclass(frozen=True)
-class AttentionAnswer:
-    """What ESCF attends to from one pixel, and what HSM says of the same classes."""
-
-    pixel: tuple[int, int]  # x, y of the query
-    size: tuple[int, int]  # H, W of the photo
-    classes: tuple[str, ...]  # the vocabulary's names, T
-    kept: tuple[int, ...]
-    best: int  # the kept class with the highest score at the pixel
-    attention: Attention  # of the kept classes
-    costs: CostView  # of the kept classes
-    present: tuple[int, ...]  # kept classes that win some pixel at stride 4
-    share: float  # of class attention on the classes present (Proposition 1's left side)
-    everything: Attention | None = None  # the same with P = T, if asked for
-    share_without_crm: float | None = None
 
 
 class Service:
@@ -364,13 +322,3 @@ def check_attended(request: Request, remedy: str = "lower P") -> None:
             f"Attention is shown for up to {MOST_ATTENDED} kept classes, not for {kept:,}; "
             f"{remedy}."
         )
-
-
-def query_pixel(answer: Answer) -> tuple[int, int]:
-    """Choose a first query: where the largest class is surest, or the middle of the photo."""
-    labels, scores = answer.result.labels, answer.result.scores
-    if not answer.legend:
-        return labels.shape[1] // 2, labels.shape[0] // 2
-    own = np.where(labels == answer.legend[0].index, scores, -1)
-    y, x = np.unravel_index(np.argmax(own), own.shape)
-    return int(x), int(y)

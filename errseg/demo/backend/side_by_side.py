@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from errseg.demo.backend.service import Answer
+from errseg.demo.backend.answers import Answer
 from errseg.pictures.export import legend, shared_colors
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from errseg.config import ARXIV
 from errseg.demo.backend import view
-from errseg.demo.backend.service import Answer, AttentionAnswer
+from errseg.demo.backend.answers import Answer, AttentionAnswer
 from errseg.demo.backend.static_files import static_text
 
 PANELS = ("masks", "ranking", "attention")

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from errseg.demo.backend.answers import Answer
 from errseg.demo.backend.request import Request
-from errseg.demo.backend.service import Answer, Service
+from errseg.demo.backend.service import Service
 from errseg.demo.backend.side_by_side import colored_alike
 from errseg.errors import InputError
 from errseg.options import knobs

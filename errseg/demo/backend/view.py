@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from errseg.demo.backend.service import Answer, AttentionAnswer
+from errseg.demo.backend.answers import Answer, AttentionAnswer
 from errseg.pictures.captions import name_plates
 from errseg.pictures.colors import ink_color
 from errseg.pictures.export import crm_ranks

@@ -6,8 +6,9 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
+from errseg.demo.backend.answers import Answer
 from errseg.demo.backend.request import Request, check_options
-from errseg.demo.backend.service import Answer, Service
+from errseg.demo.backend.service import Service
 from errseg.demo.backend.side_by_side import colored_alike
 from errseg.demo.page import html
 from errseg.demo.page.controls import slider

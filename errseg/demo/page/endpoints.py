@@ -6,8 +6,9 @@ import inspect
 import gradio as gr
 
 from errseg.demo.backend import view
+from errseg.demo.backend.answers import AttentionAnswer
 from errseg.demo.backend.request import Request, check_request
-from errseg.demo.backend.service import AttentionAnswer, Service
+from errseg.demo.backend.service import Service
 from errseg.demo.backend.sweep import P, check_values, overlays, run_sweep
 from errseg.demo.backend.sweep import as_dict as step_as_dict
 from errseg.demo.page.events import AS_SENT, IN_TURN, for_programs, uploaded

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from errseg.config import PAPER
+from errseg.demo.backend.answers import Answer
 from errseg.demo.backend.examples import Example
-from errseg.demo.backend.service import Answer
 from errseg.demo.backend.sweep import Step
 
 STAGES = {"decode": "CRM + ESCF + GUD"}

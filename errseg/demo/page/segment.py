@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import gradio as gr
 
 from errseg.demo.backend import view
+from errseg.demo.backend.answers import Answer, query_pixel
 from errseg.demo.backend.examples import Example
 from errseg.demo.backend.latest import Latest
 from errseg.demo.backend.links import read_link
 from errseg.demo.backend.request import Request, check_options, check_request
-from errseg.demo.backend.service import SECONDS_TO_KEEP, Answer, Service, query_pixel
+from errseg.demo.backend.service import SECONDS_TO_KEEP, Service
 from errseg.demo.backend.word_help import kept_for
 from errseg.demo.page import html
 from errseg.demo.page.controls import kept_slider

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import gradio as gr
 
+from errseg.demo.backend.answers import query_pixel
 from errseg.demo.backend.examples import Example
 from errseg.demo.backend.links import command as shell_command
 from errseg.demo.backend.links import query_string, shell_name, write_files
-from errseg.demo.backend.service import Service, query_pixel
+from errseg.demo.backend.service import Service
 from errseg.demo.backend.static_files import static_text
 from errseg.demo.page.events import COMPUTES, answered, served
 from errseg.demo.page.question import Question

@@ -1,0 +1,65 @@
+"""What a question is answered with: a segmented photo, and what is attended to from a pixel."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from errseg.pictures.captions import labelled_overlay
+from errseg.pictures.colors import Color
+from errseg.pictures.overlay import LegendEntry, palette_mask
+
+if TYPE_CHECKING:  # torch takes seconds to import; the page paints before it is there
+    from errseg.inference.predictor import CostView, Result
+    from errseg.network.attention import Attention
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One segmented photo; the pictures of it are drawn when they are asked for."""
+
+    photo: np.ndarray  # (H, W, 3) uint8, upright, at most LONGEST_SIDE
+    result: Result
+    colors: tuple[Color, ...]  # T
+    legend: list[LegendEntry]
+
+    @functools.cached_property
+    def overlay(self) -> Image.Image:
+        """The photo with each class in its colour and under its name, without a legend."""
+        return labelled_overlay(self.photo, self.result.labels, self.legend, legend_below=False)
+
+    @functools.cached_property
+    def mask(self) -> Image.Image:
+        """The classes as a palette image (mode P)."""
+        return palette_mask(self.result.labels, self.colors)[0]
+
+
+@dataclass(frozen=True)
+class AttentionAnswer:
+    """What ESCF attends to from one pixel, and what HSM says of the same classes."""
+
+    pixel: tuple[int, int]  # x, y of the query
+    size: tuple[int, int]  # H, W of the photo
+    classes: tuple[str, ...]  # the vocabulary's names, T
+    kept: tuple[int, ...]
+    best: int  # the kept class with the highest score at the pixel
+    attention: Attention  # of the kept classes
+    costs: CostView  # of the kept classes
+    present: tuple[int, ...]  # kept classes that win some pixel at stride 4
+    share: float  # of class attention on the classes present (Proposition 1's left side)
+    everything: Attention | None = None  # the same with P = T, if asked for
+    share_without_crm: float | None = None
+
+
+def query_pixel(answer: Answer) -> tuple[int, int]:
+    """Choose a first query: where the largest class is surest, or the middle of the photo."""
+    labels, scores = answer.result.labels, answer.result.scores
+    if not answer.legend:
+        return labels.shape[1] // 2, labels.shape[0] // 2
+    own = np.where(labels == answer.legend[0].index, scores, -1)
+    y, x = np.unravel_index(np.argmax(own), own.shape)
+    return int(x), int(y)
