@@ -9,6 +9,7 @@ import torch
 from golden_weights import rule_tensor
 from odd_photos import write_odd_photos
 from PIL import Image
+from tiny_configs import TINY_CLIP, TINY_HEAD, TINY_LITE
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
 from tokenizers.normalizers import BertNormalizer
@@ -16,38 +17,9 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 from tokenizers.processors import TemplateProcessing
 
 from errseg.checkpoints.weights import save_model
-from errseg.config import ClipConfig, HeadConfig, LiteConfig, ModelConfig
+from errseg.config import ModelConfig
 from errseg.network.model import ERRSeg, build_model
 
-TINY_HEAD = HeadConfig(
-    width=16,
-    layers=2,
-    heads=2,
-    feed_forward=24,
-    cost_channels=12,
-    guidance_channels=12,
-    decoder_widths=(16, 8, 8),
-    decoder_guidance=(6, 5, 4),
-)
-TINY_CLIP = ClipConfig(
-    open_clip_name="convnext_base_w_320",  # for the tokenizer; the sizes below are smaller
-    trunk="test_convnext",
-    widths=(24, 32, 48, 64),
-    embedding=20,
-    projection="linear",
-    text_width=16,
-    text_heads=2,
-    text_layers=2,
-)
-TINY_LITE = LiteConfig(
-    embedding=24,
-    residual_hidden=16,
-    text_heads=3,
-    text_layers=2,
-    text_hidden=32,
-    text_vocabulary=24,
-    context_length=12,
-)
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "photo", "of", "cat", "dog", "sky", "grass"]
 WORDS += ["tree", "road", "##s", "##fish", "scene", "in", "the", "sofa", "red"]
 WORDS += ["fish", "animal"]

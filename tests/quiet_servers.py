@@ -1,4 +1,4 @@
-"""Servers on this machine that behave badly: silent, slow, talking rubbish, or not there."""
+"""Servers on this machine that behave badly: silent, slow, rubbish, closed, or gone at once."""
 
 import contextlib
 import socket
@@ -12,7 +12,10 @@ SECONDS_A_BYTE = 1.0  # of the slow one, which never comes to its end
 
 @contextlib.contextmanager
 def serve(manner: str) -> Iterator[tuple[int, list]]:
-    """Serve until the block ends; gives the port, and a list of who came so far."""
+    """Serve until the block ends; gives the port, and a list of who came so far.
+
+    The manner is "silent", "slow", "rubbish", "closed" (nobody is there) or "closes" (at once).
+    """
     visits, closing = [], threading.Event()
     server = socket.create_server(("127.0.0.1", 0), backlog=64)
     port = server.getsockname()[1]

@@ -1,12 +1,10 @@
 """Addresses that nobody needs, and photos that are no uploads: nothing answers, nothing is read."""
 
-import socket
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+from quiet_servers import serve
 
 from attack.app import API, MARK, ROOT, App, Client
 from attack.figures import Figures, is_sentence
@@ -56,7 +54,7 @@ SECRETS = ("root:", "PATH=", "def main")  # what these files hold
 def attack(app: App, quick: bool = False) -> Figures:
     """Try all of them."""
     figures = Figures("doors, files and addresses", "no door, no file, no address")
-    with figures.timed(), Client(app.url) as client, _trap() as (port, visitors):
+    with figures.timed(), Client(app.url) as client, serve("closes") as (port, visitors):
         for place in SHUT:
             for method in METHODS:
                 status = _status(client, method, app.url + place)
@@ -99,22 +97,3 @@ def _messages(path: str) -> Iterator[object]:
     yield {"path": path, "url": path, "orig_name": Path(path).name, "meta": MARK}
     yield {"url": path, "meta": MARK}
     yield [{"path": path, "meta": MARK}]
-
-
-@contextmanager
-def _trap() -> Iterator[tuple[int, list]]:
-    """Listen on a port that nobody has a reason to call; yields it and who called."""
-    visitors: list = []
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def wait() -> None:
-            while True:
-                try:
-                    connection, visitor = server.accept()
-                except OSError:
-                    return
-                visitors.append(visitor)
-                connection.close()
-
-        threading.Thread(target=wait, daemon=True).start()
-        yield server.getsockname()[1], visitors

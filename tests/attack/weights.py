@@ -11,37 +11,19 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from tiny_configs import TINY_CLIP, TINY_HEAD
 
 from errseg.checkpoints.checksum import CHECKSUM_KEY, content_checksum
 from errseg.checkpoints.stored_config import CONFIG_KEY
 from errseg.checkpoints.weights import SCALE_SUFFIX, save_model
-from errseg.config import EMBEDDED, ClipConfig, HeadConfig, LiteConfig, ModelConfig
+from errseg.config import EMBEDDED, LiteConfig, ModelConfig
 from errseg.network.lite import TOKENIZER_KEY
 from errseg.network.model import build_model
 
 SEED = 17  # of the places where bits are flipped
 COMMAND_RAN = "the command ran"  # the file that the pickles would make, beside them
-HEAD = HeadConfig(
-    width=16,
-    layers=2,
-    heads=2,
-    feed_forward=24,
-    cost_channels=12,
-    guidance_channels=12,
-    decoder_widths=(16, 8, 8),
-    decoder_guidance=(6, 5, 4),
-)
 SMALL = {
-    "clip": ClipConfig(
-        open_clip_name="convnext_base_w_320",
-        trunk="test_convnext",
-        widths=(24, 32, 48, 64),
-        embedding=20,
-        projection="linear",
-        text_width=16,
-        text_heads=2,
-        text_layers=2,
-    ),
+    "clip": TINY_CLIP,
     "lite": LiteConfig(embedding=24, residual_hidden=16, text_heads=3, text_layers=2),
 }
 # Field -> what it becomes in the configuration, as JSON.
@@ -92,7 +74,7 @@ def tampered_files(folder: Path) -> Iterator[tuple[str, Path]]:
     sound = {}
     for kind, towers in SMALL.items():
         torch.manual_seed(SEED)
-        model = build_model(ModelConfig(f"small-{kind}", "to tamper with", towers, HEAD, 128))
+        model = build_model(ModelConfig(f"small-{kind}", "to tamper with", towers, TINY_HEAD, 128))
         save_model(model, folder / "sound.safetensors")
         sound[kind] = (folder / "sound.safetensors").read_bytes()
     sound["shipped"] = EMBEDDED["errseg-lite"].read_bytes()
