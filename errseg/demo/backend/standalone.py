@@ -14,7 +14,7 @@ from pathlib import Path
 from errseg.config import ARXIV
 from errseg.demo.backend import view
 from errseg.demo.backend.answers import Answer, AttentionAnswer
-from errseg.demo.backend.static_files import static_text
+from errseg.demo.backend.static_files import STATIC, static_text, styles
 
 PANELS = ("masks", "ranking", "attention")
 """Scripts in the order in which they stand on the file's page, each with its own data."""
@@ -51,6 +51,9 @@ def standalone_page(answer: Answer, attention: AttentionAnswer, command: str) ->
         name: f'<div id="errseg-{name}" class="errseg-place"><div>{html}</div></div>'
         for name, html in panels.items()
     }
+    style = "\n".join(
+        path.read_text(encoding="utf-8") for path in (*styles(), STATIC / "standalone.css")
+    )
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -61,8 +64,7 @@ def standalone_page(answer: Answer, attention: AttentionAnswer, command: str) ->
 <meta name="color-scheme" content="light dark">
 <title>{escape(title)} - ERR-Seg</title>
 <style>
-{static_text("style.css")}
-{static_text("standalone.css")}
+{style}
 </style>
 </head>
 <body class="gradio-container">

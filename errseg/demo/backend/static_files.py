@@ -5,6 +5,15 @@ from pathlib import Path
 STATIC = Path(__file__).resolve().parents[1] / "static"
 
 
+STYLES = ("style", "masks", "ranking", "attention")
+"""Styles in their order: what is common, then a file for each panel that is drawn by a script."""
+
+
+def styles() -> list[Path]:
+    """Return the files of `STYLES`."""
+    return [STATIC / f"{name}.css" for name in STYLES]
+
+
 def static_text(file: str) -> str:
     """Read a script or a style."""
     return (STATIC / file).read_text(encoding="utf-8")

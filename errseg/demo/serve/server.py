@@ -9,7 +9,7 @@ from starlette.middleware import Middleware
 
 from errseg.demo.backend.memory import share_arenas
 from errseg.demo.backend.places import LONGEST_LINE, MOST_UNHEARD
-from errseg.demo.backend.static_files import STATIC
+from errseg.demo.backend.static_files import styles
 from errseg.demo.page.layout import Demo
 from errseg.demo.page.panels import shared_script
 from errseg.demo.serve.gate import Gate
@@ -78,7 +78,7 @@ def serve_demo(
         share=public_link,
         prevent_thread_lock=True,
         theme=theme(),
-        css_paths=STATIC / "style.css",
+        css_paths=styles(),
         head=shared_script(),
         footer_links=["api", "settings"],
         max_file_size=LARGEST_UPLOAD,
