@@ -96,11 +96,14 @@ class Page:
         )
 
     def set_photo(self, path):
-        """Take the photo away that is there and upload another one."""
-        self.find("#errseg-photo button[aria-label='Remove Image']")[0].click()
-        field = self.wait(lambda: self.find("#errseg-photo input[type=file]"))[0]
-        field.send_keys(str(path))
-        self.wait(lambda: self.find("#errseg-photo img"))
+        """Choose another photo; the page asks about it by itself."""
+        before = self.photo()
+        self.find("#errseg-picture input[type=file]")[0].send_keys(str(path))
+        self.wait(lambda: self.photo() not in (before, None))
+
+    def photo(self):
+        """The address of the photo that is asked about."""
+        return self.run("return window.errsegHelpers.photoInBox()")
 
     def shared_files(self):
         """Ask for the files of the result that is shown: name -> bytes."""
@@ -142,6 +145,11 @@ class Page:
         """Wait until the server has sent all of an answer."""
         busy = "#errseg-masks .wrap:not(.hide), #errseg-attention .wrap:not(.hide)"
         self.wait(lambda: not self.find(busy))
+
+    def unfold(self):
+        """Show the rarer settings."""
+        self.find("#errseg-advanced > button")[0].click()
+        self.wait(lambda: self.find("#errseg-beta input")[0].is_displayed())
 
     def tab(self, name):
         next(b for b in self.find("#errseg-tabs button[role=tab]") if b.text == name).click()

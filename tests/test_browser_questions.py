@@ -60,13 +60,26 @@ def test_other_words_grey_the_answer_until_they_are_asked(page):
     page.wait(lambda: not is_stale(page))
 
 
-def test_another_photo_greys_the_answer(page, tmp_path):
+def test_another_photo_is_shown_at_once_and_asked_about_by_itself(page, tmp_path):
     from PIL import Image
 
     Image.new("RGB", (200, 150), "green").save(tmp_path / "other.png")
     page.open().finished()
+    words = page.value("classes")
+    page.run(
+        "window.seen = [];"
+        "new MutationObserver(() => window.seen.push("
+        "  document.querySelector('#errseg-picture-column').dataset.photo +"
+        "  (document.querySelector('.errseg-drop img').offsetParent ? ' is seen' : '')))"
+        ".observe(document.querySelector('#errseg-picture-column'), {attributes: true});"
+    )
     page.set_photo(tmp_path / "other.png")
-    page.wait(lambda: is_stale(page))
+    page.wait(lambda: "other.png" in page.run("return window.errseg.question.photo"))
+    page.wait(lambda: not is_stale(page))
+    assert answered_words(page) == words
+    states = page.run("return window.seen")
+    assert "plain is seen" in states
+    assert states[-1] == "masks"
 
 
 def test_p_that_is_set_before_segment_belongs_to_the_new_words(page):

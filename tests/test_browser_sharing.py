@@ -68,7 +68,7 @@ def test_a_link_restores_the_view(page):
         for name in ("kept", "votes", "threshold")
     ]
     assert values == ["2", "1", "0.5"]
-    page.find("#errseg-advanced button")[0].click()
+    page.unfold()
     expand = page.wait(lambda: page.find("#errseg-expand input"))[0]
     assert not expand.get_property("checked")
     page.open("?model=errseg-huge")
@@ -100,7 +100,7 @@ def test_a_broken_link_gets_a_sentence_and_the_page_still_opens(page, query, sen
 def test_a_link_may_say_only_some_things(page):
     page.open("?example=coffee&beta=0.5").finished()
     page.wait(lambda: "0.5^" in page.text("#errseg-ranking"))
-    page.find("#errseg-advanced button")[0].click()
+    page.unfold()
     fields = page.wait(lambda: page.find("#errseg-beta input[type=number]"))
     assert fields[0].get_property("value") == "0.5"
     field = page.find("#errseg-threshold input[type=number]")[0]

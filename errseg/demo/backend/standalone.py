@@ -72,7 +72,9 @@ def standalone_page(answer: Answer, attention: AttentionAnswer, command: str) ->
 <p>A result to look at, on its own: nothing here is sent or fetched.</p></header>
 <main>
 <div class="errseg-column">{places["masks"]}</div>
-<div class="errseg-column">{places["ranking"]}{places["attention"]}</div>
+<div class="errseg-column">
+<div id="errseg-legend"></div>{places["ranking"]}{places["attention"]}
+</div>
 </main>
 <p id="errseg-standalone-note" class="errseg-message" role="status" hidden></p>
 {_settings(answer, attention, command)}

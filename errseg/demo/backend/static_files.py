@@ -5,7 +5,7 @@ from pathlib import Path
 STATIC = Path(__file__).resolve().parents[1] / "static"
 
 
-STYLES = ("style", "masks", "ranking", "attention")
+STYLES = ("style", "picture", "masks", "ranking", "attention")
 """Styles in their order: what is common, then a file for each panel that is drawn by a script."""
 
 

@@ -9,9 +9,9 @@ from errseg.words.vocabulary import MAX_CLASSES, parse_classes, suggested_kept_c
 
 MOST_KEPT = 100  # end of sliders, of P's that is; the paper's best lies between 16 and 48
 SLIDERS = {
-    "kept_classes": ("P", "classes kept", 1),
-    "votes_per_pixel": ("K", "votes per pixel", 1),
-    "threshold": ("Threshold", "lower is none of these", 0.01),
+    "kept_classes": ("Keep (P)", "classes", 1),
+    "votes_per_pixel": ("Votes (K)", "at every pixel", 1),
+    "threshold": ("Threshold", "below: none of these", 0.01),
     "beta": ("Beta", "weight of each further vote", 0.05),
 }
 """Field of `Options` -> label, what it does, and the step between two values."""
@@ -21,6 +21,12 @@ def kept_slider(kept_classes: int, size: int) -> gr.Slider:
     """Bound P by the vocabulary, with the paper's advice for its size."""
     most = _most_kept(size)
     return gr.update(value=min(kept_classes, most), maximum=most, info=_kept_info(size))
+
+
+def first_kept_slider(size: int) -> gr.Slider:
+    """Make P's slider for a vocabulary's size, at the paper's advice."""
+    settings = kept_slider(suggested_kept_classes(size), size)
+    return slider("kept_classes", **{k: settings[k] for k in ("value", "maximum", "info")})
 
 
 def kept_bound(kept_classes: int, words: str) -> gr.Slider:
@@ -39,7 +45,7 @@ def _most_kept(size: int) -> int:
 
 def _kept_info(size: int) -> str:
     advice = suggested_kept_classes(size)
-    return f"of {size:,} classes kept" + (f"; the paper's: {advice}" if advice < size else "")
+    return f"of {size:,} classes" + (f"; paper: {advice}" if advice < size else "")
 
 
 def alternative(text: str) -> dict[str, str]:
@@ -48,22 +54,22 @@ def alternative(text: str) -> dict[str, str]:
     return {"alt_text": text} if known else {}
 
 
-def slider(name: str, side: str = "", **settings: float) -> gr.Slider:
+def slider(name: str, side: str = "", **settings: float | str) -> gr.Slider:
     """Make the slider of an option, without the button that sets it back.
 
     Args:
         name: one of `SLIDERS`.
         side: of a comparison, if it belongs to one.
-        settings: ``value`` or ``maximum``, where it isn't the option's own.
+        settings: ``value``, ``maximum`` or ``info``, where it isn't the option's own.
     """
     knob, (label, info, step) = knobs()[name], SLIDERS[name]
     own = {"minimum": knob.least, "maximum": min(knob.most, MOST_KEPT), "value": knob.default}
+    own["info"] = info
     place = f"errseg-compare-{side.lower()}" if side else "errseg"
     return gr.Slider(
         **{**own, **settings},
         step=step,
         label=f"{side}: {label}" if side else label,
-        info=info,
         min_width=110,
         buttons=[],
         elem_id=f"{place}-{knob.link}",

@@ -17,6 +17,7 @@ from errseg.demo.page.compare import build_compare_tab
 from errseg.demo.page.endpoints import add_endpoints
 from errseg.demo.page.events import current_visitor
 from errseg.demo.page.opening import load_opening
+from errseg.demo.page.picture import build_picture
 from errseg.demo.page.question import build_question
 from errseg.demo.page.segment import SEGMENT, add_segment_events, build_segment_tab
 from errseg.demo.page.share import add_sharing
@@ -52,10 +53,13 @@ def create_demo(models: Models, budget: Budget | None = None) -> Demo:
         delete_cache=(SECONDS_TO_KEEP, SECONDS_TO_KEEP),
     ) as page:
         gr.HTML(html.header(service.models.first), elem_id="errseg-header")
-        question = build_question(page, examples, service)
+        with gr.Row(elem_id="errseg-main"):
+            picture = build_picture(examples, stored)
+            question = build_question(page, picture, examples, service)
         with gr.Tabs(selected=SEGMENT, elem_id="errseg-tabs") as tabs:
-            with gr.Tab("Segment", id=SEGMENT):
-                segment = build_segment_tab(service.models.named(request), first.classes, stored)
+            with gr.Tab("Look inside", id=SEGMENT):
+                asked = service.models.named(request)
+                segment = build_segment_tab(asked, first.classes, picture, stored)
                 add_sharing(segment, question, examples, service)
             with gr.Tab("Compare"):
                 build_compare_tab(question, service)
@@ -65,6 +69,6 @@ def create_demo(models: Models, budget: Budget | None = None) -> Demo:
                 build_batch_tab(question, service)
             with gr.Tab("About"):
                 build_about_tab()
-        add_segment_events(page, tabs, segment, question, examples, service, stored)
+        add_segment_events(page, tabs, segment, picture, question, examples, service, stored)
         add_endpoints(service)
     return Demo(page, service, listeners)

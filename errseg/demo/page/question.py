@@ -10,18 +10,13 @@ from errseg.demo.backend import word_help
 from errseg.demo.backend.examples import Example
 from errseg.demo.backend.request import Request, check_options, check_request
 from errseg.demo.backend.service import SECONDS_TO_KEEP, Service
-from errseg.demo.backend.static_files import static_text
 from errseg.demo.page import html
-from errseg.demo.page.controls import SLIDERS, alternative, kept_bound, slider
-from errseg.demo.page.events import AT_ONCE, answered, served, uploaded
+from errseg.demo.page.controls import SLIDERS, first_kept_slider, kept_bound, slider
+from errseg.demo.page.events import AT_ONCE, answered, uploaded
+from errseg.demo.page.picture import Picture
 from errseg.device import AUTOMATIC, FLOAT32
 from errseg.errors import InputError
-from errseg.words.vocabulary import (
-    load_vocabulary,
-    named_vocabularies,
-    parse_classes,
-    suggested_kept_classes,
-)
+from errseg.words.vocabulary import load_vocabulary, named_vocabularies, parse_classes
 
 PHOTO_LATER = "later"  # photo of a question that is asked of many
 
@@ -58,59 +53,54 @@ class Question:
         return check_request(photo, values[self.classes], values[self.model], **options)
 
 
-def build_question(page: gr.Blocks, examples: tuple[Example, ...], service: Service) -> Question:
-    """Lay out the question, filled in with the first example, and its own events."""
+def build_question(
+    page: gr.Blocks, picture: Picture, examples: tuple[Example, ...], service: Service
+) -> Question:
+    """Lay out the question beside its picture, filled in with the first example, and its events."""
     first, message = examples[0], gr.HTML(elem_id="errseg-message", render=False)
-    with gr.Row(elem_id="errseg-question"):
-        with gr.Column(scale=4, min_width=300):
-            photo = gr.Image(
-                served(first.path),
-                type="filepath",
-                label="Photo",
-                **alternative("The photo to segment"),
-                height=330,
-                elem_id="errseg-photo",
-            )
-            strip = gr.HTML(
-                html.example_strip(examples),
-                js_on_load=static_text("examples.js"),
-                elem_id="errseg-examples",
-            )
-        with gr.Column(scale=5, min_width=300):
-            classes, lint = _build_words(first.classes, message)
-            knobs = _build_knobs(len(parse_classes(first.classes)), service)
-            with gr.Accordion("Advanced", open=False, elem_id="errseg-advanced"):
-                model, found = _build_advanced(knobs, message, service)
-            run = gr.Button("Segment", variant="primary", elem_id="errseg-run")
-            _build_offer(page, model, service)
-            message.render()
+    with gr.Column(scale=5, min_width=320, elem_id="errseg-question"):
+        classes, lint = _build_words(first.classes)
+        run = gr.Button("Segment", variant="primary", elem_id="errseg-run")
+        message.render()
+        knobs = _build_knobs(len(parse_classes(first.classes)), service)
+        gr.HTML(elem_id="errseg-legend")  # the masks' script puts the legend here
+        with gr.Accordion("More", open=False, elem_id="errseg-advanced"):
+            _build_ready_made(classes, message)
+            model, found = _build_advanced(knobs, message, service)
+        _build_offer(page, model, service)
     picked = gr.State(service.models.first, time_to_live=SECONDS_TO_KEEP)
-    question = Question(photo, strip, classes, knobs, model, picked, run, message, found)
+    question = Question(
+        picture.photo, picture.strip, classes, knobs, model, picked, run, message, found
+    )
     _look_at_words(question, lint, service)
     _follow_model(question, service)
     return question
 
 
-def _build_words(words: str, message: gr.HTML) -> tuple[gr.Textbox, gr.HTML]:
-    """Lay out the words, what to know about them, and what fills them in."""
+def _build_words(words: str) -> tuple[gr.Textbox, gr.HTML]:
+    """Lay out the words, and what to know about them."""
     classes = gr.Textbox(
         words,
-        label="Classes",
-        info="Commas part classes; sofa | couch are two words for one. Enter starts, Shift+Enter "
-        "breaks the line.",
+        label="Words",
+        info="Commas part classes; sofa | couch are two words for one.",
         placeholder="dog, grass, sky",
         lines=1,  # with more, Gradio's Enter breaks the line
         max_lines=6,
         elem_id="errseg-classes",
     )
     lint = gr.HTML(html.line("lint", " ".join(word_help.lint(words))), elem_id="errseg-lint")
+    return classes, lint
+
+
+def _build_ready_made(classes: gr.Textbox, message: gr.HTML) -> None:
+    """Lay out what fills words in."""
     with gr.Row(elem_id="errseg-vocabulary"):
         named = gr.Dropdown(
             [(text.split(":")[0], name) for name, text in named_vocabularies().items()],
             value="voc20",
             show_label=False,
             container=False,
-            label="Ready-made classes",
+            label="Ready-made words",
             min_width=160,
             scale=3,
         )
@@ -133,19 +123,16 @@ def _build_words(words: str, message: gr.HTML) -> tuple[gr.Textbox, gr.HTML]:
         def append_background(text: str, name: str) -> str:
             return word_help.append_background(text)
 
-        add_button("Load", 60, load_words)
-        add_button("Append", 70, append_words)
-        add_button("+ background", 110, append_background)
-    return classes, lint
+        add_button("Replace words", 100, load_words)
+        add_button("Add", 50, append_words)
+        add_button("Add surroundings", 120, append_background)
 
 
 def _build_knobs(size: int, service: Service) -> dict[str, Component]:
     """Lay out the knobs that are turned most, for a vocabulary of some size."""
-    with gr.Row():
+    with gr.Row(elem_id="errseg-knobs"):
         return {
-            "kept_classes": slider(
-                "kept_classes", maximum=size, value=suggested_kept_classes(size)
-            ),
+            "kept_classes": first_kept_slider(size),
             "votes_per_pixel": slider("votes_per_pixel"),
             "threshold": slider("threshold", value=service.models.threshold()),
         }

@@ -1,4 +1,4 @@
-"""The main view: masks, CRM and attention side by side."""
+"""The main view: the picture with its masks, and a look inside: CRM and attention."""
 
 import dataclasses
 import time
@@ -24,9 +24,11 @@ from errseg.demo.page.events import (
     current_visitor,
     sent,
     served,
+    uploaded,
 )
 from errseg.demo.page.opening import Opening
 from errseg.demo.page.panels import panel
+from errseg.demo.page.picture import Picture
 from errseg.demo.page.question import Question
 from errseg.errors import InputError
 from errseg.options import knobs as option_knobs
@@ -54,40 +56,43 @@ class SegmentTab:
     masks: gr.HTML
     ranking: gr.HTML
     cost: gr.HTML
+    cost_message: gr.HTML
     attention: gr.HTML
+    attention_message: gr.HTML
     notes: gr.HTML
 
 
-def build_segment_tab(opening: Request, words: str, stored: Opening | None) -> SegmentTab:
-    """Lay out the main view, with the stored opening if there is one."""
+def build_segment_tab(
+    opening: Request, words: str, picture: Picture, stored: Opening | None
+) -> SegmentTab:
+    """Lay out what stands below the picture, with the stored opening if there is one."""
     # As the page's own photo arrives when it is asked again.
     opening = dataclasses.replace(opening, photo=served(opening.photo))
-    masks = ranking = attention = ""
+    ranking = attention = ""
     notes, pixel = html.line("waiting", "The first result is on its way …"), None
     if stored:
-        asked = {"words": words, "photo": opening.photo}
-        masks, ranking, attention = map(
-            view.as_html, ({**stored.masks, "question": asked}, stored.ranking, stored.attention)
-        )
+        ranking, attention = map(view.as_html, (stored.ranking, stored.attention))
         notes = html.line("timing", f"Stored result, computed in {stored.timing}")
         pixel = tuple(stored.attention["pixel"])
     shown = gr.State(Shown(opening, words, pixel), time_to_live=SECONDS_TO_KEEP)
     chosen = gr.State(None, time_to_live=SECONDS_TO_KEEP)
     with gr.Row(elem_id="errseg-answer"):
-        with gr.Column(scale=5, min_width=300):
-            masks = panel("masks", masks)
-        with gr.Column(scale=3, min_width=280):
+        with gr.Column(scale=4, min_width=320):
             ranking, cost = panel("ranking", ranking), panel("cost")
-        with gr.Column(scale=4, min_width=300):
+            cost_message = gr.HTML(elem_id="errseg-cost-message")
+        with gr.Column(scale=6, min_width=320):
+            attention_message = gr.HTML(elem_id="errseg-attention-message")
             attention = panel("attention", attention)
     notes = gr.HTML(notes, elem_id="errseg-notes")
-    return SegmentTab(shown, chosen, masks, ranking, cost, attention, notes)
+    panels = ranking, cost, cost_message, attention, attention_message, notes
+    return SegmentTab(shown, chosen, picture.masks, *panels)
 
 
 def add_segment_events(
     page: gr.Blocks,
     tabs: gr.Tabs,
     tab: SegmentTab,
+    picture: Picture,
     question: Question,
     examples: tuple[Example, ...],
     service: Service,
@@ -131,7 +136,7 @@ def add_segment_events(
         height, width = answer.result.labels.shape
         if pixel is None or not (pixel[0] < width and pixel[1] < height):
             pixel = query_pixel(answer)
-        step = {tab.cost: "", **updates(Shown(request, words, pixel), answer)}
+        step = {tab.cost: "", tab.cost_message: "", **updates(Shown(request, words, pixel), answer)}
         if not is_last():
             return
         yield step
@@ -139,9 +144,9 @@ def add_segment_events(
             with service.places.wanted(is_last):
                 attended = view.as_html(view.attention(service.attention(request, pixel)))
             if is_last():
-                yield {tab.attention: attended}
+                yield {tab.attention: attended, tab.attention_message: ""}
         except InputError as error:  # too many classes for it; not those of the question before
-            yield {tab.attention: "", message: html.message(str(error))}
+            yield {tab.attention: "", tab.attention_message: html.message(str(error))}
 
     def ask(values: dict, chosen: int | None, is_last: Callable[[], bool]) -> Iterator[dict]:
         """Ask what stands in the boxes; P is what was chosen, or the paper's for these words."""
@@ -216,7 +221,7 @@ def add_segment_events(
         else:
             yield {tab.cost: gr.skip()}
 
-    @answered(message)
+    @answered(tab.attention_message)
     def ask_attention(shown, event: gr.EventData):
         pixel = (sent(event, "x", int), sent(event, "y", int))
         if None in pixel:
@@ -227,15 +232,15 @@ def add_segment_events(
         return {
             tab.attention: view.as_html(view.attention(answer)),
             tab.shown: dataclasses.replace(shown, pixel=pixel, without_crm=without),
-            message: "",
+            tab.attention_message: "",
         }
 
-    @answered(message)
+    @answered(tab.cost_message)
     def ask_cost(shown, event: gr.EventData):
         index = sent(event, "index", int)
         maps = service.cost_view(shown.request, -1 if index is None else index)
         name = shown.request.vocabulary.names[index]
-        return {tab.cost: view.as_html(view.cost(name, maps)), message: ""}
+        return {tab.cost: view.as_html(view.cost(name, maps)), tab.cost_message: ""}
 
     @answered(message)
     def pick_example(values, event: gr.EventData):
@@ -250,6 +255,15 @@ def add_segment_events(
         asked = {**values, question.photo: {"path": photo}, question.classes: words}
         yield from ask(asked, None, is_last)
 
+    @answered(message)
+    def take_photo(values, event: gr.EventData):
+        """A visitor's photo was uploaded: ask what stands in the boxes about it."""
+        is_last = latest.begin(current_visitor())
+        photo = uploaded(sent(event, "path", str))
+        if is_last():
+            yield {question.photo: photo, tabs: gr.update(selected=SEGMENT)}
+        yield from ask({**values, question.photo: {"path": photo}}, values[tab.chosen], is_last)
+
     gr.on([question.run.click, question.classes.submit], segment_page, inputs, outputs, **runs)
     for knob in knobs.values():
         if isinstance(knob, gr.Slider):
@@ -262,7 +276,9 @@ def add_segment_events(
     )
     filled_in = [question.photo, question.classes]
     question.strip.click(pick_example, inputs, [*filled_in, *outputs], **runs)
+    picture.place.upload(take_photo, inputs, [*filled_in, *outputs], **runs)
     clicks = {**COMPUTES, "trigger_mode": "always_last", "show_progress": "minimal"}
     for source in (tab.masks, tab.attention):
-        source.select(ask_attention, tab.shown, [tab.attention, tab.shown, message], **clicks)
-    tab.ranking.select(ask_cost, tab.shown, [tab.cost, message], **clicks)
+        attended = [tab.attention, tab.shown, tab.attention_message]
+        source.select(ask_attention, tab.shown, attended, **clicks)
+    tab.ranking.select(ask_cost, tab.shown, [tab.cost, tab.cost_message], **clicks)

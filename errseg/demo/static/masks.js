@@ -1,12 +1,14 @@
-// The masks panel: overlay, read-out, legend and probability maps, drawn from what the server sent.
+// The masks on the photo: overlay, read-out, legend and probability maps, drawn from what the server sent.
 
-const {make, follow, tell, numbers, pixels, heat, cross, percent, css, option, labelled} = window.errsegHelpers;
+const {make, follow, keepFocus, whenThere, tell, numbers, pixels, heat, cross, percent, css, option, labelled} = window.errsegHelpers;
 
 const NO_CLASS = 65535;
 let turns = 0;
 let onNews = () => {};
 document.addEventListener('errseg', () => onNews());
 const choices = {opacity: 0.55, hidden: new Set(), solo: null, shown: 'masks'}; // kept over answers
+const legendRoot = make('div', {class: 'errseg-root'});
+whenThere('#errseg-legend', (place) => place.append(legendRoot));
 
 follow(element, async (data, root) => {
   const turn = ++turns;
@@ -224,11 +226,12 @@ follow(element, async (data, root) => {
 
   drawLegend();
   draw();
-  root.replaceChildren(make('section', {class: 'errseg-panel'},
-    make('h2', {}, 'Masks'),
-    make('div', {class: 'errseg-canvas'}, canvas, plates),
-    readout, legend,
-    make('div', {class: 'errseg-controls'}, labelled('Show', shown), labelled('Opacity', opacity))));
+  root.replaceChildren(make('section', {class: 'errseg-picture'},
+    make('h2', {class: 'errseg-unseen'}, 'Masks'),
+    make('div', {class: 'errseg-canvas errseg-fitted', style: `--aspect:${width / height}`}, canvas, plates),
+    make('div', {class: 'errseg-below'}, readout,
+      make('div', {class: 'errseg-controls'}, labelled('Show', shown), labelled('Opacity', opacity)))));
+  keepFocus(legendRoot, () => legendRoot.replaceChildren(legend));
 
   const image = new Image();
   image.src = data.photo;

@@ -2,6 +2,7 @@
 // question than the one in the boxes is greyed and says so, and what changes is said aloud.
 
 (() => {
+const {filePart, photoInBox} = window.errsegHelpers;
 const PAUSE = 500; // milliseconds after the last key before a knob counts as turned
 const LOOK = 250; // milliseconds between looks at whether question and answer belong together
 const STALE = 'This is the answer to the question before: press Segment for the photo and words above.';
@@ -21,23 +22,16 @@ document.addEventListener('click', (event) => {
   if (event.target.closest?.('#errseg-run')) clearTimeout(turned);
 }, true);
 
-/** The last two parts of a file's path, as they stand in a picture's address. */
-function file(path) {
-  let plain = path;
-  try { plain = decodeURIComponent(path); } catch { /* it was plain already */ }
-  return plain.split(/[?#]/)[0].split('/').slice(-2).join('/');
-}
-
 function answersTheBoxes() {
   const asked = window.errseg?.question; // told by the masks' panel
   const words = document.querySelector('#errseg-classes textarea');
-  const photo = document.querySelector('#errseg-photo img');
   if (!asked || !words) return true;
-  return words.value === asked.words && photo != null && file(photo.src) === file(asked.photo);
+  const photo = window.errseg.uploading ? null : photoInBox();
+  return words.value === asked.words && photo != null && filePart(photo) === filePart(asked.photo);
 }
 
 function look() {
-  const answer = document.querySelector('#errseg-answer');
+  const answer = document.querySelector('.gradio-container');
   const message = document.querySelector('#errseg-message');
   const notes = document.querySelector('#errseg-notes');
   message?.setAttribute('aria-live', 'assertive');
@@ -52,7 +46,7 @@ function look() {
   line.id = 'errseg-stale';
   line.setAttribute('role', 'status');
   line.textContent = STALE;
-  answer.before(line);
+  document.querySelector('#errseg-legend')?.before(line);
 }
 setInterval(look, LOOK);
 })();

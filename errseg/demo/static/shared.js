@@ -29,13 +29,48 @@ function follow(element, render) {
     const text = element.querySelector('[data-view]')?.dataset.view ?? '';
     if (text === last) return;
     last = text;
-    if (text) render(JSON.parse(text), root);
-    else root.replaceChildren();
+    keepFocus(root, () => (text ? render(JSON.parse(text), root) : root.replaceChildren()));
   };
   new MutationObserver(look).observe(element, {
     attributes: true, attributeFilter: ['data-view'], childList: true, subtree: true,
   });
   look();
+}
+
+/** Change what stands in a root; who was at one of its controls is at the same one afterwards. */
+function keepFocus(root, change) {
+  const before = document.activeElement;
+  const name = root.contains(before) ? controlName(before) : null;
+  const again = () => {
+    if (name == null || before.isConnected) return;
+    const same = [...root.querySelectorAll('button, input, select, summary, [tabindex]')];
+    same.find((control) => controlName(control) === name)?.focus({preventScroll: true});
+  };
+  const later = change();
+  if (later instanceof Promise) later.then(again);
+  else again();
+}
+
+const controlName = (control) => `${control.tagName} ${control.dataset.control ??
+  control.getAttribute('aria-label') ?? control.labels?.[0]?.innerText ?? control.innerText}`;
+
+/** Call act(place) with a place of the page, as soon as Gradio has made it. */
+function whenThere(selector, act) {
+  const place = document.querySelector(selector);
+  if (place) act(place);
+  else setTimeout(() => whenThere(selector, act), 50);
+}
+
+/** The last two parts of a file's path, as they stand in a picture's address too. */
+function filePart(path) {
+  let plain = path;
+  try { plain = decodeURIComponent(path); } catch { /* it was plain already */ }
+  return plain.split(/[?#]/)[0].split('/').slice(-2).join('/');
+}
+
+/** The address of the photo that is asked about, or null where there is none. */
+function photoInBox() {
+  return document.querySelector('#errseg-photo img')?.getAttribute('src') ?? null;
 }
 
 /** Tell the other panels something: what is shown (photo), where the query is. */
@@ -139,5 +174,8 @@ function labelled(text, control) {
   return make('label', {}, make('span', {}, text), control);
 }
 
-return {make, follow, tell, numbers, pixels, heat, cross, heatMap, scaleBar, percent, css, option, labelled};
+return {
+  make, follow, keepFocus, whenThere, filePart, photoInBox, tell, numbers, pixels, heat, cross,
+  heatMap, scaleBar, percent, css, option, labelled,
+};
 })();
