@@ -151,6 +151,11 @@ class Page:
         self.find("#errseg-advanced > button")[0].click()
         self.wait(lambda: self.find("#errseg-beta input")[0].is_displayed())
 
+    def list_classes(self):
+        """Show CRM's list, which is folded where it drops no class."""
+        for fold in self.find("#errseg-ranking details:not([open]) > summary"):
+            fold.click()
+
     def tab(self, name):
         next(b for b in self.find("#errseg-tabs button[role=tab]") if b.text == name).click()
 

@@ -37,6 +37,7 @@ def test_words_that_are_code_stay_words(page):
     page.open().finished()
     page.type_classes("<img src=x onerror=alert(1)>, ${1+1}, {{value}}, <b>sky</b>")
     page.press_segment()
+    page.list_classes()
     names = [name.text for name in page.find("#errseg-ranking .name")]
     assert set(names) == {"<img src=x onerror=alert(1)>", "${1+1}", "{{value}}", "<b>sky</b>"}
     page.find("#errseg-ranking .errseg-bar")[0].click()

@@ -14,6 +14,8 @@ def test_raw_cost_maps_are_the_first_votes(answer):
     for y, x in ((0, 0), (19, 39), (7, 22)):
         assert raw[y, x] == ranking[y * 4 // 20, x * 8 // 40]
     own = answer.result.labels
+    assert (own < 0).any()
+    assert np.array_equal(raw < 0, own < 0)  # the threshold holds for both sides
     assert changed_part(answer, own, answer, own) == 0
     assert changed_part(answer, own, answer, np.full_like(own, -1)) == pytest.approx(0.95)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from errseg.config import ARXIV
 from errseg.demo.backend import view
 from errseg.demo.backend.answers import Answer, AttentionAnswer
-from errseg.demo.backend.static_files import STATIC, static_text, styles
+from errseg.demo.backend.static_files import STATIC, shared_scripts, static_text, styles
 
 PANELS = ("masks", "ranking", "attention")
 """Scripts in the order in which they stand on the file's page, each with its own data."""
@@ -44,7 +44,7 @@ def standalone_page(answer: Answer, attention: AttentionAnswer, command: str) ->
         f"window.errsegStandalone({name!r}, (element, trigger) => {{{body}\n}});"
         for name, body in ((name, static_text(f"{name}.js")) for name in PANELS)
     )
-    scripts = [static_text("shared.js"), static_text("standalone.js"), *drawn]
+    scripts = [*shared_scripts(), static_text("standalone.js"), *drawn]
     title = ", ".join(answer.result.classes)
     title = title if len(title) <= MOST_TITLE else f"{title[:MOST_TITLE]}…"
     places = {

@@ -3,10 +3,17 @@
 from pathlib import Path
 
 STATIC = Path(__file__).resolve().parents[1] / "static"
-
-
 STYLES = ("style", "picture", "masks", "ranking", "attention")
 """Styles in their order: what is common, then a file for each panel that is drawn by a script."""
+
+
+SHARED = ("shared", "masks_drawing")
+"""Scripts that panels' scripts use, in their order."""
+
+
+def shared_scripts() -> list[str]:
+    """Return the texts of `SHARED`."""
+    return [static_text(f"{name}.js") for name in SHARED]
 
 
 def styles() -> list[Path]:

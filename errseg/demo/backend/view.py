@@ -53,8 +53,8 @@ def masks(answer: Answer) -> dict:
         "names": list(result.classes),
         "colors": {index: list(answer.colors[index]) for index in {*result.kept, *scores}},
         "inks": {index: list(ink_color(answer.colors[index])) for index in scores},
-        "legend": [[e.index, round(e.area, 4), round(e.score, 3)] for e in answer.legend],
-        "none": round(float((result.labels < 0).mean()), 4),
+        "legend": [[e.index, _share(e.area), round(e.score, 3)] for e in answer.legend],
+        "none": _share((result.labels < 0).mean()),
         "plates": _plates(answer),
         "ranking": packed(result.ranking),
         "maps": {"kept": list(result.kept), **_mosaic(result.class_scores)},
@@ -85,7 +85,7 @@ def ranking(answer: Answer) -> dict:
                 "rank": int(ranks[index]),
                 "score": round(float(result.crm_scores[index]), 2),
                 "votes": result.votes[index].tolist(),
-                "area": round(areas.get(int(index), 0.0), 4),
+                "area": _share(areas.get(int(index), 0.0)),
             }
             for index in order
         ],
@@ -179,6 +179,11 @@ def _picture(picture: Image.Image, kind: str, **settings: object) -> str:
     picture.save(file, kind, **settings)
     encoded = base64.b64encode(file.getvalue()).decode()
     return f"data:image/{kind.lower()};base64,{encoded}"
+
+
+def _share(part: float) -> float:
+    """Shorten a share, however small: a class of one pixel has more than none."""
+    return float(f"{part:.4g}")
 
 
 def _finite(share: float) -> float | None:

@@ -102,11 +102,16 @@ def build_compare_tab(question: Question, service: Service) -> None:
 
 
 def labels_of(answer: Answer, kind: str) -> np.ndarray:
-    """Labels (H, W): the network's, or the best class of the stride-16 cost maps alone."""
+    """Labels (H, W): the network's, or the best class of the stride-16 cost maps alone.
+
+    The threshold holds for both: a cost map has no score of its own, so "none of these" is where
+    the network says so, and two sides differ in what they see only.
+    """
     labels = answer.result.labels
     if kind != RAW:
         return labels
-    return resize_labels(answer.result.ranking[0], labels.shape[::-1]).astype(np.int64)
+    raw = resize_labels(answer.result.ranking[0], labels.shape[::-1]).astype(np.int64)
+    return np.where(labels < 0, labels, raw)
 
 
 def changed_part(first: Answer, a: np.ndarray, second: Answer, b: np.ndarray) -> float:

@@ -17,7 +17,7 @@ def header(model_name: str) -> str:
     return f"""
 <header class="errseg-header">
   <h1>ERR-Seg</h1>
-  <p>Type any words. See where they are in a photo.</p>
+  <p class="errseg-slogan">Type any words. See where they are in a photo.</p>
   <p class="errseg-model">model <b>{escape(model_name)}</b> ·
     <a href="{PAPER}" target="_blank" rel="noopener">paper</a></p>
 </header>"""

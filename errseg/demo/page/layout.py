@@ -19,7 +19,7 @@ from errseg.demo.page.events import current_visitor
 from errseg.demo.page.opening import load_opening
 from errseg.demo.page.picture import build_picture
 from errseg.demo.page.question import build_question
-from errseg.demo.page.segment import SEGMENT, add_segment_events, build_segment_tab
+from errseg.demo.page.segment import SEGMENT, add_segment_events, build_notes, build_segment_tab
 from errseg.demo.page.share import add_sharing
 from errseg.demo.page.sweep import build_sweep_tab
 
@@ -55,11 +55,12 @@ def create_demo(models: Models, budget: Budget | None = None) -> Demo:
         gr.HTML(html.header(service.models.first), elem_id="errseg-header")
         with gr.Row(elem_id="errseg-main"):
             picture = build_picture(examples, stored)
-            question = build_question(page, picture, examples, service)
+            notes = build_notes(stored)
+            question = build_question(page, picture, notes, examples, service)
         with gr.Tabs(selected=SEGMENT, elem_id="errseg-tabs") as tabs:
             with gr.Tab("Look inside", id=SEGMENT):
                 asked = service.models.named(request)
-                segment = build_segment_tab(asked, first.classes, picture, stored)
+                segment = build_segment_tab(asked, first.classes, picture, notes, stored)
                 add_sharing(segment, question, examples, service)
             with gr.Tab("Compare"):
                 build_compare_tab(question, service)

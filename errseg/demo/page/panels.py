@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from errseg.demo.backend.static_files import static_text
+from errseg.demo.backend.static_files import shared_scripts, static_text
 
 
 def panel(name: str, value: str = "") -> gr.HTML:
@@ -10,8 +10,13 @@ def panel(name: str, value: str = "") -> gr.HTML:
     return gr.HTML(value, js_on_load=static_text(f"{name}.js"), elem_id=f"errseg-{name}")
 
 
+def fold(name: str) -> gr.HTML:
+    """Make a button that unfolds, on a phone, the row behind it."""
+    button = f'<button type="button" class="errseg-fold" aria-expanded="false">{name}</button>'
+    return gr.HTML(button, js_on_load=static_text("fold.js"), elem_id="errseg-fold")
+
+
 def shared_script() -> str:
     """Return what all panels' scripts use, and the question's own, as a part of the page's head."""
-    return (
-        f"<script>{static_text('shared.js')}</script><script>{static_text('question.js')}</script>"
-    )
+    scripts = (*shared_scripts(), static_text("question.js"))
+    return "".join(f"<script>{script}</script>" for script in scripts)

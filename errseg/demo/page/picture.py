@@ -31,7 +31,7 @@ def build_picture(examples: tuple[Example, ...], stored: Opening | None) -> Pict
     if stored:
         asked = {"words": first.classes, "photo": photo}
         masks = view.as_html({**stored.masks, "question": asked})
-    with gr.Column(scale=8, min_width=320, elem_id="errseg-picture-column"):
+    with gr.Column(scale=8, min_width=480, elem_id="errseg-picture-column"):
         return Picture(
             photo=gr.Image(
                 photo,

@@ -54,9 +54,16 @@ class Question:
 
 
 def build_question(
-    page: gr.Blocks, picture: Picture, examples: tuple[Example, ...], service: Service
+    page: gr.Blocks,
+    picture: Picture,
+    notes: gr.HTML,
+    examples: tuple[Example, ...],
+    service: Service,
 ) -> Question:
-    """Lay out the question beside its picture, filled in with the first example, and its events."""
+    """Lay out the question beside its picture, filled in with the first example, and its events.
+
+    The notes about the answer stand below.
+    """
     first, message = examples[0], gr.HTML(elem_id="errseg-message", render=False)
     with gr.Column(scale=5, min_width=320, elem_id="errseg-question"):
         classes, lint = _build_words(first.classes)
@@ -68,6 +75,7 @@ def build_question(
             _build_ready_made(classes, message)
             model, found = _build_advanced(knobs, message, service)
         _build_offer(page, model, service)
+        notes.render()
     picked = gr.State(service.models.first, time_to_live=SECONDS_TO_KEEP)
     question = Question(
         picture.photo, picture.strip, classes, knobs, model, picked, run, message, found

@@ -27,7 +27,7 @@ from errseg.demo.page.events import (
     uploaded,
 )
 from errseg.demo.page.opening import Opening
-from errseg.demo.page.panels import panel
+from errseg.demo.page.panels import fold, panel
 from errseg.demo.page.picture import Picture
 from errseg.demo.page.question import Question
 from errseg.errors import InputError
@@ -62,20 +62,27 @@ class SegmentTab:
     notes: gr.HTML
 
 
+def build_notes(stored: Opening | None) -> gr.HTML:
+    """Make the line about how the answer came about; where it stands is for others to say."""
+    said = html.line("waiting", "The first result is on its way …")
+    if stored:
+        said = html.line("timing", f"Stored result, computed in {stored.timing}")
+    return gr.HTML(said, elem_id="errseg-notes", render=False)
+
+
 def build_segment_tab(
-    opening: Request, words: str, picture: Picture, stored: Opening | None
+    opening: Request, words: str, picture: Picture, notes: gr.HTML, stored: Opening | None
 ) -> SegmentTab:
     """Lay out what stands below the picture, with the stored opening if there is one."""
     # As the page's own photo arrives when it is asked again.
     opening = dataclasses.replace(opening, photo=served(opening.photo))
-    ranking = attention = ""
-    notes, pixel = html.line("waiting", "The first result is on its way …"), None
+    ranking, attention, pixel = "", "", None
     if stored:
         ranking, attention = map(view.as_html, (stored.ranking, stored.attention))
-        notes = html.line("timing", f"Stored result, computed in {stored.timing}")
         pixel = tuple(stored.attention["pixel"])
     shown = gr.State(Shown(opening, words, pixel), time_to_live=SECONDS_TO_KEEP)
     chosen = gr.State(None, time_to_live=SECONDS_TO_KEEP)
+    fold("CRM and attention")
     with gr.Row(elem_id="errseg-answer"):
         with gr.Column(scale=4, min_width=320):
             ranking, cost = panel("ranking", ranking), panel("cost")
@@ -83,7 +90,6 @@ def build_segment_tab(
         with gr.Column(scale=6, min_width=320):
             attention_message = gr.HTML(elem_id="errseg-attention-message")
             attention = panel("attention", attention)
-    notes = gr.HTML(notes, elem_id="errseg-notes")
     panels = ranking, cost, cost_message, attention, attention_message, notes
     return SegmentTab(shown, chosen, picture.masks, *panels)
 

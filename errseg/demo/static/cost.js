@@ -8,6 +8,6 @@ follow(element, (data, root) => {
   root.replaceChildren(make('section', {class: 'errseg-panel'},
     make('h2', {}, `Cost maps of ${data.name}`),
     make('div', {class: 'errseg-heats'}, ...maps.map((map, place) =>
-      heatMap(`stride ${[16, 32][place]}`, map.values, map.shape, range))),
+      heatMap(`Likeness to '${data.name}' (cost map, ${[16, 32][place]} px)`, map.values, map.shape, range))),
     scaleBar(['cosine', range, 2])));
 });

@@ -1,12 +1,17 @@
 // The masks on the photo: overlay, read-out, legend and probability maps, drawn from what the server sent.
 
-const {make, follow, keepFocus, whenThere, tell, numbers, pixels, heat, cross, percent, css, option, labelled} = window.errsegHelpers;
+const {
+  make, follow, keepFocus, whenThere, tell, numbers, pixels, cross, scaleBar, percent, css, option, labelled,
+} = window.errsegHelpers;
+const {NO_CLASS, paintMasks, paintSpotlight, paintScores, cutOut, fileName} = window.errsegMasks;
 
-const NO_CLASS = 65535;
 let turns = 0;
 let onNews = () => {};
 document.addEventListener('errseg', () => onNews());
-const choices = {opacity: 0.55, hidden: new Set(), solo: null, shown: 'masks'}; // kept over answers
+const MASKS = 'masks';
+const FRESH = {solo: null, spotlight: null, opened: null, shown: MASKS}; // by names of classes
+const choices = {opacity: 0.55, hidden: new Set(), ...FRESH}; // kept over answers to the same question
+let question = null; // words and photo
 const legendRoot = make('div', {class: 'errseg-root'});
 whenThere('#errseg-legend', (place) => place.append(legendRoot));
 
@@ -22,12 +27,19 @@ follow(element, async (data, root) => {
   }
   const votes = numbers(data.ranking);
   const places = new Map(data.maps.kept.map((index, place) => [index, place]));
+  const asked = `${data.question?.photo} ${data.question?.words}`;
+  if (asked !== question) {
+    choices.hidden.clear();
+    Object.assign(choices, FRESH);
+  }
+  question = asked;
+  const present = new Set(data.legend.map(([index]) => data.names[index]));
+  for (const one of ['solo', 'spotlight', 'opened']) {
+    if (!present.has(choices[one])) choices[one] = null;
+  }
+  if (!data.maps.kept.some((index) => data.names[index] === choices.shown)) choices.shown = MASKS;
   const hidden = (index) =>
     choices.solo != null ? data.names[index] !== choices.solo : choices.hidden.has(data.names[index]);
-  if (choices.solo != null && !data.legend.some(([index]) => data.names[index] === choices.solo)) {
-    choices.solo = null;
-  }
-  if (!data.maps.kept.some((index) => data.names[index] === choices.shown)) choices.shown = 'masks';
 
   const canvas = make('canvas', {
     width, height, tabindex: 0, role: 'img',
@@ -36,6 +48,7 @@ follow(element, async (data, root) => {
   const plates = make('div', {class: 'errseg-plates', 'aria-hidden': 'true'});
   const readout = make('p', {class: 'errseg-readout', 'aria-live': 'polite'}, hint());
   const legend = make('ul', {class: 'errseg-legend'});
+  const scale = make('div', {hidden: true}, scaleBar(['score', [0, 1], 1]));
   let cursor = null; // column, row in the shown picture
 
   function hint() {
@@ -79,94 +92,106 @@ follow(element, async (data, root) => {
     return make('i', {class: 'errseg-swatch', style: `background:${css(color)}`, 'aria-hidden': 'true'});
   }
 
+  const isHidden = (label) => (label === NO_CLASS ? choices.solo != null : hidden(label));
+
   function draw() {
     const image = new ImageData(width, height);
-    if (choices.shown === 'masks') drawMasks(image);
-    else drawScores(image, data.names.indexOf(choices.shown));
+    const scores = choices.shown !== MASKS;
+    if (scores) {
+      const index = data.names.indexOf(choices.shown);
+      paintScores(image, photo, (x, y) => score(index, x, y));
+    } else if (choices.spotlight != null) {
+      paintSpotlight(image, photo, labels, data.names.indexOf(choices.spotlight));
+    } else {
+      const isShown = (label) => !isHidden(label);
+      paintMasks(image, photo, labels, {colors: data.colors, isShown, opacity: choices.opacity});
+    }
     const context = canvas.getContext('2d');
     context.putImageData(image, 0, 0);
     if (cursor) cross(context, ...cursor);
-    plates.hidden = choices.shown !== 'masks';
-    plates.replaceChildren(...data.plates.filter(([index]) => !hidden(index)).map(([index, x, y]) =>
-      make('span', {
-        style: `left:${100 * x}%;top:${100 * y}%;background:${css(data.colors[index])};` +
-          `color:${css(data.inks[index])};border-color:${css(data.inks[index])}`,
-      }, data.names[index])));
+    scale.hidden = !scores;
+    plates.hidden = scores;
+    const named = data.plates.filter(([index]) =>
+      (choices.spotlight == null ? !hidden(index) : data.names[index] === choices.spotlight));
+    plates.replaceChildren(...named.map(plate));
   }
 
-  /** The same blend as `errseg.pictures.overlay`: colours, greyer photo below, light lines. */
-  function drawMasks(image) {
-    const opacity = choices.opacity;
-    const greyShare = opacity * (1 - opacity);
-    const covered = new Map(data.legend.map(([index]) => [index, !hidden(index)]));
-    const noneShown = choices.solo == null;
-    for (let i = 0; i < labels.length; i++) {
-      const p = 4 * i;
-      const [r, g, b] = [photo.data[p], photo.data[p + 1], photo.data[p + 2]];
-      const grey = 0.299 * r + 0.587 * g + 0.114 * b;
-      const label = labels[i];
-      let out = [r, g, b];
-      if (label === NO_CLASS) {
-        if (noneShown) {
-          const tone = (20 + 0.55 * grey) * opacity + grey * greyShare;
-          out = out.map((value) => value * (1 - opacity - greyShare) + tone);
-        }
-      } else if (covered.get(label)) {
-        const tint = data.colors[label];
-        out = out.map((value, c) =>
-          value * (1 - opacity - greyShare) + tint[c] * opacity + grey * greyShare);
-      }
-      const right = (i + 1) % width && labels[i + 1];
-      const below = i + width < labels.length ? labels[i + width] : label;
-      const edge = ((i + 1) % width && right !== label) || below !== label;
-      image.data[p] = edge ? 255 : out[0];
-      image.data[p + 1] = edge ? 255 : out[1];
-      image.data[p + 2] = edge ? 255 : out[2];
-      image.data[p + 3] = 255;
+  /** A name on its segment; near the picture's rim it moves inwards. */
+  function plate([index, x, y]) {
+    const inwards = (share, rim) =>
+      Math.min(share / rim, 1) / 2 + Math.max((share - 1 + rim) / rim, 0) / 2;
+    return make('span', {
+      style: `left:${100 * x}%;top:${100 * y}%;` +
+        `transform:translate(${-100 * inwards(x, 0.15)}%,${-100 * inwards(y, 0.05)}%);` +
+        `background:${css(data.colors[index])};` +
+        `color:${css(data.inks[index])};border-color:${css(data.inks[index])}`,
+    }, data.names[index]);
+  }
+
+  /** Change what is shown, and draw it. */
+  function choose(change) {
+    Object.assign(choices, change);
+    drawLegend();
+    draw();
+  }
+
+  const toggled = (choice, name) => () => choose({
+    solo: null, spotlight: null, shown: MASKS, [choice]: choices[choice] === name ? null : name,
+  });
+
+  function hideOrShow(name) {
+    if (choices.solo != null || choices.spotlight != null) choose({solo: null, spotlight: null});
+    else {
+      if (!choices.hidden.delete(name)) choices.hidden.add(name);
+      choose({});
     }
   }
 
-  /** One class's score at every pixel, from 0 to 1, over the grey photo. */
-  function drawScores(image, index) {
-    for (let y = 0; y < height; y++) {
-      for (let x = 0; x < width; x++) {
-        const p = 4 * (y * width + x);
-        const grey = 0.299 * photo.data[p] + 0.587 * photo.data[p + 1] + 0.114 * photo.data[p + 2];
-        const color = heat(score(index, x, y));
-        for (let c = 0; c < 3; c++) image.data[p + c] = 0.3 * grey + 0.7 * color[c];
-        image.data[p + 3] = 255;
-      }
-    }
+  function save(index) {
+    cutOut(photo, labels, index).toBlob((blob) => {
+      const address = URL.createObjectURL(blob);
+      make('a', {href: address, download: fileName(index, data.names[index])}).click();
+      setTimeout(() => URL.revokeObjectURL(address), 60000);
+    });
+  }
+
+  function legendRow([index, area, mean]) {
+    const name = data.names[index];
+    const opened = choices.opened === name;
+    const button = (text, control, attributes) => make('button', {
+      type: 'button', 'data-control': `${control} ${name}`, ...attributes,
+    }, text);
+    const off = hidden(index) || (choices.spotlight != null && choices.spotlight !== name);
+    return make('li', {class: off ? 'off' : ''},
+      button(swatch(index), 'open', {
+        class: 'open', 'aria-expanded': String(opened), 'aria-label': `More for ${name}`,
+        title: 'Spotlight, cut-out', onclick: () => choose({opened: opened ? null : name}),
+      }),
+      make('button', {
+        type: 'button', class: 'toggle', 'data-control': `toggle ${name}`, 'aria-pressed': String(!off),
+        title: off ? 'Show this class' : 'Hide this class', onclick: () => hideOrShow(name),
+      }, make('span', {class: 'name'}, name),
+      make('span', {}, percent(area)), make('span', {}, mean.toFixed(2))),
+      button('only', 'solo', {
+        class: 'solo', 'aria-pressed': String(choices.solo === name), 'aria-label': `Show ${name} alone`,
+        title: 'Show this class alone', onclick: toggled('solo', name),
+      }),
+      opened ? make('div', {class: 'actions'},
+        button('Spotlight', 'spotlight', {
+          'aria-pressed': String(choices.spotlight === name), title: 'The rest in grey',
+          onclick: toggled('spotlight', name),
+        }),
+        button('Save cut-out', 'save', {
+          title: 'A transparent PNG of this class', onclick: () => save(index),
+        })) : null);
   }
 
   function drawLegend() {
-    legend.replaceChildren(...data.legend.map(([index, area, mean]) => {
-      const name = data.names[index];
-      return make('li', {class: hidden(index) ? 'off' : ''},
-        make('button', {
-          type: 'button', class: 'toggle', 'aria-pressed': String(!hidden(index)),
-          title: hidden(index) ? 'Show this class' : 'Hide this class',
-          onclick: () => {
-            if (choices.solo != null) choices.solo = null;
-            else if (!choices.hidden.delete(name)) choices.hidden.add(name);
-            drawLegend();
-            draw();
-          },
-        }, swatch(index), make('span', {class: 'name'}, name),
-        make('span', {}, percent(area)), make('span', {}, mean.toFixed(2))),
-        make('button', {
-          type: 'button', class: 'solo', 'aria-pressed': String(choices.solo === name),
-          title: 'Show this class alone', 'aria-label': `Show ${name} alone`,
-          onclick: () => {
-            choices.solo = choices.solo === name ? null : name;
-            drawLegend();
-            draw();
-          },
-        }, 'only'));
-    }), ...(data.none ? [make('li', {class: 'none'}, make('div', {class: 'toggle'},
-      make('i', {class: 'errseg-swatch none', 'aria-hidden': 'true'}),
-      make('span', {class: 'name'}, 'none of these'), make('span', {}, percent(data.none)),
-      make('span')))] : []));
+    keepFocus(legend, () => legend.replaceChildren(...data.legend.map(legendRow),
+      ...(data.none ? [make('li', {class: 'none'},
+        make('i', {class: 'errseg-swatch none', 'aria-hidden': 'true'}),
+        make('div', {class: 'toggle'}, make('span', {class: 'name'}, 'none of these'),
+          make('span', {}, percent(data.none)), make('span')))] : [])));
   }
 
   function place(event) {
@@ -220,7 +245,7 @@ follow(element, async (data, root) => {
     oninput: (event) => { choices.opacity = Number(event.target.value); draw(); },
   });
   const shown = make('select', {onchange: (event) => { choices.shown = event.target.value; draw(); }},
-    option('masks', 'masks', choices.shown === 'masks'),
+    option(MASKS, MASKS, choices.shown === MASKS),
     make('optgroup', {label: 'probability of'}, ...data.maps.kept.map((index) =>
       option(data.names[index], data.names[index], choices.shown === data.names[index]))));
 
@@ -229,7 +254,7 @@ follow(element, async (data, root) => {
   root.replaceChildren(make('section', {class: 'errseg-picture'},
     make('h2', {class: 'errseg-unseen'}, 'Masks'),
     make('div', {class: 'errseg-canvas errseg-fitted', style: `--aspect:${width / height}`}, canvas, plates),
-    make('div', {class: 'errseg-below'}, readout,
+    make('div', {class: 'errseg-below'}, readout, scale,
       make('div', {class: 'errseg-controls'}, labelled('Show', shown), labelled('Opacity', opacity)))));
   keepFocus(legendRoot, () => legendRoot.replaceChildren(legend));
 

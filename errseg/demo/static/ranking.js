@@ -1,29 +1,60 @@
 // The CRM panel: all prompted classes by score, the line that P draws, a search and a table.
 
-const {make, follow, percent} = window.errsegHelpers;
+const {make, follow, keepFocus, percent} = window.errsegHelpers;
 
-const choices = {search: '', table: false}; // kept over answers
+const FEW = 20; // words whose list is folded where all of them are kept: CRM changes nothing then
+const MOST_TICKS = 4; // of the axis, so that they don't touch
+const ORDINALS = ['first', 'second', 'third'];
+const choices = {search: '', table: false, open: false}; // kept over answers
 
 follow(element, (data, root) => {
-  const highest = Math.max(...data.rows.map((row) => row.score), 1e-9);
   const ranks = data.rows[0].votes.length;
+  const scale = logarithmic(data.rows.map((row) => row.score).filter((score) => score > 0));
   const list = make('div', {
     class: 'errseg-ranking', tabindex: 0, role: 'region', 'aria-label': 'Classes by CRM score',
   });
 
-  const state = (row) => (row.rank <= data.kept ? 'kept' : 'dropped');
+  const isKept = (row) => row.rank <= data.kept;
+  const hasVotes = (row) => row.votes.some((count) => count > 0);
+  const state = (row) => (isKept(row) ? 'kept' : 'dropped');
+  const kind = (row) => `${state(row)}${isKept(row) && !hasVotes(row) ? ' unvoted' : ''}`;
   const show = (row) => ({
     onclick: () => trigger('select', {index: row.index}),
-    title: `Cost maps of ${row.name}`,
+    title: `Where is ${row.name}? Its cost maps`,
+    'data-control': `class ${row.index}`,
   });
 
+  /** Scores on a logarithmic axis of whole decades: {share(score), ticks}. */
+  function logarithmic(scores) {
+    const most = Math.max(...scores, 1);
+    const last = Math.ceil(Math.log10(most) - 1e-9);
+    const first = Math.min(Math.floor(Math.log10(Math.min(...scores, most))), last - 1);
+    const step = Math.ceil((last - first + 1) / MOST_TICKS);
+    const decades = Array.from({length: last - first + 1}, (_, i) => last - i)
+      .filter((_, i) => i % step === 0);
+    return {
+      share: (score) => (score > 0 ? (Math.log10(score) - first) / (last - first) : 0),
+      ticks: decades.map((decade) => [(decade - first) / (last - first), 10 ** decade]),
+    };
+  }
+
+  const short = (number) => number.toLocaleString('en', {notation: 'compact', maximumSignificantDigits: 3});
+
+  function axis() {
+    return make('div', {class: 'errseg-axis', 'aria-hidden': 'true'}, make('span'), make('span'),
+      make('span', {class: 'ticks'}, ...scale.ticks.map(([share, value]) =>
+        make('span', {style: `left:${100 * share}%`}, short(value)))),
+      make('span'));
+  }
+
   function bar(row) {
-    return make('button', {type: 'button', class: `errseg-bar ${state(row)}`, ...show(row)},
+    return make('button', {type: 'button', class: `errseg-bar ${kind(row)}`, ...show(row)},
       make('span', {class: 'rank'}, String(row.rank)),
       make('span', {class: 'name'}, row.name),
-      make('span', {class: 'track'}, make('span', {style: `width:${(100 * row.score) / highest}%`})),
+      make('span', {class: 'track'}, row.score > 0
+        ? make('span', {style: `width:${100 * scale.share(row.score)}%`}) : null),
       make('span', {class: 'score'}, row.score.toLocaleString('en', {maximumFractionDigits: 1})),
-      make('span', {class: 'state'}, state(row)));
+      make('span', {class: 'state'}, hasVotes(row) ? state(row) : `${state(row)}, no pixel voted for it`));
   }
 
   function line() {
@@ -35,7 +66,7 @@ follow(element, (data, root) => {
     const heads = ['#', 'class', 'score', ...Array.from({length: ranks}, (_, k) => `rank ${k + 1}`), 'share', ''];
     return make('table', {},
       make('thead', {}, make('tr', {}, ...heads.map((head) => make('th', {scope: 'col'}, head)))),
-      make('tbody', {}, ...rows.map((row) => make('tr', {class: state(row)},
+      make('tbody', {}, ...rows.map((row) => make('tr', {class: kind(row)},
         make('td', {}, String(row.rank)),
         make('th', {scope: 'row'}, make('button', {type: 'button', ...show(row)}, row.name)),
         make('td', {}, row.score.toLocaleString('en', {maximumFractionDigits: 2})),
@@ -47,18 +78,28 @@ follow(element, (data, root) => {
   function draw() {
     const wanted = choices.search.trim().toLowerCase();
     const rows = data.rows.filter((row) => row.name.toLowerCase().includes(wanted));
-    const drawn = choices.table ? [table(rows)] : rows.flatMap((row, place) =>
-      state(row) === 'dropped' && (place === 0 || state(rows[place - 1]) === 'kept')
-        ? [line(), bar(row)] : [bar(row)]);
-    list.replaceChildren(...(rows.length ? drawn : ['No class has these letters.']));
+    const bars = () => [axis(), ...rows.flatMap((row, place) =>
+      (!isKept(row) && (place === 0 || isKept(rows[place - 1])) ? [line(), bar(row)] : [bar(row)]))];
+    const drawn = choices.table ? [table(rows)] : bars();
+    keepFocus(list, () => list.replaceChildren(...(rows.length ? drawn : ['No class has these letters.'])));
   }
 
+  /** What a vote counts, by its rank: "First votes count 1, second 0.1, third 0.01". */
+  function weights() {
+    const told = ORDINALS.slice(0, ranks).map((word, rank) =>
+      `${word}${rank ? '' : ' votes count'} ${short(data.beta ** rank)}`);
+    const sentence = told.join(', ');
+    return `${sentence[0].toUpperCase()}${sentence.slice(1)}${ranks > told.length ? ' and so on' : ''}.`;
+  }
+
+  const allKept = data.kept >= data.rows.length;
   const all = data.asked >= data.rows.length ? ' (all)' : '';
+  const unvoted = data.rows.filter((row) => isKept(row) && !hasVotes(row)).length;
   const search = make('input', {
     type: 'search', placeholder: 'Find a class', 'aria-label': 'Find a class', value: choices.search,
     oninput: (event) => { choices.search = event.target.value; draw(); },
   });
-  const kind = make('button', {
+  const kindButton = make('button', {
     type: 'button', class: 'errseg-kind', 'aria-pressed': String(choices.table),
     onclick: (event) => {
       choices.table = !choices.table;
@@ -67,10 +108,19 @@ follow(element, (data, root) => {
     },
   }, 'Table');
   draw();
+  const said = !unvoted ? null : make('p', {class: 'errseg-hint errseg-exceeds'},
+    `${unvoted} kept ${unvoted === 1 ? 'class has' : 'classes have'} no pixel's vote: P exceeds what the photo has.`);
+  const content = [
+    make('div', {class: 'errseg-controls'}, search, kindButton),
+    list,
+    make('p', {class: 'errseg-hint'}, `Score, on a logarithmic axis: ${weights()} ` +
+      'Click a class for its cost maps, kept or dropped.'),
+  ];
+  const folded = allKept && data.rows.length <= FEW;
   root.replaceChildren(make('section', {class: 'errseg-panel'},
     make('h2', {}, `CRM kept ${data.kept} of ${data.rows.length}${all}`),
-    make('div', {class: 'errseg-controls'}, search, kind),
-    list,
-    make('p', {class: 'errseg-hint'},
-      `Score: votes at rank r count ${data.beta}^(r−1). Click a class for its cost maps, kept or dropped.`)));
+    said,
+    ...(folded ? [make('details', {
+      open: choices.open, ontoggle: (event) => { choices.open = event.target.open; },
+    }, make('summary', {}, 'With so few words none is dropped. Scores and cost maps'), ...content)] : content)));
 });

@@ -1,0 +1,100 @@
+// What the masks are drawn with, pixel by pixel. Nothing here knows what a visitor chose.
+
+window.errsegMasks = (() => {
+const {make, heat} = window.errsegHelpers;
+const NO_CLASS = 65535; // label of pixels without a class
+const LONGEST_NAME = 40; // letters of a class's name in a file's, as `pictures/masks.py` has it
+const GREY = [0.299, 0.587, 0.114]; // of red, green and blue, as in ITU-R 601
+const DIMMED = 0.6; // of the grey photo's light beside a class in the spotlight
+
+const greyAt = (pixels, p) => GREY[0] * pixels[p] + GREY[1] * pixels[p + 1] + GREY[2] * pixels[p + 2];
+
+/** Call draw(i, own, neighbour) for every pixel i; neighbour is a label at its right or below that
+ * differs from its own, or -1. */
+function everyPixel(labels, width, draw) {
+  for (let i = 0, column = 0; i < labels.length; i++) {
+    const own = labels[i];
+    const right = ++column < width ? labels[i + 1] : own;
+    const below = i + width < labels.length ? labels[i + width] : own;
+    if (column === width) column = 0;
+    draw(i, own, right !== own ? right : below !== own ? below : -1);
+  }
+}
+
+/** The same blend as `errseg.pictures.overlay`: colours, greyer photo below, light lines around what
+ * is shown. `colors` are by label; `isShown(label)`. */
+function paintMasks(image, photo, labels, {colors, isShown, opacity}) {
+  const greyShare = opacity * (1 - opacity);
+  const photoShare = 1 - opacity - greyShare;
+  const shown = new Uint8Array(NO_CLASS + 1);
+  for (const label of [...Object.keys(colors).map(Number), NO_CLASS]) shown[label] = isShown(label);
+  everyPixel(labels, image.width, (i, own, neighbour) => {
+    const p = 4 * i;
+    const edge = neighbour >= 0 && (shown[own] || shown[neighbour]);
+    const grey = greyAt(photo.data, p);
+    for (let c = 0; c < 3; c++) {
+      const tint = own === NO_CLASS ? 20 + 0.55 * grey : colors[own]?.[c];
+      image.data[p + c] = edge ? 255 : shown[own]
+        ? photo.data[p + c] * photoShare + tint * opacity + grey * greyShare : photo.data[p + c];
+    }
+    image.data[p + 3] = 255;
+  });
+}
+
+/** One class as the photo has it, the rest grey. */
+function paintSpotlight(image, photo, labels, label) {
+  everyPixel(labels, image.width, (i, own, neighbour) => {
+    const p = 4 * i;
+    const edge = neighbour >= 0 && (own === label || neighbour === label);
+    const grey = greyAt(photo.data, p) * DIMMED;
+    for (let c = 0; c < 3; c++) {
+      image.data[p + c] = edge ? 255 : own === label ? photo.data[p + c] : grey;
+    }
+    image.data[p + 3] = 255;
+  });
+}
+
+/** One class's score at every pixel, scoreAt(x, y) from 0 to 1, over the grey photo. */
+function paintScores(image, photo, scoreAt) {
+  for (let y = 0, p = 0; y < image.height; y++) {
+    for (let x = 0; x < image.width; x++, p += 4) {
+      const grey = greyAt(photo.data, p);
+      const color = heat(scoreAt(x, y));
+      for (let c = 0; c < 3; c++) image.data[p + c] = 0.3 * grey + 0.7 * color[c];
+      image.data[p + 3] = 255;
+    }
+  }
+}
+
+/** The photo where a class is and nothing elsewhere, as large as the box around the class. */
+function cutOut(photo, labels, label) {
+  const {width} = photo;
+  let [left, top, right, bottom] = [Infinity, Infinity, -1, -1];
+  labels.forEach((own, i) => {
+    if (own !== label) return;
+    const [x, y] = [i % width, Math.floor(i / width)];
+    [left, top, right, bottom] = [Math.min(left, x), Math.min(top, y), Math.max(right, x), Math.max(bottom, y)];
+  });
+  const canvas = make('canvas', {width: right - left + 1, height: bottom - top + 1});
+  const image = new ImageData(canvas.width, canvas.height);
+  for (let y = top, p = 0; y <= bottom; y++) {
+    for (let x = left; x <= right; x++, p += 4) {
+      const i = y * width + x;
+      if (labels[i] !== label) continue;
+      for (let c = 0; c < 3; c++) image.data[p + c] = photo.data[4 * i + c];
+      image.data[p + 3] = 255;
+    }
+  }
+  canvas.getContext('2d').putImageData(image, 0, 0);
+  return canvas;
+}
+
+/** Name a class's picture as `pictures/masks.py` does: safe on every system. */
+function fileName(index, name) {
+  const letters = name.normalize('NFC').replace(/[^\p{L}\p{M}\p{N}]/gu, ' ').trim().replace(/\s+/g, '_');
+  const short = [...letters].slice(0, LONGEST_NAME).join('').replace(/^_+|_+$/g, '');
+  return short ? `${index}_${short}.png` : `${index}.png`;
+}
+
+return {NO_CLASS, paintMasks, paintSpotlight, paintScores, cutOut, fileName};
+})();
