@@ -9,11 +9,12 @@ from test_tables import MANY, photos_of, write
 
 from errseg.config import STRIDES
 from errseg.datasets.folders import load_sets
+from errseg.inference.attended import share_on
 from errseg.inference.photo import load_image, network_size, resize_photo
 from errseg.inference.predictor import Predictor
 from errseg.measuring import as_drawn
 from errseg.measuring.tables.photos import Asked
-from errseg.measuring.tables.proposition import measure_proposition, share_on
+from errseg.measuring.tables.proposition import measure_proposition
 from errseg.words.vocabulary import parse_classes
 
 KEPT = 16  # the paper's P for twenty classes

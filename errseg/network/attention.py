@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from errseg.network.escf import CFM, SFM
+from errseg.network.escf import CFM, SFM, ESCFLayer
 from errseg.network.layers import WEIGHTS_AT_ONCE, class_groups
 from errseg.network.model import ERRSeg, ImageFeatures
 
@@ -57,45 +57,61 @@ def attend_from(
     """
     image_guidance, text_guidance = features.guidance.spatial, model.guide_classes(text)
     spatial, classes, means = [], [], []
-    tokens = model.embed_classes(features, text)
-    for layer in model.escf:
+    for layer, own, fused in walk_escf(model, features, text, tokens_of):
         if isinstance(layer.sfm, SFM):
-            spatial.append(_spatial_rows(layer.sfm, tokens, image_guidance, cell))
-        if layer is model.escf[0]:
-            tokens = (tokens_of or model.class_tokens)(features, text)
-        else:
-            tokens = layer.sfm(tokens, image_guidance)
+            spatial.append(_spatial_rows(layer.sfm, own, image_guidance, cell))
         if isinstance(layer.cfm, CFM):
-            here, mean = _class_rows(layer.cfm, tokens, text_guidance, cell)
+            here, mean = _class_rows(layer.cfm, fused, text_guidance, cell)
             classes.append(here)
             means.append(mean)
-        if layer is not model.escf[-1]:  # what the last CFM gives is for GUD
-            tokens = layer.cfm(tokens, text_guidance)
     return Attention(*(_stacked(rows) for rows in (spatial, classes, means)))
 
 
-def class_queries_and_keys(
-    model: ERRSeg, features: ImageFeatures, text: Tensor
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Walk through ESCF and give what each CFM's attention is made of, layer by layer.
+def walk_escf(
+    model: ERRSeg,
+    features: ImageFeatures,
+    text: Tensor,
+    tokens_of: Callable[[ImageFeatures, Tensor], Tensor] | None = None,
+) -> Iterator[tuple[ESCFLayer, Tensor, Tensor]]:
+    """Walk through ESCF as the network does, up to the last CFM, whose output is for GUD.
 
     Args:
-        model: whose ESCF it is, with CFM.
+        model: whose ESCF it is.
         features: of one photo, from `ERRSeg.encode_image`.
         text: L2-normalised text embeddings of the classes that ESCF sees (1, P, C).
+        tokens_of: see `ERRSeg.decode`.
 
     Yields:
-        queries and keys (h' w', P, C) on CSR's grid, for `attention_weights`.
+        each layer with the tokens that its SFM gets and those that its CFM gets, (1, P, h, w, C).
     """
     image_guidance, text_guidance = features.guidance.spatial, model.guide_classes(text)
     tokens = model.embed_classes(features, text)
     for layer in model.escf:
-        tokens = layer.sfm(tokens, image_guidance)
-        pixels, _ = layer.cfm.pool(tokens)
-        query, key = layer.cfm.attention.project(layer.cfm.norm1(pixels), text_guidance)
-        yield query[0], key[0]
+        if tokens_of and layer is model.escf[0]:
+            fused = tokens_of(features, text)
+        else:
+            fused = layer.sfm(tokens, image_guidance)
+        yield layer, tokens, fused
         if layer is not model.escf[-1]:
-            tokens = layer.cfm(tokens, text_guidance)
+            tokens = layer.cfm(fused, text_guidance)
+
+
+def class_queries_and_keys(
+    cfm: CFM, tokens: Tensor, guidance: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Return what one CFM's attention is made of, for `attention_weights`.
+
+    Args:
+        cfm: whose attention it is.
+        tokens: that it gets, (1, P, h, w, C), see `walk_escf`.
+        guidance: of the same classes, from `ERRSeg.guide_classes`.
+
+    Returns:
+        queries and keys (h' w', P, C) on CSR's grid.
+    """
+    pixels, _ = cfm.pool(tokens)
+    query, key = cfm.attention.project(cfm.norm1(pixels), guidance)
+    return query[0], key[0]
 
 
 def _spatial_rows(
@@ -115,8 +131,8 @@ def _class_rows(
     cfm: CFM, tokens: Tensor, guidance: Tensor | None, cell: tuple[int, int]
 ) -> tuple[Tensor, Tensor]:
     """Read CFM's attention at one cell, and its mean over all cells, (heads, P, P) each."""
-    pixels, grid = cfm.pool(tokens)
-    query, key = (x[0] for x in cfm.attention.project(cfm.norm1(pixels), guidance))
+    query, key = class_queries_and_keys(cfm, tokens, guidance)
+    grid = tuple(side // cfm.reduction for side in tokens.shape[2:4])
     heads, (cells, classes) = cfm.attention.heads, query.shape[:2]
     row, column = (min(c // cfm.reduction, side - 1) for c, side in zip(cell, grid, strict=True))
     here = slice(row * grid[1] + column, row * grid[1] + column + 1)

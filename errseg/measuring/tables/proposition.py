@@ -13,7 +13,7 @@ those that T classes give, of which all but the P are left out of the softmax.
 """
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import nan
 
@@ -23,6 +23,7 @@ from torch import Tensor
 
 from errseg.datasets.sets import SegmentationSet, with_photos
 from errseg.errors import InputError
+from errseg.inference.attended import share_on
 from errseg.inference.predictor import Predictor
 from errseg.measuring.metrics import share
 from errseg.measuring.tables.knobs import CRMSetting, choose
@@ -33,7 +34,8 @@ from errseg.measuring.tables.photos import (
     encode,
     read_photos,
 )
-from errseg.network.attention import attention_weights, class_queries_and_keys
+from errseg.network.attention import class_queries_and_keys, walk_escf
+from errseg.network.model import ERRSeg, ImageFeatures
 
 ROUNDING = 1e-5  # of a share in float32: sums over hundreds of weights
 
@@ -109,13 +111,19 @@ def _measure_set(predictor: Predictor, sample_set: SegmentationSet, asked: Asked
     )
 
 
-def _shares(model, features, text: Tensor, kept: Sequence[int], present: list[int]):
+def _shares(
+    model: ERRSeg,
+    features: ImageFeatures,
+    text: Tensor,
+    kept: Sequence[int],
+    present: Sequence[int],
+) -> list[_Photo]:
     """Measure every layer on one photo."""
     heads, kept = model.config.head.heads, list(kept)
     places = [kept.index(index) for index in present]  # of the classes present among the kept
     layers = zip(
-        class_queries_and_keys(model, features, text[None]),
-        class_queries_and_keys(model, features, text[None, kept]),
+        _queries_and_keys(model, features, text[None]),
+        _queries_and_keys(model, features, text[None, kept]),
         strict=True,
     )
     return [
@@ -128,13 +136,13 @@ def _shares(model, features, text: Tensor, kept: Sequence[int], present: list[in
     ]
 
 
-def share_on(query: Tensor, key: Tensor, present: Sequence[int], heads: int) -> Tensor:
-    """Measure the share of attention from the classes present that goes to them.
-
-    Queries and keys (cells, classes, C) give (cells, heads, rows), a row a class present.
-    """
-    weights = attention_weights(query[:, present], key, heads)  # (cells, heads, rows, classes)
-    return weights[..., present].sum(dim=-1)
+def _queries_and_keys(
+    model: ERRSeg, features: ImageFeatures, text: Tensor
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Give what each CFM's attention is made of, text being (1, P, C); see `walk_escf`."""
+    guidance = model.guide_classes(text)
+    for layer, _, tokens in walk_escf(model, features, text):
+        yield class_queries_and_keys(layer.cfm, tokens, guidance)
 
 
 def _layer(photos: list[_Photo]) -> LayerShares:
