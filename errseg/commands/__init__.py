@@ -6,6 +6,7 @@ that help and mistakes are answered at once.
 """
 
 from errseg.commands import (
+    attention,
     average,
     benchmark,
     calibrate,
@@ -31,5 +32,6 @@ COMMANDS = {
     "convert": convert,
     "benchmark": benchmark,
     "tables": tables,
+    "attention": attention,
 }
 """Name -> command, as the help lists them."""

@@ -34,17 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     from errseg.pictures.overlay import DEFAULT_OPACITY
 
     parser.add_argument("photo", type=Path, metavar="PHOTO", help="JPEG, PNG, WebP, GIF, BMP, TIFF")
-    parser.add_argument(
-        "--classes",
-        default="",
-        help='what to look for: commas part classes, bars synonyms: "dog, sofa | couch, sky"',
-    )
-    parser.add_argument(
-        "--vocabulary",
-        metavar="NAME",
-        help="a benchmark's classes: voc20, context59, ade150, coco171, context459, ade847; "
-        "those of --classes come first",
-    )
+    add_word_options(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for the results")
     parser.add_argument(
         "--save",
@@ -164,6 +154,21 @@ def save_attention(
         heats = attention_heats(attention)
         write_figure(figures, photo, answer.result, answer.colors, heats, attention.pixel)
     return written + figures
+
+
+def add_word_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say what to look for, for `chosen_vocabulary`."""
+    parser.add_argument(
+        "--classes",
+        default="",
+        help='what to look for: commas part classes, bars synonyms: "dog, sofa | couch, sky"',
+    )
+    parser.add_argument(
+        "--vocabulary",
+        metavar="NAME",
+        help="a benchmark's classes: voc20, context59, ade150, coco171, context459, ade847; "
+        "those of --classes come first",
+    )
 
 
 def chosen_vocabulary(classes: str, name: str | None) -> Vocabulary:
