@@ -27,3 +27,10 @@ class Latest:
             number = self._asked.get(visitor, 0) + 1
             self._asked[visitor] = number
         return lambda: self._asked.get(visitor, number) == number
+
+    def current(self, visitor: str | None) -> Callable[[], bool]:
+        """Return what tells whether a visitor has begun no question since; this begins none."""
+        if visitor is None:
+            return lambda: True
+        number = self._asked.get(visitor, 0)
+        return lambda: self._asked.get(visitor, number) == number

@@ -28,7 +28,8 @@ from errseg.pictures.export import legend, result_colors
 from errseg.words.vocabulary import MAX_CLASSES, Vocabulary, fill_templates, parse_classes
 
 if TYPE_CHECKING:  # torch takes seconds to import; the page paints before it is there
-    from errseg.inference.predictor import CostView, Result
+    from errseg.demo.backend.price import Prices
+    from errseg.inference.predictor import CostView, Predictor, Result
 
 T = TypeVar("T")
 
@@ -66,8 +67,8 @@ class Service:
         self._opening = Background(lambda: self._open(opening)) if opening else None
         self._photos = Photos(SECONDS_TO_KEEP)
         # Around the network only: reading, drawing and hovering need no GPU.
-        self._segment, self._attend, self._costs = map(
-            on_gpu, (self._segment, self._attend, self._costs)
+        self._segment, self._attend, self._costs, self._compute = map(
+            on_gpu, (self._segment, self._attend, self._costs, self._compute)
         )
 
     def start(self) -> None:
@@ -256,6 +257,41 @@ class Service:
     def _costs(self, request: Request, photo: np.ndarray, indices: tuple[int, ...]) -> CostView:
         predictor = self.models.predictor_for(request)
         return predictor.cost_view(photo, request.vocabulary, indices, request.options)
+
+    def ask(
+        self,
+        request: Request,
+        price_of: Callable[[Prices, Request, tuple[int, int], list[int]], Price],
+        compute: Callable[[Predictor, Request, np.ndarray], T],
+    ) -> T:
+        """Ask something else of a question's photo.
+
+        Args:
+            request: the question.
+            price_of: prices a question, given its photo's size (H, W) and the tokens of each prompt
+                that is new.
+            compute: what there is to do with the photo (H, W, 3), in its turn; a function of a
+                module, whose result lies on the CPU.
+
+        Raises:
+            InputError: as `answer`.
+        """
+        photo, _ = self._photos.read(request.photo)
+        loaded = self.models.loaded_for(request)
+        price = self._check(
+            loaded,
+            request,
+            lambda asked, new: price_of(loaded.prices, asked, photo.shape[:2], new),
+        )
+        return self._in_turn(loaded, price, lambda: self._compute(request, photo, compute))
+
+    def _compute(
+        self,
+        request: Request,
+        photo: np.ndarray,
+        compute: Callable[[Predictor, Request, np.ndarray], T],
+    ) -> T:
+        return compute(self.models.predictor_for(request), request, photo)
 
     def opening(self) -> tuple[Answer, AttentionAnswer]:
         """Answer the opening question, which is computed once, also from a first pixel.

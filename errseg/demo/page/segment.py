@@ -26,6 +26,7 @@ from errseg.demo.page.events import (
     served,
     uploaded,
 )
+from errseg.demo.page.figure2 import add_figure2_events, build_figure2, offered
 from errseg.demo.page.opening import Opening
 from errseg.demo.page.panels import fold, panel
 from errseg.demo.page.picture import Picture
@@ -59,6 +60,7 @@ class SegmentTab:
     cost_message: gr.HTML
     attention: gr.HTML
     attention_message: gr.HTML
+    figure2: gr.HTML
     notes: gr.HTML
 
 
@@ -90,7 +92,8 @@ def build_segment_tab(
         with gr.Column(scale=6, min_width=320):
             attention_message = gr.HTML(elem_id="errseg-attention-message")
             attention = panel("attention", attention)
-    panels = ranking, cost, cost_message, attention, attention_message, notes
+            figure2 = build_figure2(opening)
+    panels = ranking, cost, cost_message, attention, attention_message, figure2, notes
     return SegmentTab(shown, chosen, picture.masks, *panels)
 
 
@@ -142,7 +145,8 @@ def add_segment_events(
         height, width = answer.result.labels.shape
         if pixel is None or not (pixel[0] < width and pixel[1] < height):
             pixel = query_pixel(answer)
-        step = {tab.cost: "", tab.cost_message: "", **updates(Shown(request, words, pixel), answer)}
+        emptied = {tab.cost: "", tab.cost_message: "", tab.figure2: offered(request)}
+        step = {**emptied, **updates(Shown(request, words, pixel), answer)}
         if not is_last():
             return
         yield step
@@ -288,3 +292,4 @@ def add_segment_events(
         attended = [tab.attention, tab.shown, tab.attention_message]
         source.select(ask_attention, tab.shown, attended, **clicks)
     tab.ranking.select(ask_cost, tab.shown, [tab.cost, tab.cost_message], **clicks)
+    add_figure2_events(tab.figure2, message, tab.shown, service, latest)
