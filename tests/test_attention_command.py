@@ -46,7 +46,7 @@ def test_photos_are_measured_under_the_words_that_are_given(
     asked = (photo_file, data / "images", "--classes", ",".join(NAMES), "--kept-classes", 3)
     wanted = ("--json", files["json"], "--plot", files["png"])
     text = run(capsys, *asked, *ASKED, "--model", lite_weights, *wanted)
-    assert "3 photos: 3 photos, T = 5, P = 3, the network's own labels" in text
+    assert "photos, 3 photos: T = 5, P = 3, the network's own labels" in text
     found = json.loads(files["json"].read_text())["studies"][0]
     predictor = Predictor(load_model(lite_weights, "cpu", "float32"))
     options, words = Options(kept_classes=3, input_size=128), parse_classes(list(NAMES))
@@ -76,7 +76,7 @@ def test_a_set_is_measured_by_its_true_labels(lite_weights, data, tmp_path, caps
     file = tmp_path / "figures.json"
     options = ("--data", data.parent, "--kept-classes", 4, "--json", file)
     text = run(capsys, *options, *ASKED, "--model", lite_weights)
-    assert "pets: 1 photo, T = 5, P = 4, true labels" in text
+    assert "pets, 1 photo: T = 5, P = 4, true labels" in text
     predictor = Predictor(load_model(lite_weights, "cpu", "float32"))
     (pets,) = load_sets(data.parent)
     study = study_set(predictor, pets, Options(input_size=128), 4)

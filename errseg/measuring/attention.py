@@ -26,6 +26,7 @@ from errseg.words.vocabulary import Vocabulary
 ON_PRESENT = "on_present"
 MEASURES = (*(measure.name for measure in fields(Look)), ON_PRESENT)
 """What is measured: SFM's by the fields of `Look`, and CFM's."""
+PHOTOS = "photos"  # name of a study of several that are no set
 TITLE = "Attention"  # of the bar that shows how far it got
 
 
@@ -95,7 +96,7 @@ def study_photos(
     check_fuses(predictor.model)
     bar = tqdm(files, TITLE, unit="photo", leave=False, disable=len(files) < 2)
     found = _measured(predictor, ((load_image(file), None) for file in bar), vocabulary, options)
-    name = files[0].name if len(files) == 1 else f"{len(files)} photos"
+    name = files[0].name if len(files) == 1 else PHOTOS
     return _study(name, False, vocabulary, options, [file.name for file in files], found)
 
 

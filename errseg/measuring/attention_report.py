@@ -57,8 +57,9 @@ def heading(study: Study) -> str:
     """Say what was measured."""
     asked = sum(figures.cells > 0 for _, figures in study.photos)
     photos = "1 photo" if asked == 1 else f"{asked} photos"
+    name = f"{study.name}, {photos}" if study.true_labels or asked > 1 else study.name
     labels = "true labels" if study.true_labels else "the network's own labels"
-    return f"{study.name}: {photos}, T = {study.classes}, P = {study.kept}, {labels}"
+    return f"{name}: T = {study.classes}, P = {study.kept}, {labels}"
 
 
 def as_dict(model: ERRSeg, studies: Sequence[Study]) -> dict:
@@ -130,7 +131,7 @@ def _panel(axes: "Axes", measure: str, rows: Sequence[tuple[Study, Summary]]) ->
 def _cells(row: Summary) -> tuple[str, ...]:
     change = "-"
     if not math.isnan(row.change):
-        change = f"{100 * row.change:+.1f}"
+        change = f"{100 * row.change:+.1f}".replace("-0.0", "+0.0")
         if not math.isnan(row.error):
             change += f" ± {100 * row.error:.1f}"
     more = "-" if math.isnan(row.more) else f"{round(row.more * row.photos)} of {row.photos}"
