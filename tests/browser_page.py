@@ -122,7 +122,11 @@ class Page:
         return self.browser.execute_script(script, *arguments)
 
     def requests(self):
-        return self.run("return performance.getEntriesByType('resource').length")
+        """How often the server was asked; Gradio's own scripts may come late."""
+        return self.run(
+            "return performance.getEntriesByType('resource')"
+            ".filter((entry) => !entry.name.includes('/assets/')).length"
+        )
 
     def value(self, name):
         """What stands in a text field."""
@@ -137,6 +141,13 @@ class Page:
         return {*self.legend()} - {NONE_NAME}
 
     def finished(self):
+        """Wait for the opening, and until the page has asked what it asks by itself."""
+        self.wait(
+            lambda: self.run(
+                "return performance.getEntriesByType('resource')"
+                ".some((entry) => entry.name.includes('/queue/data'))"
+            )
+        )
         self.wait(lambda: self.find(".errseg-legend li") and self.find(".errseg-maps canvas"))
         self.settle()
         return self

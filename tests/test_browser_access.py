@@ -36,6 +36,7 @@ def test_the_keyboard_is_enough(page):
 def test_a_phone_shows_everything_without_sideways_scrolling(page, theme):
     page.set_size(390, 844)
     page.open(f"?__theme={theme}").finished()
+    page.find("#errseg-fold button")[0].click()
     time.sleep(0.5)  # the picture is being laid out
     assert page.run("return document.documentElement.scrollWidth") == 390
     for css in ("picture-column", "run", "masks", "ranking", "attention"):
@@ -95,6 +96,7 @@ return found;
 def test_controls_have_names_pictures_have_words_and_text_can_be_read(page, theme):
     page.open(f"?__theme={theme}").finished()
     page.unfold()
+    page.list_classes()
     page.find("#errseg-attention summary")[0].click()
     time.sleep(0.5)  # the fold is opening
     assert page.run(LOOK, CONTRAST) == []
