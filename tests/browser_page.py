@@ -90,6 +90,15 @@ class Page:
             panel,
         )
 
+    def data(self, panel):
+        """What a panel draws."""
+        return json.loads(
+            self.run(
+                "return document.querySelector(`#errseg-${arguments[0]} [data-view]`).dataset.view",
+                panel,
+            )
+        )
+
     def picture(self, panel="masks"):
         return self.run(
             "return document.querySelector(`#errseg-${arguments[0]} canvas`)?.toDataURL()", panel
