@@ -5,6 +5,8 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 
 from errseg.errors import InputError
+from errseg.words.pasted import read_list
+from errseg.words.plain import BARS, SEPARATOR
 
 MAX_NAME_LENGTH = 100
 """Most characters in one name or synonym. The longest benchmark name has 23; 100 characters of
@@ -18,11 +20,6 @@ MAX_MARKS = 30
 """Most combining marks in a row, as in Unicode's Stream-Safe Text Format (UAX #15): the time that
 NFC takes grows with the square of a run's length. No language writes more than a few."""
 
-# Comma and semicolon; their full-width, small, half-width, ideographic and Arabic forms, and the
-# Greek question mark, which NFC makes a semicolon; and the tab, which parts the cells of a row
-# copied from a spreadsheet.
-_SEPARATOR = re.compile("[,;\t\uff0c\uff1b\ufe50\ufe54\ufe51\uff64\u3001\u060c\u061b\u037e]")
-_BAR, _WIDE_BAR = "|", "\uff5c"  # part synonyms
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs"})  # control, format (zero-width, bidi), lone surrogate
 # What Unicode shows nothing of beside those (Default_Ignorable_Code_Point: fillers, variation
 # selectors, joiners), and the blank of Braille.
@@ -34,10 +31,16 @@ _DECOMPOSED = 4  # most characters that one of NFC has before: Greek vowels with
 _CHARACTERS_QUOTED = 30  # of a name that is too long
 
 
-def read_synonyms(classes: str | Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """Yield the synonyms of each class, cleaned and all different; none for a blank.
+def read_synonyms(
+    classes: str | Sequence[str],
+) -> tuple[Iterator[tuple[str, ...]], tuple[str, ...]]:
+    """Part classes as a person gives them.
 
     How text is parted is said at `errseg.words.vocabulary.parse_classes`.
+
+    Returns:
+        the synonyms of each class, cleaned and all different, none for a blank; and notices on how
+        a text was read. The names are looked at one by one, as they are asked for.
 
     Raises:
         InputError: a name is longer than `MAX_NAME_LENGTH` or has more than `MAX_MARKS` on one
@@ -45,7 +48,7 @@ def read_synonyms(classes: str | Sequence[str]) -> Iterator[tuple[str, ...]]:
             `classes` holds something that is no text.
     """
     if classes is None:  # an empty form field
-        return
+        return iter(()), ()
     items = [classes] if isinstance(classes, str) else classes
     if not isinstance(items, Sequence) or isinstance(items, bytes | bytearray | memoryview):
         raise InputError(
@@ -56,14 +59,20 @@ def read_synonyms(classes: str | Sequence[str]) -> Iterator[tuple[str, ...]]:
         if not isinstance(item, str):
             raise InputError(f"Each class is a text, not {_quote(item)}.")
     check_length(sum(map(len, items)))
-    bars = sum(item.count(_BAR) + item.count(_WIDE_BAR) for item in items)
+    bars = sum(item.count(bar) for item in items for bar in BARS)
     if items is classes:
         _check_entries(len(items) + bars)
-        yield from map(_parse_synonyms, items)
-        return
-    rows = [_SEPARATOR.split(line) for line in classes.splitlines()]
-    _check_entries(sum(map(len, rows)) + bars)
+        return map(_parse_synonyms, items), ()
+    _check_entries(len(classes.splitlines()) + len(SEPARATOR.findall(classes)) + bars)
+    read = read_list(classes)
+    _check_entries(sum(map(len, read.rows)) + bars)
+    return _parse_rows(read.rows), read.notices
+
+
+def _parse_rows(rows: list[list[str]]) -> Iterator[tuple[str, ...]]:
     for row in rows:
+        if not row:
+            continue
         *others, last = map(_parse_synonyms, row)
         yield from others
         if last:  # else an empty line, or a separator at a line's end
@@ -72,7 +81,10 @@ def read_synonyms(classes: str | Sequence[str]) -> Iterator[tuple[str, ...]]:
 
 def _parse_synonyms(item: str) -> tuple[str, ...]:
     synonyms: dict[str, str] = {}
-    for part in item.replace(_WIDE_BAR, _BAR).split(_BAR):
+    bar, *others = BARS
+    for other in others:
+        item = item.replace(other, bar)
+    for part in item.split(bar):
         if synonym := _clean(part):
             synonyms.setdefault(synonym.casefold(), synonym)
     return tuple(synonyms.values())

@@ -14,6 +14,7 @@ from typing import Self
 
 from errseg.errors import InputError
 from errseg.words.names import check_length, read_synonyms
+from errseg.words.plain import SEPARATOR, quoted
 
 MAX_CLASSES = 1000
 """Most classes the app and the command line accept: the largest benchmark, ADE20K 847, must fit."""
@@ -61,9 +62,12 @@ class Vocabulary:
     def text(self) -> str:
         """The vocabulary as a person would type it, for a text box or a command line.
 
-        `parse_classes` reads it back, save for names that hold a separator themselves.
+        `parse_classes` reads it back: names that hold a separator, or that could be taken for the
+        mark of a list, stand in quotation marks.
         """
-        return ", ".join(" | ".join(prompt.synonyms) for prompt in self.classes)
+        text = ", ".join(" | ".join(map(quoted, prompt.synonyms)) for prompt in self.classes)
+        # All of a text in quotation marks would be read as the list that stands in them.
+        return text + "," if len(self) == 1 and SEPARATOR.search(text) else text
 
     def extend(self, other: Self) -> Self:
         """Add the classes of another vocabulary that this one has no word for, in their order.
@@ -91,9 +95,12 @@ def parse_classes(
 ) -> Vocabulary:
     """Read a vocabulary as a person gives it.
 
-    In a string, commas, semicolons, new lines and tabs part classes. In a list each item is one
-    class, and a comma inside an item stays part of its name. In both, bars part the synonyms of
-    one class: `sofa | couch`. White space is collapsed, characters that can't be seen are
+    In a string, commas, semicolons, new lines and tabs part classes, but for those in quotation
+    marks: `"door, double door", wall`. What was pasted from elsewhere is read as what it is, with a
+    notice: lists as JSON, Python and YAML write them, tables with ids, numbered and bulleted lists,
+    names parted by full stops (`temple . sky . tree .`). In a list each item is one class, and a
+    comma inside an item stays part of its name. In both, bars part the synonyms of one class:
+    `sofa | couch`. White space is collapsed, characters that can't be seen are
     removed, Unicode is brought to the form NFC. Blanks and repeated names (upper and lower case
     count as the same) are left out with a notice; the first of equal names stays. An empty line
     or a separator at the end of a line is no blank. The result has at least one class, and its
@@ -114,7 +121,8 @@ def parse_classes(
         return classes
 
     blanks, prompts, repeats = 0, {}, {}
-    for synonyms in read_synonyms(classes):
+    every, how = read_synonyms(classes)
+    for synonyms in every:
         if not synonyms:
             blanks += 1
         elif (key := synonyms[0].casefold()) in prompts:
@@ -129,7 +137,7 @@ def parse_classes(
             f"The classes have {extra:,} synonyms beyond their names; "
             f"at most {MAX_EXTRA_SYNONYMS:,} are possible."
         )
-    notices = []
+    notices = [*how]
     if repeats:
         more = len(repeats) - _NAMES_QUOTED
         named = ", ".join([*repeats.values()][:_NAMES_QUOTED])
