@@ -1,8 +1,9 @@
-"""Make the extract of WordNet 3.0's nouns that ships with the code.
+"""Make the extract of WordNet 3.0 that ships with the code.
 
 ``python assets/wordnet/make_extract.py [--source DIR] [--out FILE]`` reads WordNet's own files, as
-Debian's wordnet-base installs them, and writes ``nouns.txt.xz`` and WordNet's licence. Nothing else
-is needed, and `errseg.words.wordnet`, which reads the extract, describes its format.
+Debian's wordnet-base installs them, and writes ``nouns.txt.xz``, ``other_words.txt.xz`` and
+WordNet's licence. Nothing else is needed, and `errseg.words.wordnet`, which reads the extract,
+describes its format.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from pathlib import Path
 
 SOURCE = Path("/usr/share/wordnet")
 OUT = Path(__file__).resolve().parent / "nouns.txt.xz"
-SOURCE_FILES = ("data.noun", "index.noun", "noun.exc")
+SOURCE_FILES = ("data.noun", "index.noun", "noun.exc", "index.adj", "index.verb", "index.adv")
+OTHER_WORDS = "other_words.txt.xz"  # beside the nouns
 LEMMA_SEPARATOR, FIELD_SEPARATOR, OTHER_SENSE = "|", "\t", "~"
 LICENSE_FILE = "LICENSE.txt"
 
@@ -50,7 +52,7 @@ class _Synset:
 
 
 def write_extract(source: Path, out: Path) -> int:
-    """Write the extract, and WordNet's licence beside it.
+    """Write the extract, other words and WordNet's licence beside it.
 
     Args:
         source: folder with WordNet 3.0's `SOURCE_FILES`.
@@ -87,9 +89,23 @@ def write_extract(source: Path, out: Path) -> int:
     out.parent.mkdir(parents=True, exist_ok=True)
     text = "\n".join([*lines, "", *exceptions, ""])
     filters = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 4, "lp": 0}]
-    out.write_bytes(lzma.compress(text.encode(), lzma.FORMAT_XZ, filters=filters))
+    for path, content in (
+        (out, text),
+        (out.with_name(OTHER_WORDS), "\n".join(sorted(_other_words(source, senses, first)))),
+    ):
+        path.write_bytes(lzma.compress(content.encode(), lzma.FORMAT_XZ, filters=filters))
     (out.parent / LICENSE_FILE).write_text(_license(source / "data.noun"), encoding="utf-8")
     return len(lines)
+
+
+def _other_words(
+    source: Path, senses: dict[str, tuple[list[str], int]], nouns: dict[str, str]
+) -> set[str]:
+    """List adjectives, verbs, and the adverbs and other nouns that WordNet's corpora hold."""
+    words = {word for word, (_, tagged) in senses.items() if tagged}
+    words |= {*_read_senses(source / "index.adj"), *_read_senses(source / "index.verb")}
+    words |= {w for w, (_, tagged) in _read_senses(source / "index.adv").items() if tagged}
+    return {word for word in words if word.isalpha()} - {*nouns}
 
 
 def _read_synsets(path: Path) -> dict[str, _Synset]:
@@ -110,7 +126,7 @@ def _read_synsets(path: Path) -> dict[str, _Synset]:
 
 
 def _read_senses(path: Path) -> dict[str, tuple[list[str], int]]:
-    """Read ``index.noun``: word -> offsets of its senses in order, how many corpora hold."""
+    """Read ``index.noun`` or its like: word -> offsets of its senses, how many corpora hold."""
     senses = {}
     for line in _entries(path):
         fields = line.split()

@@ -8,6 +8,7 @@ network, and one predictor can be shared by any number of threads and users.
 """
 
 import dataclasses
+import functools
 import hashlib
 import time
 from collections.abc import Hashable, Sequence
@@ -27,9 +28,11 @@ from errseg.inference.pauses import Pauses
 from errseg.inference.photo import load_image, network_size, resize_photo
 from errseg.inference.text_embeddings import VocabularyEmbedder
 from errseg.inference.token_memory import TokenMemory
+from errseg.inference.way_on import ways_on
 from errseg.network.attention import Attention, attend_from
 from errseg.network.model import ERRSeg, ImageFeatures, Segmentation
 from errseg.options import Options
+from errseg.words.hints import Hint, Reader, hints
 from errseg.words.vocabulary import Vocabulary, parse_classes
 
 Photo = Image.Image | np.ndarray | str | Path
@@ -38,6 +41,7 @@ Words = str | Sequence[str] | Vocabulary
 IMAGE_CACHE = 256 * 2**20
 """Bytes of encoded photos that are kept, with the tokens of classes that each may remember: 4 of
 errseg-base, 24 of errseg-lite, and one of any model at the largest input."""
+HINTS_REMEMBERED = 32  # vocabularies
 RESULT_CACHE = 32 * 2**20  # bytes of decoded photos that are kept: some 9 of errseg-base
 
 
@@ -65,9 +69,10 @@ class Result:
     votes: np.ndarray  # (T, K) int, stride-16 pixels at which a class has rank 0..K-1
     ranking: np.ndarray  # (K, h16, w16) int, each stride-16 pixel's top K classes, best first
     class_scores: np.ndarray  # (P, h4, w4) float32 sigmoids of the kept classes at stride 4
-    notices: tuple[str, ...]  # what was changed or cut, in short plain sentences
+    notices: tuple[str, ...]  # what was changed, what isn't known: in short plain sentences
     settings: Settings
     timings: dict[str, float]  # seconds by stage
+    hints: tuple[Hint, ...] = ()  # those of the notices that offer other words or settings
 
 
 @dataclass(frozen=True)
@@ -125,6 +130,10 @@ class Predictor:
         self._text = VocabularyEmbedder(self.model)
         self._images = BoundedCache(IMAGE_CACHE)
         self._results = BoundedCache(RESULT_CACHE)
+        reader = None
+        if model.config.towers.expand_unknown:
+            reader = Reader(model.config.name, model.towers.text.pieces)
+        self._hints = functools.lru_cache(HINTS_REMEMBERED)(lambda words: hints(words, reader))
 
     @torch.inference_mode()
     def __call__(
@@ -138,19 +147,25 @@ class Predictor:
         size = question.photo.shape[:2]
         labels, scores = label_pixels(out.kept_logits[0], out.kept[0], size, settings.threshold)
         lap("label")
+        kept = tuple(out.kept[0].tolist())
+        class_scores = out.kept_logits[0].float().sigmoid().cpu().numpy()
+        vocabulary = question.vocabulary
+        ways = ways_on(vocabulary, labels, scores, class_scores, kept, settings.threshold)
+        told = (*self.hints(vocabulary), *ways)
         return Result(
-            classes=question.vocabulary.names,
+            classes=vocabulary.names,
             labels=labels,
             scores=scores,
-            kept=tuple(out.kept[0].tolist()),
+            kept=kept,
             # Copies: the caller may change them, and `out` is remembered.
             crm_scores=out.crm_scores[0].float().cpu().numpy().copy(),
             votes=out.votes[0].cpu().numpy().copy(),
             ranking=out.ranking[0].cpu().numpy().copy(),
-            class_scores=out.kept_logits[0].float().sigmoid().cpu().numpy(),
-            notices=(*question.vocabulary.notices, *question.notices),
+            class_scores=class_scores,
+            notices=(*vocabulary.notices, *question.notices, *(hint.sentence for hint in told)),
             settings=settings,
             timings=question.clock.laps,
+            hints=told,
         )
 
     @torch.inference_mode()
@@ -214,6 +229,10 @@ class Predictor:
         text = question.text if indices is None else question.text[list(indices)]
         cost = self.model.cost_maps(question.features, text)
         return CostView(*(m[0].float().cpu().numpy() for m in (cost.stride16, cost.stride32)))
+
+    def hints(self, vocabulary: Vocabulary) -> tuple[Hint, ...]:
+        """Say what there is to know about words before they are looked for; runs no network."""
+        return self._hints(vocabulary)
 
     def embed(self, vocabulary: Vocabulary, expand: bool = True) -> tuple[Tensor, list[str]]:
         """Embed a vocabulary (T, C), or remember it; also return notices on its words."""

@@ -109,6 +109,16 @@ def prompt_names(class_name: str) -> tuple[str, ...]:
     return (class_name, *sorted(synonyms(class_name) - {class_name}))
 
 
+@cache
+def listed_names() -> frozenset[str]:
+    """Return every name that the tables have, as they spell it."""
+    tables = _tables()
+    groups = (*tables.synonyms, *tables.overlapping, tables.materials)
+    nested = (*tables.kinds.values(), *tables.parts.values())
+    names = (name for group in (*groups, *nested) for name in group)
+    return frozenset((*names, *tables.kinds, *tables.parts))
+
+
 def _share_group(a: str, b: str, groups: Iterable[list[str]]) -> bool:
     a_names, b_names = synonyms(a), synonyms(b)
     return any(not (a_names.isdisjoint(g) or b_names.isdisjoint(g)) for g in groups)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 EXTRACT = Path(__file__).resolve().parents[2] / "assets/wordnet/nouns.txt.xz"  # the shipped extract
+OTHER_WORDS = EXTRACT.with_name("other_words.txt.xz")  # words that are no noun of the extract
 
 LEMMA_SEPARATOR, FIELD_SEPARATOR, OTHER_SENSE = "|", "\t", "~"
 
@@ -49,6 +50,21 @@ def nouns() -> Nouns:
     """
     with lzma.open(EXTRACT, "rt", encoding="utf-8") as file:
         return parse_extract(file.read())
+
+
+@functools.cache
+def other_words() -> frozenset[str]:
+    """Read WordNet's adjectives and verbs, and its everyday adverbs and abstract nouns, once."""
+    with lzma.open(OTHER_WORDS, "rt", encoding="utf-8") as file:
+        return frozenset(file.read().split())
+
+
+def is_noun(name: str) -> bool:
+    """Say whether WordNet lists a name, all of it, as a noun that a photo shows.
+
+    Upper and lower case, hyphens and plurals don't matter.
+    """
+    return _listed_form(" ".join(name.lower().replace("_", " ").split())) is not None
 
 
 def parse_extract(text: str) -> Nouns:
