@@ -10,6 +10,7 @@ _HOMES = {
     "list_models": "errseg.config",
     "load_model": "errseg.checkpoints.weights",
     "save_model": "errseg.checkpoints.weights",
+    "suggest_classes": "errseg.inference.suggestion",
 }
 
 __all__ = list(_HOMES)

@@ -18,6 +18,8 @@ EMBEDDED_SHA256 = {
 }
 """The very files that ship, as ``sha256sum`` prints it: a damaged one answers nonsense in silence.
 Whoever ships another file puts its hash here."""
+EMBEDDED_TEXT = {name: path.with_name("text.safetensors") for name, path in EMBEDDED.items()}
+"""Beside the weights: text embeddings of the words that the page offers."""
 EXAMPLES = _ROOT / "examples/examples.json"  # the list of example photos, with words that fit them
 
 STRIDES = (4, 8, 16, 32)

@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "network": "errors config device",
     "datasets": f"{BASE} upright",
     "checkpoints": f"{BASE} network",
-    "inference": f"{BASE} options upright network",
+    "inference": f"{BASE} options upright network checkpoints",
     "pictures": f"{BASE} network datasets checkpoints inference",
     "training": f"{BASE} distributed upright network datasets checkpoints inference",
     "measuring": f"{BASE} distributed options network datasets checkpoints inference",

@@ -1,12 +1,20 @@
 """``python -m errseg segment``: a photo and words in, pictures and JSON out."""
 
 import argparse
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from errseg.commands.options import add_question_options, add_shared, asked_options, names
+from errseg.commands.options import (
+    add_question_options,
+    add_shared,
+    asked_options,
+    names,
+    positive,
+)
 from errseg.errors import InputError
 from errseg.options import Options
+from errseg.words.union import SUGGESTED, check_count
 from errseg.words.vocabulary import MAX_CLASSES, Vocabulary, load_vocabulary, parse_classes
 
 if TYPE_CHECKING:  # these take long to import
@@ -35,7 +43,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
     parser.add_argument("photo", type=Path, metavar="PHOTO", help="JPEG, PNG, WebP, GIF, BMP, TIFF")
     add_word_options(parser)
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for the results")
+    parser.add_argument(
+        "--suggest",
+        type=positive,
+        nargs="?",
+        const=SUGGESTED,
+        metavar="N",
+        help=f"print N words for what is in the photo ({SUGGESTED}), and segment with them where "
+        "neither --classes nor --vocabulary is given; without --out only print them",
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="for the results")
     parser.add_argument(
         "--save",
         type=names,
@@ -57,7 +74,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> str:
     """Segment a photo and write overlay.png, mask.png, result.json, and what --save names."""
     # What can be refused before the network is loaded is refused here.
-    vocabulary, options = chosen_vocabulary(args.classes, args.vocabulary), asked_options(args)
+    vocabulary, options = asked_vocabulary(args), asked_options(args)
     if not 0 <= args.opacity <= 1:
         raise InputError(f"The opacity must lie between 0 and 1, not {args.opacity}.")
     if unknown := [name for name in args.save if name not in FORMATS]:
@@ -68,15 +85,25 @@ def run(args: argparse.Namespace) -> str:
     from errseg.inference.photo import load_image
 
     photo = load_image(args.photo)
-    args.out.mkdir(parents=True, exist_ok=True)
+    if args.out is not None:
+        args.out.mkdir(parents=True, exist_ok=True)
 
     from errseg.checkpoints.weights import load_model
     from errseg.device import find_device
     from errseg.inference.predictor import Predictor
+    from errseg.inference.suggestion import suggest_classes
     from errseg.pictures.export import legend, result_colors, write_result
 
     model = load_model(args.model, find_device(args.device), options.precision, args.compile)
-    predictor = Predictor(model)
+    predictor, said = Predictor(model), []
+    if args.suggest is not None:
+        suggested = suggest_classes(predictor, photo, args.suggest)
+        said = ["Suggested (CRM's score):", *(f"{s.score:9.1f}  {s.name}" for s in suggested)]
+        if args.out is None:
+            return "\n".join(said)
+        if not vocabulary:
+            vocabulary = parse_classes([suggestion.name for suggestion in suggested])
+            question = question and dataclasses.replace(question, vocabulary=vocabulary)
     result = predictor(photo, vocabulary, options)
     others = save_pictures(args, result, photo)
     if question is not None:
@@ -84,6 +111,7 @@ def run(args: argparse.Namespace) -> str:
     paths = write_result(result, photo, args.out, args.opacity, others)
     height, width = result.labels.shape
     lines = [
+        *said,
         f"{args.photo.name}, {width} x {height}: {len(result.kept)} of {len(result.classes)} "
         f"classes kept by {result.settings.model}, {sum(result.timings.values()):.2f} s",
         *(
@@ -169,6 +197,21 @@ def add_word_options(parser: argparse.ArgumentParser) -> None:
         help="a benchmark's classes: voc20, context59, ade150, coco171, context459, ade847; "
         "those of --classes come first",
     )
+
+
+def asked_vocabulary(args: argparse.Namespace) -> Vocabulary:
+    """Read the words that were given; an empty vocabulary where the suggested ones are asked.
+
+    Raises:
+        InputError: see `chosen_vocabulary` and `check_count`, or a result has no place.
+    """
+    if args.suggest is not None:
+        check_count(args.suggest)
+        if not args.classes.strip() and args.vocabulary is None:
+            return Vocabulary(())
+    elif args.out is None:
+        raise InputError("Give a folder for the results: --out DIR.")
+    return chosen_vocabulary(args.classes, args.vocabulary)
 
 
 def chosen_vocabulary(classes: str, name: str | None) -> Vocabulary:

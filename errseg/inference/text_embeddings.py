@@ -1,13 +1,16 @@
 """A vocabulary -> its text embeddings, remembered in memory and on disk."""
 
+import functools
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from errseg.inference.caches import BoundedCache, DiskCache, cache_folder
+from errseg.inference.shipped_text import Readings, ShippedText, no_text, shipped_text
 from errseg.network.model import ERRSeg
 from errseg.words.expansion import expand_name
-from errseg.words.vocabulary import ClassPrompt, Vocabulary, fill_templates
+from errseg.words.vocabulary import Vocabulary, fill_templates
 
 TEXT_CACHE = 32 * 2**20
 """Bytes of text embeddings that are kept: some 10,000 prompts of errseg-large."""
@@ -17,11 +20,17 @@ EXPANSIONS_SAID = 5  # expanded words that are named one by one in a result's no
 class VocabularyEmbedder:
     """Embed vocabularies with a model's text tower, every prompt once.
 
-    What it embeds is kept on disk too, unless the model's weights are random.
+    What ships with the weights is never computed, so that an answer doesn't depend on what was
+    asked before. What is embedded is kept on disk too, unless the model's weights are random.
+
+    Args:
+        model: whose text tower reads the words.
+        use_shipped: false to compute everything.
     """
 
-    def __init__(self, model: ERRSeg):
+    def __init__(self, model: ERRSeg, use_shipped: bool = True):
         self.model = model
+        self._use_shipped = use_shipped
         self._prompts = BoundedCache(TEXT_CACHE)
         self._disk = None
         if model.weights_hash and (folder := cache_folder()):
@@ -37,59 +46,86 @@ class VocabularyEmbedder:
         Returns:
             the embeddings, and notices: words that were expanded (see `Predictor`), and prompts
             that are too long to be read whole.
+
+        Raises:
+            InputError: what ships with the weights was damaged.
         """
-        prompts, expanded = self._prompts_by_class(vocabulary, expand)
-        embedded = self._embed_prompts(_each_once(prompts))
+        readings = self.readings(vocabulary, expand)
+        rows = self.rows(readings)
         # The mean's length doesn't matter: it is normalised.
-        text = torch.stack([sum(w * embedded[p] for p, w in own.items()) for own in prompts])
-        limit = self.model.config.towers.context_length
-        too_long = [
+        text = torch.stack(
+            [sum(rows[word] for word in prompt.synonyms) for prompt in vocabulary.classes]
+        )
+        too_long = self._too_long(self._not_shipped(readings))
+        notices = [
             f"{prompt.name!r} is too long for the text tower; its end is not read."
-            for prompt, own in zip(vocabulary.classes, prompts, strict=True)
-            if max(self.model.towers.prompt_lengths(list(own))) > limit
+            for prompt in vocabulary.classes
+            if not too_long.isdisjoint(prompt.synonyms)
         ]
-        return F.normalize(text, dim=-1), expansion_notices(expanded) + too_long
+        expanded = {word: read for word, read in readings.items() if read != word}
+        return F.normalize(text, dim=-1), expansion_notices(expanded) + notices
 
     def unread(self, vocabulary: Vocabulary, expand: bool = True) -> list[int]:
         """Count the tokens of each prompt of a vocabulary that a call would have to encode.
 
         Those beyond the text tower's context aren't counted.
         """
-        prompts = _each_once(self._prompts_by_class(vocabulary, expand)[0])
+        readings = self._not_shipped(self.readings(vocabulary, expand))
+        prompts = _each_once(self._prompts_of(readings))
         missing = [prompt for prompt in prompts if self._prompts.get(prompt) is None]
         stored = self._disk.get(missing) if self._disk and missing else {}
         new = [prompt for prompt in missing if prompt not in stored]
         limit = self.model.config.towers.context_length
         return [min(length, limit) for length in self.model.towers.prompt_lengths(new)]
 
-    def _prompts_by_class(
-        self, vocabulary: Vocabulary, expand: bool
-    ) -> tuple[list[dict[str, float]], dict[str, str]]:
-        """List what is read for each class, and the words that were expanded."""
-        expanded = self._expand(vocabulary) if expand else {}
-        return [self._prompts_of(prompt, expanded) for prompt in vocabulary.classes], expanded
-
-    def _prompts_of(self, prompt: ClassPrompt, expanded: dict[str, str]) -> dict[str, float]:
-        """List what is read for a class, and how much each prompt counts."""
-        towers, weights = self.model.config.towers, {}
-        for word in prompt.synonyms:
-            read = {expanded.get(word, word): 1.0}
-            if word in expanded:
-                read[expanded[word].removeprefix(f"{word}, ")] = towers.hypernyms_share
-            for words, weight in read.items():
-                for filled in fill_templates(words, towers.templates):
-                    weights[filled] = weights.get(filled, 0.0) + weight
-        return weights
-
-    def _expand(self, vocabulary: Vocabulary) -> dict[str, str]:
-        """Map the words that the text tower doesn't know to what it reads for them."""
+    def readings(self, vocabulary: Vocabulary, expand: bool = True) -> dict[str, str]:
+        """Map every word of a vocabulary to what the text tower reads for it."""
         towers = self.model.config.towers
-        if not towers.expand_unknown:
-            return {}
         words = dict.fromkeys(word for prompt in vocabulary.classes for word in prompt.synonyms)
+        if not (expand and towers.expand_unknown):
+            return {word: word for word in words}
         pieces = self.model.towers.text.pieces
-        read = {word: expand_name(word, pieces, towers.trained_words) for word in words}
-        return {word: prompt for word, prompt in read.items() if prompt != word}
+        return {word: expand_name(word, pieces, towers.trained_words) for word in words}
+
+    @torch.inference_mode()
+    def rows(self, readings: Readings) -> dict[str, Tensor]:
+        """Embed words: the weighted sum (C,) of all that is read for each."""
+        shipped = self._shipped.known(readings)
+        new = {word: read for word, read in readings.items() if word not in shipped}
+        prompts = self._prompts_of(new)
+        embedded = self._embed_prompts(_each_once(prompts))
+        computed = (sum(w * embedded[p] for p, w in own.items()) for own in prompts)
+        return shipped | dict(zip(new, computed, strict=True))
+
+    @functools.cached_property
+    def _shipped(self) -> ShippedText:
+        return shipped_text(self.model) if self._use_shipped else no_text()
+
+    def _not_shipped(self, readings: Readings) -> dict[str, str]:
+        shipped = self._shipped.known(readings)
+        return {word: read for word, read in readings.items() if word not in shipped}
+
+    def _prompts_of(self, readings: Readings) -> list[dict[str, float]]:
+        """List what is read for each word, and how much each prompt counts."""
+        towers, prompts = self.model.config.towers, []
+        for word, read in readings.items():
+            parts = {read: 1.0}
+            if read != word:
+                parts[read.removeprefix(f"{word}, ")] = towers.hypernyms_share
+            filled = {
+                prompt: weight
+                for words, weight in parts.items()
+                for prompt in fill_templates(words, towers.templates)
+            }
+            prompts.append(filled)
+        return prompts
+
+    def _too_long(self, readings: Readings) -> set[str]:
+        """Find the words of which some prompt doesn't fit the text tower."""
+        limit, prompts = self.model.config.towers.context_length, self._prompts_of(readings)
+        lengths = iter(self.model.towers.prompt_lengths([p for own in prompts for p in own]))
+        longest = [max(next(lengths) for _ in own) for own in prompts]
+        return {word for word, most in zip(readings, longest, strict=True) if most > limit}
 
     def _embed_prompts(self, prompts: list[str]) -> dict[str, Tensor]:
         known = {prompt: self._prompts.get(prompt) for prompt in prompts}

@@ -102,6 +102,15 @@ def find(name: str) -> int | None:
     return None if part is None else nouns().first_sense[_listed_form(part)]
 
 
+def find_whole(name: str) -> int | None:
+    """Find the synset of the first sense of a name as a whole: None for a `toy car`.
+
+    Upper and lower case, hyphens and plurals don't matter.
+    """
+    form = _listed_form(" ".join(name.lower().replace("_", " ").split()))
+    return None if form is None else nouns().first_sense[form]
+
+
 def chain(name: str) -> tuple[tuple[str, ...], ...]:
     """Return the synsets above a noun, nearest first, each as its words; abstract ones left out.
 

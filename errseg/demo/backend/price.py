@@ -32,6 +32,8 @@ PICTURE_BYTES = 48  # a pixel of the photo, of labels, scores and what is drawn 
 ENCODER_BYTES = {LiteConfig: 320, ClipConfig: 900}  # a pixel of the network's input
 ATTENTION_PASSES = 1.5  # an attention pass beside a decoding pass
 PACKED = 16  # bytes of a value of attention on its way out: the value, in base64, and copies
+SORTING = 400  # multiply-adds that take as long as to sort one class in at one pixel
+RANKED = 24  # bytes of a class at a pixel while it is sorted in, at the most
 SLOWEST = 0.25
 """Speeds aren't taken for lower than this part of the usual ones: then the machine was busy, when
 they were measured, with something else."""
@@ -141,6 +143,15 @@ class Prices:
             seconds = ATTENTION_PASSES * network.seconds + values * PACKED * 1e-9
             price += Price(seconds, network.bytes + values * PACKED)
         return price
+
+    def ranking(self, classes: int, photo: tuple[int, int]) -> Price:
+        """Tell what it costs to rank T classes at every pixel of an encoded photo (H, W)."""
+        from errseg.network.crm import RANKED_AT_ONCE  # needs torch
+
+        size = network_size(photo, self._config)
+        cells = size[0] * size[1] // STRIDES[2] ** 2
+        work = classes * cells * (self._config.towers.embedding + SORTING)
+        return Price(work / self._speeds.decode, min(classes, RANKED_AT_ONCE) * cells * RANKED)
 
     def _decoding(self, size: tuple[int, int], kept: int) -> Price:
         head = self._config.head

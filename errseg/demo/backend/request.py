@@ -34,14 +34,23 @@ def check_request(
     Raises:
         InputError: something can't be used.
     """
-    if not photo:
-        raise InputError("There is no photo yet; drop, paste or take one, or pick an example.")
     return Request(
-        photo=photo,
+        photo=check_photo(photo),
         vocabulary=parse_classes(classes, limit=MAX_CLASSES),
         options=Options(**check_options(options)),
         model=model if isinstance(model, str) else "",
     )
+
+
+def check_photo(photo: str | Path | None) -> str | Path:
+    """Return a photo's path.
+
+    Raises:
+        InputError: there is none.
+    """
+    if not photo:
+        raise InputError("There is no photo yet; drop, paste or take one, or pick an example.")
+    return photo
 
 
 def check_options(given: Mapping[str, object]) -> dict[str, object]:
