@@ -71,7 +71,9 @@ def test_p_and_k_have_defaults_and_classes_may_be_a_list(client):
 
 def test_only_the_named_endpoints_are_public_and_they_are_documented(client, url):
     description = client.view_api(return_format="dict", print_info=False)
-    assert list(description["named_endpoints"]) == ["/segment", "/attention", "/sweep"]
+    assert list(description["named_endpoints"]) == [
+        *("/segment", "/attention", "/sweep", "/suggest"),
+    ]
     assert not description["unnamed_endpoints"]
     expected = {
         "/segment": (
@@ -86,6 +88,7 @@ def test_only_the_named_endpoints_are_public_and_they_are_documented(client, url
             "Segment a photo with several values of P or K",
             "image classes over values kept_classes votes_per_pixel threshold".split(),
         ),
+        "/suggest": ("Suggest words for a photo", ["image", "count"]),
     }
     for name, (sentence, parameters) in expected.items():
         endpoint = description["named_endpoints"][name]
@@ -94,7 +97,7 @@ def test_only_the_named_endpoints_are_public_and_they_are_documented(client, url
     with urllib.request.urlopen(f"{url}config", timeout=30) as answer:
         events = json.load(answer)["dependencies"]
     shown = [event["api_name"] for event in events if event["api_visibility"] != "private"]
-    assert shown == ["segment", "attention", "sweep"]
+    assert shown == ["segment", "attention", "sweep", "suggest"]
 
 
 def test_attention_is_the_network_s_own(client):
@@ -194,6 +197,37 @@ def test_a_sweep_that_cannot_be_made_gets_a_sentence(client, change, sentence):
     given = {"image": handle_file(str(CHINA)), "classes": "sky", "over": "P", "values": "1"}
     with pytest.raises(AppError) as refused:
         client.predict(**{**given, **change}, api_name="/sweep")
+    assert sentence in str(refused.value)
+
+
+def test_words_are_suggested_as_the_predictor_suggests_them(client):
+    words = client.predict(image=handle_file(str(CAT)), count=6, api_name="/suggest")
+    expected = errseg.suggest_classes(errseg.Predictor(errseg.load_model("errseg-lite")), CAT, 6)
+    # Another process may round otherwise.
+    assert [word["name"] for word in words[:3]] == [one.name for one in expected[:3]]
+    assert len(words) == 6
+    assert words[0]["score"] == pytest.approx(expected[0].score, rel=0.02)
+    assert words[0]["name"] in words[0]["synonyms"]
+    by_default = client.predict(image=handle_file(str(CAT)), api_name="/suggest")
+    assert by_default[:6] == words
+    assert len(by_default) == 12
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"count": 0}, "1 to 100 words"),
+        ({"count": 1.5}, "whole number"),
+        ({"count": None}, "whole number"),
+        ({"image": None}, "no photo yet"),
+        ({"image": {"path": "/etc/passwd"}}, "has to be uploaded"),
+    ],
+)
+def test_words_that_cannot_be_suggested_get_a_sentence(client, change, sentence):
+    with pytest.raises(AppError) as refused:
+        client.predict(
+            **{"image": handle_file(str(CAT)), "count": 6, **change}, api_name="/suggest"
+        )
     assert sentence in str(refused.value)
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 STATIC = Path(__file__).resolve().parents[1] / "static"
-STYLES = ("style", "picture", "masks", "ranking", "attention", "figure2")
+STYLES = ("style", "picture", "masks", "ranking", "attention", "figure2", "suggest")
 """Styles in their order: what is common, then a file for each panel that is drawn by a script."""
 
 

@@ -10,6 +10,7 @@ import base64
 import io
 import json
 import math
+from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from errseg.pictures.overlay import resize_labels
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from errseg.inference.predictor import CostView
+    from errseg.inference.suggestion import Suggestion
 
 LONGEST_SHOWN = 1280
 """Pixels of a side of what the browser shows; files and endpoints have every pixel."""
@@ -89,6 +91,15 @@ def ranking(answer: Answer) -> dict:
             }
             for index in order
         ],
+    }
+
+
+def suggestions(found: Sequence[Suggestion], first: int, photo: str) -> dict:
+    """Describe the words found in a photo: each class's name and synonyms, and how many show."""
+    return {
+        "photo": photo,
+        "first": first,
+        "words": [list(suggestion.synonyms) for suggestion in found],
     }
 
 

@@ -1,5 +1,6 @@
 """The named endpoints for programs; the page's own events are private."""
 
+import dataclasses
 import functools
 import inspect
 
@@ -9,12 +10,14 @@ from errseg.demo.backend import view
 from errseg.demo.backend.answers import AttentionAnswer
 from errseg.demo.backend.request import Request, check_request
 from errseg.demo.backend.service import Service
+from errseg.demo.backend.suggest import suggest as find
 from errseg.demo.backend.sweep import P, check_values, overlays, run_sweep
 from errseg.demo.backend.sweep import as_dict as step_as_dict
 from errseg.demo.page.events import AS_SENT, IN_TURN, for_programs, uploaded
 from errseg.errors import InputError
 from errseg.options import Options
 from errseg.pictures.export import as_dict
+from errseg.words.union import SUGGESTED
 
 SWEPT = "1, 2, 4, 8, 16, 32"  # values of a sweep that names none
 
@@ -66,7 +69,7 @@ def add_endpoints(service: Service) -> None:
                 share_without_crm, or null.
         """
         request = _request(image, classes, kept_classes, votes_per_pixel)
-        pixel = (_whole("x", x), _whole("y", y))
+        pixel = (_whole("The query's x", x), _whole("The query's y", y))
         return _attention_as_dict(service.attention(request, pixel, without_crm is True))
 
     def sweep(image, classes, over, values, kept_classes, votes_per_pixel, threshold):
@@ -94,6 +97,20 @@ def add_endpoints(service: Service) -> None:
         pictures = list(zip(overlays(steps), captions, strict=True))
         return pictures, [step_as_dict(step) for step in steps]
 
+    def suggest(image, count):
+        """Suggest words for a photo: what CRM finds most of among a thousand everyday names.
+
+        Args:
+            image: a photo file, see /segment.
+            count: how many words, 1 to 100.
+
+        Returns:
+            words: name, synonyms (all its names) and score (stride-16 pixels that vote for it,
+                weighted by rank) of each, the best first.
+        """
+        suggested = find(service, uploaded(image), _whole("The number of words", count))
+        return [dataclasses.asdict(suggestion) for suggestion in suggested]
+
     png = functools.partial(gr.Image, format="png")
     for endpoint, outputs in (
         (
@@ -102,6 +119,7 @@ def add_endpoints(service: Service) -> None:
         ),
         (attention, {"attention": gr.JSON}),
         (sweep, {"overlays": functools.partial(gr.Gallery, format="png"), "steps": gr.JSON}),
+        (suggest, {"words": gr.JSON}),
     ):
         gr.Button(visible=False).click(
             for_programs(endpoint),
@@ -121,7 +139,8 @@ def _request(image, classes, kept_classes, votes_per_pixel, threshold=None) -> R
 
 def _input(name: str, service: Service) -> gr.components.Component:
     """Make the input of an endpoint's parameter; its type and its default are documented."""
-    numbers = {"x": None, "y": None, **vars(Options()), "threshold": service.models.threshold()}
+    numbers = {"x": None, "y": None, "count": SUGGESTED, **vars(Options())}
+    numbers["threshold"] = service.models.threshold()
     hidden = {"label": name, "visible": False}
     if name == "image":
         return gr.Image(type="filepath", **hidden)
@@ -157,4 +176,4 @@ def _whole(name: str, value: object) -> int:
         return value
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    raise InputError(f"The query's {name} is a whole number, not {str(value)[:20]}.")
+    raise InputError(f"{name} is a whole number, not {str(value)[:20]}.")

@@ -14,6 +14,7 @@ from errseg.demo.page import html
 from errseg.demo.page.controls import SLIDERS, first_kept_slider, kept_bound, slider
 from errseg.demo.page.events import AT_ONCE, answered, uploaded
 from errseg.demo.page.picture import Picture
+from errseg.demo.page.suggest import Suggestions, add_find_event, build_ask, build_chips
 from errseg.device import AUTOMATIC, FLOAT32
 from errseg.errors import InputError
 from errseg.words.vocabulary import load_vocabulary, named_vocabularies, parse_classes
@@ -33,6 +34,7 @@ class Question:
     picked: gr.State  # the model that the threshold's slider was last set for
     run: gr.Button
     message: gr.HTML
+    suggestions: Suggestions
     found: gr.events.Dependency  # the Hub was asked for models: what lists them follows
 
     @property
@@ -67,7 +69,10 @@ def build_question(
     first, message = examples[0], gr.HTML(elem_id="errseg-message", render=False)
     with gr.Column(scale=5, min_width=320, elem_id="errseg-question"):
         classes, lint = _build_words(first.classes)
-        run = gr.Button("Segment", variant="primary", elem_id="errseg-run")
+        chips = build_chips()
+        with gr.Row(elem_id="errseg-buttons"):
+            run = gr.Button("Segment", variant="primary", scale=3, elem_id="errseg-run")
+            suggestions = Suggestions(build_ask(), chips)
         message.render()
         knobs = _build_knobs(len(parse_classes(first.classes)), service)
         gr.HTML(elem_id="errseg-legend")  # the masks' script puts the legend here
@@ -78,8 +83,18 @@ def build_question(
         notes.render()
     picked = gr.State(service.models.first, time_to_live=SECONDS_TO_KEEP)
     question = Question(
-        picture.photo, picture.strip, classes, knobs, model, picked, run, message, found
+        picture.photo,
+        picture.strip,
+        classes,
+        knobs,
+        model,
+        picked,
+        run,
+        message,
+        suggestions,
+        found,
     )
+    add_find_event(suggestions, question.photo, model, message, service)
     _look_at_words(question, lint, service)
     _follow_model(question, service)
     return question

@@ -27,6 +27,7 @@ from errseg.demo.page.events import (
     uploaded,
 )
 from errseg.demo.page.figure2 import add_figure2_events, build_figure2, offered
+from errseg.demo.page.new_photo import NewPhotos
 from errseg.demo.page.opening import Opening
 from errseg.demo.page.panels import fold, panel
 from errseg.demo.page.picture import Picture
@@ -267,13 +268,14 @@ def add_segment_events(
 
     @answered(message)
     def take_photo(values, event: gr.EventData):
-        """A visitor's photo was uploaded: ask what stands in the boxes about it."""
+        """A visitor's photo was uploaded: ask about it."""
         is_last = latest.begin(current_visitor())
         photo = uploaded(sent(event, "path", str))
         if is_last():
             yield {question.photo: photo, tabs: gr.update(selected=SEGMENT)}
-        yield from ask({**values, question.photo: {"path": photo}}, values[tab.chosen], is_last)
+        yield from new_photos.ask({**values, question.photo: {"path": photo}}, is_last)
 
+    new_photos = NewPhotos(question, tab.chosen, examples, service, ask)
     gr.on([question.run.click, question.classes.submit], segment_page, inputs, outputs, **runs)
     for knob in knobs.values():
         if isinstance(knob, gr.Slider):
@@ -286,7 +288,8 @@ def add_segment_events(
     )
     filled_in = [question.photo, question.classes]
     question.strip.click(pick_example, inputs, [*filled_in, *outputs], **runs)
-    picture.place.upload(take_photo, inputs, [*filled_in, *outputs], **runs)
+    taken = [question.photo, *new_photos.outputs, *outputs]
+    picture.place.upload(take_photo, inputs | new_photos.inputs, taken, **runs)
     clicks = {**COMPUTES, "trigger_mode": "always_last", "show_progress": "minimal"}
     for source in (tab.masks, tab.attention):
         attended = [tab.attention, tab.shown, tab.attention_message]
