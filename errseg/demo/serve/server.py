@@ -18,6 +18,9 @@ from errseg.errors import InputError
 LARGEST_UPLOAD = "20mb"
 LAST_PORT = 65535
 LOCAL_HOST = "127.0.0.1"  # Gradio's default: this machine only
+MOST_SESSIONS = 200
+"""Visitors of whom Gradio remembers what their page shows: a quarter of a megabyte each, and what
+they were sent last. 10,000, its default, would fill the memory. Who is forgotten asks anew."""
 THREADS = LONGEST_LINE + MOST_UNHEARD + 40
 """Of the server's: questions that wait sleep in one each, and 40, Gradio's number, do the rest."""
 
@@ -87,6 +90,7 @@ def serve_demo(
         mcp_server=mcp,
         enable_monitoring=False,
         max_threads=THREADS,
+        state_session_capacity=MOST_SESSIONS,
         app_kwargs={
             "middleware": [Middleware(Gate, page=demo.page, listeners=demo.listeners, mcp=mcp)],
             "docs_url": None,
