@@ -1,6 +1,7 @@
 """Several photos at once."""
 
 import dataclasses
+import json
 import re
 import zipfile
 
@@ -10,8 +11,11 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 from errseg.demo.backend import batch
+from errseg.demo.backend.answers import Answer
 from errseg.demo.backend.request import check_request
+from errseg.demo.backend.view import LONGEST_SHOWN
 from errseg.errors import InputError
+from errseg.pictures.export import legend
 from errseg.pictures.sheet import GAP, TILE
 
 # pycocotools 2.0.11 has not followed NumPy's newest.
@@ -23,9 +27,13 @@ class OnePhoto:
 
     def __init__(self, answer):
         self.known = answer
+        self.models = self
 
-    def check_all(self, requests, same_photo, what):
+    def check_all(self, requests, same_photo, what, beside):
         pass
+
+    def named(self, request):
+        return request
 
     def answer(self, request):
         if "good" in request.photo:
@@ -35,25 +43,76 @@ class OnePhoto:
         raise InputError("This is no photo.")
 
 
+def run(photos, answer, request, folder, wanted=()):
+    """What became of all photos, the last that a batch tells."""
+    folder.mkdir(exist_ok=True)
+    return [*batch.run_batch(OnePhoto(answer), photos, request, folder, wanted)]
+
+
 def test_a_batch_goes_on_after_a_bad_photo(answer, tmp_path):
     request = check_request("later", "cat, dog")
     photos = ["a/good.jpg", "bad.txt", "odd.png", "b/../good.jpg"]
-    packed, outcomes = batch.run_batch(OnePhoto(answer), photos, request, tmp_path)
-    assert [outcome for _, outcome in outcomes][1:3] == ["This is no photo.", batch.UNREADABLE]
-    with zipfile.ZipFile(packed) as file:
+    *steps, last = run(photos, answer, request, tmp_path)
+    said = [outcome.sentence for outcome in last.outcomes]
+    assert said[1:3] == ["This is no photo.", batch.UNREADABLE]
+    assert [step.outcomes for step in steps] == [last.outcomes[:count] for count in (1, 2, 3, 4)]
+    assert [step.packed for step in steps] == [None] * 4
+    with zipfile.ZipFile(last.packed) as file:
         names = file.namelist()
     assert "01_good/mask.png" in names
     assert "04_good/result.json" in names
     assert "outcomes.txt" in names
     assert len(names) == 9
-    assert batch.run_batch(OnePhoto(answer), ["bad.txt"], request, tmp_path / "b")[0] is None
+    [only] = run(["bad.txt"], answer, request, tmp_path / "b")
+    assert only.packed is None
+    assert only.outcomes[0].picture is None
+
+
+def test_each_photo_s_masks_can_be_shown_small_and_large(answer, tmp_path):
+    photo = np.tile(answer.photo, (100, 50, 1))
+    labels = np.kron(answer.result.labels, np.ones((100, 50), int))
+    result = dataclasses.replace(answer.result, labels=labels, scores=np.ones(labels.shape))
+    answer = Answer(photo, result, answer.colors, legend(result, answer.colors))
+    [outcome] = run(["good.jpg"], answer, check_request("later", "cat"), tmp_path)[-1].outcomes
+    assert outcome.sentence.split(", ")[0] == answer.legend[0].name
+    assert list(outcome.legend) == answer.legend
+    for path, longest in ((outcome.thumbnail, min(TILE)), (outcome.picture, LONGEST_SHOWN)):
+        with Image.open(path) as picture:
+            assert not picture.getexif()
+            assert picture.size == (longest, longest)
+
+
+def test_files_of_each_photo_lie_in_its_folder(answer, tmp_path, monkeypatch):
+    drawn = []
+
+    def draw(self, request, price, work):
+        drawn.append(price)
+        work()
+
+    monkeypatch.setattr(OnePhoto, "draw", draw, raising=False)
+    request = check_request("later", "cat, dog", model="errseg-lite")
+    last = run(["good.jpg", "b/good.jpg"], answer, request, tmp_path, ["masks", "cutouts"])[-1]
+    with zipfile.ZipFile(last.packed) as file:
+        names = file.namelist()
+        described = json.loads(file.read("01_good/result.json"))
+    for folder in ("01_good", "02_good"):
+        for kind in ("masks", "cutouts"):
+            assert len([name for name in names if name.startswith(f"{folder}/{kind}/")]) == 2
+    assert {"masks", "cutouts"} <= {*described["how_to_read"]}
+    assert [price.seconds > 0 for price in drawn] == [True, True]
+    with pytest.raises(InputError, match="do without the figure"):
+        run(["good.jpg"], answer, request_with_all_kept(), tmp_path / "c", ["pdf"])
+
+
+def request_with_all_kept():
+    return check_request("later", ", ".join(map(str, range(200))), kept_classes=200)
 
 
 def test_the_zip_has_all_photos_in_one_coco_file_and_on_one_sheet(answer, tmp_path):
     answer = dataclasses.replace(answer, photo=np.full_like(answer.photo, 90))
     request = check_request("later", ", ".join(answer.result.classes))
     photos = ["good.jpg", "bad.txt", "b/good 2.jpg", "../c/good.jpg"]
-    packed, _ = batch.run_batch(OnePhoto(answer), photos, request, tmp_path)
+    packed = run(photos, answer, request, tmp_path)[-1].packed
     with zipfile.ZipFile(packed) as file:
         file.extract("coco.json", tmp_path)
         with Image.open(file.open("contact_sheet.jpg")) as sheet:
@@ -84,7 +143,7 @@ def test_the_zip_has_all_photos_in_one_coco_file_and_on_one_sheet(answer, tmp_pa
 @pytest.mark.parametrize("photos", [[], ["x"] * (batch.MOST_PHOTOS + 1)])
 def test_a_batch_has_bounds(photos, tmp_path):
     with pytest.raises(InputError):
-        batch.run_batch(None, photos, check_request("later", "cat"), tmp_path)
+        run(photos, None, check_request("later", "cat"), tmp_path)
 
 
 def test_folder_names_are_safe():

@@ -31,13 +31,18 @@ def test_the_page_starts_at_the_model_s_own_threshold_and_says_it_everywhere(pag
     assert described["settings"]["threshold"] == own
     assert f"--threshold {own:g}" in page.value("command")
     assert f"&threshold={own:g}" in page.value("link")
+    assert described["run_lengths"]
 
 
 def test_a_result_is_taken_away(page):
     page.open("?example=cat&classes=cat,+sky&kept=1").finished()
+    page.find("#errseg-share button.label-wrap")[0].click()
+    for kind in page.wait(lambda: page.find("#errseg-formats input")):
+        if not kind.is_selected():
+            kind.click()
     files = page.shared_files()
     assert set(files) == {
-        *("figure.png", "overlay.png", "mask.png"),
+        *("figure.png", "figure.pdf", "overlay.png", "mask.png", "masks.zip", "cutouts.zip"),
         *("result.html", "coco.json", "result.json"),
     }
     for name in ("figure.png", "overlay.png", "mask.png"):
@@ -49,10 +54,9 @@ def test_a_result_is_taken_away(page):
     coco = json.loads(files["coco.json"])
     assert [category["name"] for category in coco["categories"]] == ["cat", "sky"]
     assert (coco["images"][0]["width"], coco["images"][0]["height"]) == (451, 300)
-    command, link = page.value("command"), page.value("link")
+    command = page.value("command")
     assert command in html.unescape(files["result.html"].decode())
     assert "--kept-classes 1" in command
-    assert link.startswith("?example=cat&classes=cat%2C+sky&kept=1")
 
 
 def test_a_link_restores_the_view(page):

@@ -4,7 +4,7 @@ import io
 import urllib.request
 import zipfile
 
-from browser_page import IN_BROWSER, ROOT
+from browser_page import IN_BROWSER, ROOT, Keys
 
 pytestmark = IN_BROWSER
 
@@ -18,7 +18,17 @@ def test_a_batch_gives_a_zip_and_names_the_bad_file(page, tmp_path):
     page.wait(lambda: "notes" in page.text("#errseg-batch-photos"))
     page.find("#errseg-batch-run")[0].click()
     link = page.wait(lambda: page.find("#errseg-batch-zip a[href]"))[0]
-    assert "is not a photo that can be read" in page.text("#errseg-batch-outcomes")
+    page.wait(lambda: len(page.find(".errseg-sheet > li")) == 2)
+    assert "is not a photo that can be read" in page.text("#errseg-sheet")
+    assert "2 of 2 photos, 1 could not be segmented" in page.text("#errseg-sheet")
+    thumbnail = page.find(".errseg-sheet img")[0]
+    page.wait(lambda: page.run("return arguments[0].naturalWidth > 200", thumbnail))
+    page.find(".errseg-sheet button")[0].click()
+    large = page.wait(lambda: page.find("dialog[open] img"))[0]
+    page.wait(lambda: page.run("return arguments[0].naturalWidth", large) == 451)
+    assert page.find("dialog .errseg-large-words li")
+    page.browser.switch_to.active_element.send_keys(Keys.ESCAPE)
+    page.wait(lambda: not page.find("dialog"))
     with urllib.request.urlopen(link.get_attribute("href"), timeout=30) as answer:
         names = zipfile.ZipFile(io.BytesIO(answer.read())).namelist()
     assert "01_cat/mask.png" in names

@@ -72,7 +72,7 @@ def test_p_and_k_have_defaults_and_classes_may_be_a_list(client):
 def test_only_the_named_endpoints_are_public_and_they_are_documented(client, url):
     description = client.view_api(return_format="dict", print_info=False)
     assert list(description["named_endpoints"]) == [
-        *("/segment", "/attention", "/sweep", "/suggest"),
+        *("/segment", "/attention", "/sweep", "/suggest", "/files"),
     ]
     assert not description["unnamed_endpoints"]
     expected = {
@@ -89,6 +89,10 @@ def test_only_the_named_endpoints_are_public_and_they_are_documented(client, url
             "image classes over values kept_classes votes_per_pixel threshold".split(),
         ),
         "/suggest": ("Suggest words for a photo", ["image", "count"]),
+        "/files": (
+            "take the result away as files",
+            "image classes save kept_classes votes_per_pixel threshold".split(),
+        ),
     }
     for name, (sentence, parameters) in expected.items():
         endpoint = description["named_endpoints"][name]
@@ -97,7 +101,7 @@ def test_only_the_named_endpoints_are_public_and_they_are_documented(client, url
     with urllib.request.urlopen(f"{url}config", timeout=30) as answer:
         events = json.load(answer)["dependencies"]
     shown = [event["api_name"] for event in events if event["api_visibility"] != "private"]
-    assert shown == ["segment", "attention", "sweep", "suggest"]
+    assert shown == ["segment", "attention", "sweep", "suggest", "files"]
 
 
 def test_attention_is_the_network_s_own(client):
@@ -181,6 +185,45 @@ def test_a_sweep_over_p_says_what_changes(client):
     _, all_mask, _ = segment(client, CHINA, words, kept_classes=4)
     one, every = (np.asarray(Image.open(path)) for path in (mask, all_mask))
     assert steps[1]["changed"] == pytest.approx((one != every).mean(), abs=0.002)
+
+
+def test_files_are_those_of_the_command(client):
+    given = {"image": handle_file(str(CHINA)), "classes": "temple, tree, sky, lake"}
+    paths = client.predict(**given, save="coco, masks,pdf", kept_classes=3, api_name="/files")
+    files = {Path(path).name: Path(path) for path in paths}
+    assert list(files) == [
+        *("overlay.png", "mask.png", "coco.json", "masks.zip", "figure.pdf", "result.json")
+    ]
+    described = json.loads(files["result.json"].read_text(encoding="utf-8"))
+    assert described["settings"]["kept_classes"] == 3
+    _, mask, result = segment(client, CHINA, given["classes"], kept_classes=3)
+    assert files["mask.png"].read_bytes() == Path(mask).read_bytes()
+    assert [c["area"] for c in described["classes"]] == [c["area"] for c in result["classes"]]
+    assert files["figure.pdf"].read_bytes().startswith(b"%PDF")
+    only = client.predict(**given, save=[], api_name="/files")
+    assert [Path(path).name for path in only] == ["overlay.png", "mask.png", "result.json"]
+    every = client.predict(**given, api_name="/files")
+    assert {"coco.json", "result.html", "figure.png"} < {Path(path).name for path in every}
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"save": "gif"}, "/files can't write gif; it can write coco, masks"),
+        ({"save": ["pdf", {"a": 1}]}, "/files can't write"),
+        (
+            {"classes": ",".join(map(str, range(300))), "kept_classes": 101, "save": "figure"},
+            "up to 100 kept classes, not for 101; lower P, or do without the figure",
+        ),
+        ({"image": None}, "no photo yet"),
+        ({"classes": ""}, "No class was given"),
+    ],
+)
+def test_files_that_cannot_be_made_get_a_sentence(client, change, sentence):
+    given = {"image": handle_file(str(CHINA)), "classes": "sky", "save": "coco", **change}
+    with pytest.raises(AppError) as refused:
+        client.predict(**given, api_name="/files")
+    assert sentence in str(refused.value)
 
 
 @pytest.mark.parametrize(

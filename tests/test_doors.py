@@ -198,7 +198,7 @@ def test_the_server_records_and_proxies_nothing():
         ("call/segment", {"data": ["x"]}, "needs 5 values"),
         ("call/segment", {"data": "x"}, "needs 5 values"),
         ("call/segment", {}, "image, classes, kept_classes"),
-        ("call/nothing", {"data": []}, "there are /segment, /attention, /sweep, /suggest"),
+        ("call/nothing", {"data": []}, "there are /segment, /attention, /sweep, /suggest, /files"),
         ("run/segment_page", {"data": []}, "no such endpoint"),
     ],
 )

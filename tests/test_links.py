@@ -1,23 +1,21 @@
 """What is taken away: links that restore a view, commands that reproduce it, files."""
 
-import json
+import re
 import shlex
 import subprocess
 import sys
-from html import unescape
 from pathlib import Path
 from urllib.parse import parse_qsl
 
-import numpy as np
 import pytest
-from PIL import Image
+from hypothesis import given
+from hypothesis import strategies as st
 
 from errseg.demo.backend import links
 from errseg.demo.backend.examples import load_examples
 from errseg.demo.backend.request import check_request
 from errseg.errors import InputError
-from errseg.pictures.export import run_lengths
-from errseg.words.vocabulary import parse_classes
+from errseg.words.vocabulary import load_vocabulary, parse_classes
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -49,6 +47,8 @@ def test_a_link_restores_the_view():
     plain = check_request(examples[1].path, "cat", threshold=0.4, model="errseg-lite")
     query = links.query_string(plain, None, "errseg-lite")
     assert query == "?classes=cat&kept=32&votes=3&threshold=0.4"
+    assert links.read_link(dict(parse_qsl(query[1:])), examples).lacks_photo
+    assert not links.read_link({"kept": "3"}, examples).lacks_photo
     assert links.read_link({"expand": "1"}, examples).options == {"expand": True}
     assert links.read_link({"__theme": "dark"}, examples) is None
 
@@ -61,11 +61,82 @@ def test_a_link_restores_the_view():
         {"votes": "0"},
         {"threshold": "7"},
         {"expand": "maybe"},
+        {"vocabulary": "ade15"},
     ],
 )
 def test_a_broken_link_gets_a_sentence(query):
     with pytest.raises(InputError):
         links.read_link(query, load_examples())
+
+
+def there_and_back(words, example="cat"):
+    """Read a link as a server reads the address that a browser asks for."""
+    request = check_request("cat.jpg", words, model="errseg-lite", threshold=0.4)
+    link = links.link_to(request, example, "errseg-lite")
+    assert re.fullmatch(r"[!-~]*", link["query"])  # as a mail or a chat takes it
+    read = links.read_link(dict(parse_qsl(link["query"][1:])), load_examples())
+    return request.vocabulary, link, read
+
+
+@given(st.text(max_size=300))
+def test_any_words_come_back_as_they_were(words):
+    try:
+        asked, _, read = there_and_back(words)
+    except InputError:  # they are no words
+        return
+    assert parse_classes(read.classes) == asked
+    assert read.classes == asked.text
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "dog & cat = 100 % + 1, a?b#c, x/y\\z, “q” 'a' \"b\"",
+        "car|auto | \U0001f697, \U0001f468\u200d\U0001f469\u200d\U0001f467, \U0001f1e9\U0001f1ea",
+        "كلب | قط, שמיים, dog كلب cat",
+        "日本語\u3001空\uff1b木, 猫\uff0c犬",
+        "e\u0301cole, Straße, I\u0307",
+        "%2C, %7C, +, &classes=sky, ?example=cat",
+        "\n sky \n\n tree \n",
+    ],
+)
+def test_odd_words_come_back_as_they_were(words):
+    asked, _, read = there_and_back(words)
+    assert read.classes == asked.text
+    assert parse_classes(read.classes).classes == asked.classes
+
+
+def test_a_link_that_servers_would_cut_is_none():
+    short = ", ".join(f"w{number}" for number in range(1000))
+    asked, link, read = there_and_back(short)
+    assert len(link["query"]) < links.LONGEST_QUERY
+    assert parse_classes(read.classes) == asked
+    long = ", ".join(f"the word number {number}" for number in range(1000))
+    request = check_request("cat.jpg", long, model="errseg-lite", threshold=0.4)
+    link = links.link_to(request, "cat", "errseg-lite")
+    assert link["query"] == ""
+    assert (
+        f"of {len(links.query_string(request, None, 'errseg-lite')) + 12:,} characters"
+        in link["note"]
+    )
+    assert "7,500" in link["note"]
+
+
+def test_a_long_ready_made_vocabulary_travels_by_its_name():
+    asked, link, read = there_and_back(load_vocabulary("ade847").text)
+    assert "vocabulary=ade847&" in link["query"]
+    assert parse_classes(read.classes) == asked
+    _, link, _ = there_and_back(load_vocabulary("voc20").text)
+    assert "classes=" in link["query"]
+    query = {"vocabulary": "voc20", "classes": "sofa, sky"}
+    both = parse_classes(links.read_link(query, load_examples()).classes).names
+    assert both[:2] == ("sofa", "sky")
+    assert len(both) == 21
+
+
+def test_a_link_says_that_a_person_s_own_photo_is_not_in_it():
+    assert there_and_back("sky", None)[1]["note"] == links.NOT_IN_IT
+    assert there_and_back("sky")[1]["note"] == ""
 
 
 def test_the_command_gives_the_same_settings():
@@ -99,39 +170,6 @@ def test_the_command_gives_the_same_settings():
     )
     assert "--precision" not in plain
     assert "expand" not in plain
-
-
-def test_shared_files_hold_what_they_should(answer, attention, tmp_path):
-    request = check_request("a/b c.jpg", "dog, sky", model="errseg-lite", threshold=0.25)
-    paths = links.write_files(answer, attention, tmp_path, request)
-    assert [path.name for path in paths] == [
-        "figure.png",
-        "overlay.png",
-        "mask.png",
-        "result.html",
-        "coco.json",
-        "result.json",
-    ]
-    assert {*paths} == {*tmp_path.iterdir()}
-    with Image.open(paths[0]) as figure:
-        assert min(figure.size) > 2000
-        assert not figure.getexif()
-    with Image.open(paths[2]) as mask:
-        assert mask.mode == "P"
-        labels = np.where(answer.result.labels < 0, 255, answer.result.labels)
-        assert np.array_equal(np.asarray(mask), labels)
-    page = unescape(paths[3].read_text(encoding="utf-8"))
-    assert links.command(request, "b_c.jpg") in page
-    [image] = json.loads(paths[4].read_text(encoding="utf-8"))["images"]
-    assert image["file_name"] == "b c.jpg"
-    described = json.loads(paths[5].read_text(encoding="utf-8"))
-    assert described["settings"]["kept_classes"] == 2
-    assert described["classes"][0]["rle"] == run_lengths(answer.result.labels == 0)
-    assert "rle" not in described["classes"][2]
-    assert described["attention_query"] == [30, 10]
-    assert described["files"] == [path.name for path in paths[:-1]]
-    assert {*described["how_to_read"]} == {path.name for path in paths}
-    assert not [p for p in paths if str(tmp_path).encode() in p.read_bytes()]
 
 
 def test_a_photo_s_name_is_safe_in_a_shell():

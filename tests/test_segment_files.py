@@ -12,7 +12,7 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 from errseg.__main__ import main
-from errseg.commands.segment import FORMATS
+from errseg.pictures.files import FORMATS
 from errseg.pictures.masks import file_name
 
 # pycocotools 2.0.11 has not followed NumPy's newest.

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from errseg.commands.options import (
 )
 from errseg.errors import InputError
 from errseg.options import Options
+from errseg.pictures.files import FORMATS, OF_ATTENTION, check_formats
 from errseg.words.union import SUGGESTED, check_count
 from errseg.words.vocabulary import MAX_CLASSES, Vocabulary, load_vocabulary, parse_classes
 
@@ -21,20 +23,9 @@ if TYPE_CHECKING:  # these take long to import
     import numpy as np
 
     from errseg.demo.backend.request import Request
-    from errseg.inference.predictor import Predictor, Result
+    from errseg.inference.predictor import Predictor
 
 HELP = "segment a photo with the words you give"
-FORMATS = {
-    "coco": "a COCO file",
-    "masks": "a black-and-white picture a class",
-    "cutouts": "a transparent picture a class",
-    "html": "a page of its own, for any browser",
-    "figure": "PNG",
-    "pdf": "the figure as PDF",
-}
-"""What ``--save`` can write -> what that is."""
-OF_ATTENTION = {"html", "figure", "pdf"}
-"""Those of `FORMATS` that show attention too."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -77,11 +68,8 @@ def run(args: argparse.Namespace) -> str:
     vocabulary, options = asked_vocabulary(args), asked_options(args)
     if not 0 <= args.opacity <= 1:
         raise InputError(f"The opacity must lie between 0 and 1, not {args.opacity}.")
-    if unknown := [name for name in args.save if name not in FORMATS]:
-        raise InputError(
-            f"--save can't write {', '.join(unknown)}; it can write {', '.join(FORMATS)}."
-        )
-    question = asked_of_the_page(args, vocabulary, options) if OF_ATTENTION & {*args.save} else None
+    wanted = check_formats(args.save, "--save")
+    question = asked_of_the_page(args, vocabulary, options) if wanted else None
     from errseg.inference.photo import load_image
 
     photo = load_image(args.photo)
@@ -105,9 +93,7 @@ def run(args: argparse.Namespace) -> str:
             vocabulary = parse_classes([suggestion.name for suggestion in suggested])
             question = question and dataclasses.replace(question, vocabulary=vocabulary)
     result = predictor(photo, vocabulary, options)
-    others = save_pictures(args, result, photo)
-    if question is not None:
-        others += save_attention(args, question, predictor, photo)
+    others = save_files(wanted, question, predictor, photo, args.out) if question else []
     paths = write_result(result, photo, args.out, args.opacity, others)
     height, width = result.labels.shape
     lines = [
@@ -129,59 +115,39 @@ def run(args: argparse.Namespace) -> str:
 def asked_of_the_page(
     args: argparse.Namespace, vocabulary: Vocabulary, options: Options
 ) -> "Request":
-    """Put the question as the page puts it, whose answers have attention.
+    """Put the question as the page puts it, whose answers have files and attention.
 
     Raises:
-        InputError: CRM keeps too many classes for that.
+        InputError: attention is to be shown, and CRM keeps too many classes for that.
     """
     from errseg.demo.backend.request import Request
     from errseg.demo.backend.service import check_attended
 
     # What is written tells a model's name, and of a file of weights not where it lies.
     request = Request(args.photo, vocabulary, options, Path(args.model).name)
-    check_attended(request, "lower P, or do without the figure and the HTML file")
+    if not OF_ATTENTION.isdisjoint(args.save):
+        check_attended(request, "lower P, or do without the figure and the HTML file")
     return request
 
 
-def save_pictures(args: argparse.Namespace, result: "Result", photo: "np.ndarray") -> list[Path]:
-    """Write those files of ``--save`` that need no more than the result."""
-    from errseg.pictures.coco import coco_photo, write_coco
-    from errseg.pictures.files import COCO_FILE
-    from errseg.pictures.masks import write_cutouts, write_masks
-
-    written = []
-    if "coco" in args.save:
-        written.append(args.out / COCO_FILE)
-        write_coco(written[0], result.classes, [coco_photo(result, args.photo.name)])
-    if "masks" in args.save:
-        written += write_masks(result, args.out)
-    if "cutouts" in args.save:
-        written += write_cutouts(result, photo, args.out)
-    return written
-
-
-def save_attention(
-    args: argparse.Namespace, request: "Request", predictor: "Predictor", photo: "np.ndarray"
+def save_files(
+    wanted: Collection[str],
+    request: "Request",
+    predictor: "Predictor",
+    photo: "np.ndarray",
+    folder: Path,
 ) -> list[Path]:
-    """Write those files of ``--save`` that show attention, of the largest class's surest pixel."""
-    from errseg.demo.backend.links import attention_heats, command, shell_name
+    """Write the files of ``--save``; attention is that of the largest class's surest pixel."""
+    from errseg.demo.backend.answers import query_pixel
     from errseg.demo.backend.one_photo import OnePhotoService
-    from errseg.demo.backend.standalone import write_page
-    from errseg.pictures.figure import write_figure
-    from errseg.pictures.files import FIGURE_FILE, PAGE_FILE, PDF_FILE
+    from errseg.demo.backend.saved import needs_attention, save
 
-    answer, attention = OnePhotoService(predictor, photo).answer_and_attention(request)
-    written = []
-    if "html" in args.save:
-        written.append(args.out / PAGE_FILE)
-        told = request.changed(threshold=answer.result.settings.threshold)
-        write_page(written[0], answer, attention, command(told, shell_name(args.photo.name)))
-    pictures = {"figure": FIGURE_FILE, "pdf": PDF_FILE}
-    figures = [args.out / file for name, file in pictures.items() if name in args.save]
-    if figures:
-        heats = attention_heats(attention)
-        write_figure(figures, photo, answer.result, answer.colors, heats, attention.pixel)
-    return written + figures
+    service = OnePhotoService(predictor, photo)
+    answer = service.answer(request)
+    attention = None
+    if needs_attention(wanted):
+        attention = service.attention(request, query_pixel(answer))
+    return save(wanted, answer, attention, folder, request)
 
 
 def add_word_options(parser: argparse.ArgumentParser) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from errseg.config import ARXIV
-from errseg.pictures.export import run_lengths
+from errseg.pictures.export import RUN_LENGTHS, run_lengths
 
 if TYPE_CHECKING:  # torch takes seconds to import, and nothing here computes with it
     from errseg.inference.predictor import Result
@@ -22,6 +22,10 @@ if TYPE_CHECKING:  # torch takes seconds to import, and nothing here computes wi
 _BITS, _SIGN, _MORE, _FIRST = 5, 0x10, 0x20, ord("0")
 """Of a letter of COCO's run lengths: bits of a number, sign, if more follow; the letter of 0."""
 _DECIMALS = 6
+
+
+COMPRESSED_RUN_LENGTHS = f"{RUN_LENGTHS} Written in COCO's compressed form."
+"""How the masks of a COCO file are read, for whoever has only the file."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,10 @@ def coco_file(classes: Sequence[str], photos: Iterable[CocoPhoto]) -> dict:
     Ids of images, categories and annotations count from 1, which every reader takes.
     """
     content = {
-        "info": {"description": f"Masks by ERR-Seg (arXiv {ARXIV})"},
+        "info": {
+            "description": f"Masks by ERR-Seg (arXiv {ARXIV})",
+            "run_lengths": COMPRESSED_RUN_LENGTHS,
+        },
         "licenses": [],
         "images": [],
         "categories": [

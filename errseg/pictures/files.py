@@ -2,14 +2,18 @@
 
 import json
 import re
-from collections.abc import Iterable
+import zipfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+from errseg.errors import InputError
 
 OVERLAY_FILE, MASK_FILE, RESULT_FILE = "overlay.png", "mask.png", "result.json"
 FIGURE_FILE, PDF_FILE = "figure.png", "figure.pdf"
 COCO_FILE = "coco.json"
 PAGE_FILE = "result.html"
 MASKS_FOLDER, CUTOUTS_FOLDER = "masks", "cutouts"
+PACKED = ".zip"  # a folder's files in one
 
 HOW_TO_READ = {
     OVERLAY_FILE: "The photo with each class in its colour, to look at.",
@@ -24,9 +28,64 @@ HOW_TO_READ = {
     "elsewhere.",
     CUTOUTS_FOLDER: "The photo where a class is, INDEX_NAME.png: RGBA, as large as the box around "
     "the class.",
+    f"{MASKS_FOLDER}{PACKED}": f"The folder {MASKS_FOLDER}: a picture for every class that is "
+    "present, INDEX_NAME.png: 255 where it is, 0 elsewhere.",
+    f"{CUTOUTS_FOLDER}{PACKED}": f"The folder {CUTOUTS_FOLDER}: the photo where a class is, "
+    "INDEX_NAME.png: RGBA, as large as the box around the class.",
 }
 """File or folder of a result -> what it holds."""
+FORMATS = {
+    "coco": "a COCO file",
+    "masks": "a black-and-white picture a class",
+    "cutouts": "a transparent picture a class",
+    "html": "a page of its own, for any browser",
+    "figure": "photo, masks, CRM and attention as PNG",
+    "pdf": "the figure as PDF",
+}
+"""What can be saved of a result beside overlay, palette mask and JSON -> what that is."""
+OF_ATTENTION = frozenset({"html", "figure", "pdf"})
+"""Those of `FORMATS` that show attention too."""
+_LONGEST_QUOTED = 40  # characters of what somebody wanted
 _PICTURE_OF_A_CLASS = re.compile(rf"({MASKS_FOLDER}|{CUTOUTS_FOLDER})/\d+(_[^/\\]+)?\.png")
+
+
+def check_formats(wanted: Iterable[object], where: str) -> tuple[str, ...]:
+    """Check names of `FORMATS`; `where` they were given begins the sentence about others.
+
+    Raises:
+        InputError: there is no such format.
+    """
+    wanted = tuple(wanted)
+    if unknown := [str(name)[:_LONGEST_QUOTED] for name in wanted if name not in (*FORMATS,)]:
+        raise InputError(
+            f"{where} can't write {', '.join(unknown[:3])}; it can write {', '.join(FORMATS)}."
+        )
+    return tuple(dict.fromkeys(wanted))
+
+
+def pack_folders(paths: Sequence[Path], folder: Path) -> list[Path]:
+    """Put the files of each folder below one into a ZIP beside it; unpacked there they are again.
+
+    Args:
+        paths: of files in the folder and in folders below.
+        folder: of them all.
+
+    Returns:
+        the files, in their order, and for each folder its ZIP (``masks.zip``) in place of its
+        files.
+    """
+    packed: dict[Path, None] = {}
+    for path in paths:
+        name = path.relative_to(folder)
+        archive = folder / f"{name.parts[0]}{PACKED}"
+        if len(name.parts) == 1:
+            packed[path] = None
+            continue
+        mode = "a" if archive in packed else "w"
+        with zipfile.ZipFile(archive, mode) as file:  # PNGs are compressed already
+            file.write(path, name)
+        packed[archive] = None
+    return [*packed]
 
 
 def write_json(described: dict, folder: Path, written: Iterable[Path]) -> Path:

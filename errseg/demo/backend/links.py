@@ -1,30 +1,32 @@
-"""Taking a result away: files, a command that reproduces it, a link that restores the view."""
+"""Taking a result away: a command that reproduces it, a link that restores the view."""
 
 import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlencode
 
-from errseg.demo.backend.answers import Answer, AttentionAnswer
+from errseg.demo.backend.answers import AttentionAnswer
 from errseg.demo.backend.examples import Example
 from errseg.demo.backend.request import Request, check_options
-from errseg.demo.backend.standalone import write_page
 from errseg.errors import InputError
 from errseg.options import knobs
-from errseg.pictures.coco import coco_photo, write_coco
-from errseg.pictures.export import as_dict
-from errseg.pictures.figure import Heat, write_figure
-from errseg.pictures.files import (
-    COCO_FILE,
-    FIGURE_FILE,
-    MASK_FILE,
-    OVERLAY_FILE,
-    PAGE_FILE,
-    write_json,
+from errseg.pictures.figure import Heat
+from errseg.words.vocabulary import (
+    MAX_CLASSES,
+    Vocabulary,
+    load_vocabulary,
+    named_vocabularies,
+    parse_classes,
 )
 
+LONGEST_QUERY = 7500
+"""Characters of a link after the page's own address. Common servers and proxies read 8 KB of a
+request's first line (nginx's `large_client_header_buffers`, Apache's `LimitRequestLine`)."""
+READABLE = ","
+"""What a link leaves as it is, beside letters and digits: chats and mails take it for a part of the
+link, as they don't a bar or a quotation mark."""
+NOT_IN_IT = "Your photo isn't in the link: whoever opens it is asked for a photo."
 ALWAYS_TOLD = ("kept_classes", "votes_per_pixel", "threshold")
 """Options that stand in every link; the others where they were turned."""
 
@@ -38,32 +40,10 @@ class Link:
     model: str  # empty where it says nothing
     options: dict[str, object]  # fields of `Options`, those that were given
 
-
-def write_files(
-    answer: Answer, attention: AttentionAnswer, folder: Path, request: Request
-) -> list[Path]:
-    """Write the figure, the overlay, the palette mask, the page, the COCO file and the JSON.
-
-    The JSON has the masks as run lengths. Of the request, to a named model, the files tell words,
-    settings and the photo's name.
-    """
-    figure, overlay, mask, page, coco = (
-        folder / name for name in (FIGURE_FILE, OVERLAY_FILE, MASK_FILE, PAGE_FILE, COCO_FILE)
-    )
-    heats = attention_heats(attention)
-    write_figure([figure], answer.photo, answer.result, answer.colors, heats, attention.pixel)
-    answer.overlay.save(overlay)
-    answer.mask.save(mask)
-    name = Path(request.photo).name
-    write_page(page, answer, attention, command(request, shell_name(name)))
-    write_coco(coco, answer.result.classes, [coco_photo(answer.result, name)])
-    written = [figure, overlay, mask, page, coco]
-    described = {
-        **as_dict(answer.result, answer.colors, masks=True),
-        "attention_query": list(attention.pixel),
-        "attention_share_on_present": attention.share,
-    }
-    return [*written, write_json(described, folder, written)]
+    @property
+    def lacks_photo(self) -> bool:
+        """Whether its words were asked of somebody's own photo, which no link holds."""
+        return self.example is None and self.classes is not None
 
 
 def attention_heats(attention: AttentionAnswer) -> list[Heat]:
@@ -101,24 +81,57 @@ def command(request: Request, photo_name: str) -> str:
 def query_string(request: Request, example: str | None, first_model: str) -> str:
     """Write the part of a link that restores a view; a visitor's own photo is never in it.
 
+    A ready-made vocabulary whose words would make the link too long is told by its name.
+
     Args:
         request: to a named model, with a threshold: another version may advise another one.
         example: the name of the photo, if it is one of ours.
         first_model: the page's own, which a link need not name.
     """
     fields = {"example": example} if example else {}
-    fields["classes"] = request.vocabulary.text
+    told = {}
     for name, knob in knobs().items():
         value = getattr(request.options, name)
         if knob.link and (name in ALWAYS_TOLD or value != knob.default):
-            fields[knob.link] = f"{value:g}"  # yes is 1, no is 0
+            told[knob.link] = f"{value:g}"  # yes is 1, no is 0
     if request.model != first_model:
-        fields["model"] = request.model
-    return "?" + urlencode(fields)
+        told["model"] = request.model
+    query = _query({**fields, "classes": request.vocabulary.text, **told})
+    if len(query) <= LONGEST_QUERY or (named := _name_of(request.vocabulary)) is None:
+        return query
+    return _query({**fields, "vocabulary": named, **told})
+
+
+def link_to(request: Request, example: str | None, first_model: str) -> dict[str, str]:
+    """Tell what the page needs for a link to a view; arguments as for `query_string`.
+
+    Returns:
+        ``query``, empty where the link would be too long, and ``note``, what to know of it.
+    """
+    query = query_string(request, example, first_model)
+    if len(query) > LONGEST_QUERY:
+        note = (
+            f"These words make a link of {len(query):,} characters, and many servers read no more "
+            f"than {LONGEST_QUERY:,}: share the files or the command."
+        )
+        return {"query": "", "note": note}
+    return {"query": query, "note": "" if example else NOT_IN_IT}
+
+
+def _query(fields: Mapping[str, str]) -> str:
+    return "?" + urlencode(fields, safe=READABLE)
+
+
+def _name_of(vocabulary: Vocabulary) -> str | None:
+    """Find the ready-made vocabulary that has these words, if there is one."""
+    text = vocabulary.text
+    return next((n for n in named_vocabularies() if load_vocabulary(n).text == text), None)
 
 
 def read_link(query: Mapping[str, str], examples: tuple[Example, ...]) -> Link | None:
     """Read a link's query; other parameters than ours are left alone.
+
+    It may name a ready-made vocabulary, whose classes come after those that it has itself.
 
     Returns:
         What it says, or None if it has none of our parameters. Whether there is the model that it
@@ -128,7 +141,7 @@ def read_link(query: Mapping[str, str], examples: tuple[Example, ...]) -> Link |
         InputError: a parameter can't be used.
     """
     links = {knob.link: (name, knob) for name, knob in knobs().items() if knob.link}
-    if not query.keys() & {"example", "classes", "model", *links}:
+    if not query.keys() & {"example", "classes", "vocabulary", "model", *links}:
         return None
     example = None
     if "example" in query:
@@ -145,4 +158,9 @@ def read_link(query: Mapping[str, str], examples: tuple[Example, ...]) -> Link |
             value = value == "1"
         if value is not None:
             given[name] = value
-    return Link(example, query.get("classes"), query.get("model", ""), check_options(given))
+    words = query.get("classes")
+    if "vocabulary" in query:
+        named = load_vocabulary(query["vocabulary"])
+        typed = parse_classes(words, limit=MAX_CLASSES).extend(named) if words else named
+        words = typed.text
+    return Link(example, words, query.get("model", ""), check_options(given))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from errseg.demo.backend.answers import Answer, AttentionAnswer, query_pixel
 from errseg.demo.backend.budget import Budget
 from errseg.demo.backend.models import Loaded
 from errseg.demo.backend.price import Prices
@@ -53,8 +52,3 @@ class OnePhotoService(Service):
         models = _OneModel(Loaded(predictor, Prices(predictor)))
         super().__init__(models, budget=Budget(math.inf, sys.maxsize))
         self._photos = _OnePhoto(photo)
-
-    def answer_and_attention(self, request: Request) -> tuple[Answer, AttentionAnswer]:
-        """Segment the photo, and ask for the attention from where its largest class is surest."""
-        answer = self.answer(request)
-        return answer, self.attention(request, query_pixel(answer))

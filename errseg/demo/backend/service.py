@@ -22,6 +22,7 @@ from errseg.demo.backend.memory import give_back
 from errseg.demo.backend.models import Loaded, Models
 from errseg.demo.backend.photos import LONGEST_SIDE, Photos
 from errseg.demo.backend.places import MOST_BEGUN, Places
+from errseg.demo.backend.price import Prices
 from errseg.demo.backend.request import Request
 from errseg.errors import InputError
 from errseg.pictures.export import legend, result_colors
@@ -97,7 +98,13 @@ class Service:
         colors = result_colors(result)
         return Answer(photo, result, colors, legend(result, colors))
 
-    def check_all(self, requests: Sequence[Request], same_photo: bool, what: str) -> None:
+    def check_all(
+        self,
+        requests: Sequence[Request],
+        same_photo: bool,
+        what: str,
+        beside: Callable[[Prices, tuple[int, int]], Price] | None = None,
+    ) -> None:
         """Refuse questions that cost too much together; each is asked in its turn afterwards.
 
         Photos aren't read for it: they count as large as they can be.
@@ -106,6 +113,7 @@ class Service:
             requests: in their order.
             same_photo: whether all are asked of one photo.
             what: of which fewer would fit, such as "photos".
+            beside: what each costs beside its answer, by the model's prices and a photo's (H, W).
 
         Raises:
             InputError: they cost too much; the sentence says how many would fit.
@@ -114,10 +122,11 @@ class Service:
 
         def price_of(count: int) -> Price:
             prices = [self.models.loaded_for(request).prices for request in requests[:count]]
+            others = [beside(own, side) for own in prices] if beside else []
             if len(set(prices)) == 1:
-                return prices[0].answers(requests[:count], side, same_photo)
+                return sum(others, prices[0].answers(requests[:count], side, same_photo))
             each = zip(prices, requests, strict=False)
-            return sum((own.answer(request, side) for own, request in each), Price())
+            return sum((own.answer(request, side) for own, request in each), sum(others, Price()))
 
         fewer = (f"{{}} {what} at a time would fit.", price_of, len(requests))
         self.budget.check(price_of(len(requests)), [fewer])
@@ -237,14 +246,14 @@ class Service:
             share_without_crm=everything and everything.share_on(present),
         )
 
-    def cost_view(self, request: Request, index: int) -> CostView:
-        """Ask for the cost maps of one class, whether CRM kept it or not.
+    def cost_view(self, request: Request, *indices: int) -> CostView:
+        """Ask for the cost maps of one class or of some, whether CRM kept them or not.
 
         Raises:
             InputError: as `answer`, or there is no such class.
         """
-        if not 0 <= index < len(request.vocabulary):
-            raise InputError(f"There is no class number {index}.")
+        if wrong := [index for index in indices if not 0 <= index < len(request.vocabulary)]:
+            raise InputError(f"There is no class number {wrong[0]}.")
         photo, _ = self._photos.read(request.photo)
         loaded = self.models.loaded_for(request)
         price = self._check(
@@ -252,7 +261,7 @@ class Service:
             request.changed(kept_classes=1),
             lambda asked, new: loaded.prices.answer(asked, photo.shape[:2], new),
         )
-        return self._in_turn(loaded, price, lambda: self._costs(request, photo, (index,)))
+        return self._in_turn(loaded, price, lambda: self._costs(request, photo, indices))
 
     def _costs(self, request: Request, photo: np.ndarray, indices: tuple[int, ...]) -> CostView:
         predictor = self.models.predictor_for(request)
@@ -292,6 +301,16 @@ class Service:
         compute: Callable[[Predictor, Request, np.ndarray], T],
     ) -> T:
         return compute(self.models.predictor_for(request), request, photo)
+
+    def draw(self, request: Request, price: Price, work: Callable[[], T]) -> T:
+        """Do what follows an answer, drawing above all, in its question's turn.
+
+        Raises:
+            InputError: it costs too much, or too many others wait.
+            GoneError: nobody waits for it any more.
+        """
+        self.budget.check(price)
+        return self._in_turn(self.models.loaded_for(request), price, work)
 
     def opening(self) -> tuple[Answer, AttentionAnswer]:
         """Answer the opening question, which is computed once, also from a first pixel.

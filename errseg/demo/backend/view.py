@@ -24,6 +24,9 @@ from errseg.pictures.export import crm_ranks
 from errseg.pictures.overlay import resize_labels
 
 if TYPE_CHECKING:  # torch takes seconds to import
+    from collections.abc import Sequence
+
+    from errseg.demo.backend.pipeline import Stage
     from errseg.inference.predictor import CostView
     from errseg.inference.suggestion import Suggestion
 
@@ -33,6 +36,8 @@ NO_CLASS = 0xFFFF  # pixels without a class in the label picture
 MOST_MAP_VALUES = 2_000_000
 """Values of all probability maps together; more are sent at half their resolution."""
 JPEG_QUALITY = 88
+MOST_PACKED = 16_384
+"""Labels of a stage that are sent as numbers: those of any grid at stride 16."""
 
 
 def as_html(data: dict) -> str:
@@ -129,6 +134,34 @@ def attention(answer: AttentionAnswer) -> dict:
         same = same[:, list(answer.kept)].numpy() if same.ndim > 1 else same.numpy()
         data["without"] = {"spatial": packed(same), "share": _finite(answer.share_without_crm)}
     return data
+
+
+def pipeline(answer: Answer, stages: Sequence[Stage]) -> dict:
+    """Describe the strip of stages: what each says at every cell, and how much of the photo."""
+    names, areas = answer.result.classes, [stage.areas(len(answer.colors)) for stage in stages]
+    seen = {index for own in areas for index, _ in own}
+    return {
+        "names": {index: names[index] for index in seen},
+        "colors": {index: list(answer.colors[index]) for index in seen},
+        "stages": [
+            {
+                "name": stage.name,
+                "title": stage.title,
+                "line": stage.line,
+                "labels": _labels(stage.labels),
+                "legend": [[index, round(share, 4)] for index, share in own],
+            }
+            for stage, own in zip(stages, areas, strict=True)
+        ],
+    }
+
+
+def _labels(labels: np.ndarray) -> dict | str:
+    """Labels (h, w), -1 as `NO_CLASS`: packed where they are few, else a picture as it is shown."""
+    whole = np.where(labels < 0, NO_CLASS, labels)
+    if whole.size <= MOST_PACKED:
+        return packed(whole)
+    return _picture(_two_bytes(resize_labels(whole, _shown_size(*whole.shape))), "PNG")
 
 
 def _plates(answer: Answer) -> list[list]:

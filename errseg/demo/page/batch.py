@@ -5,11 +5,15 @@ from pathlib import Path
 
 import gradio as gr
 
-from errseg.demo.backend.batch import MOST_PHOTOS, run_batch
+from errseg.demo.backend import view
+from errseg.demo.backend.batch import MOST_PHOTOS, Outcome, run_batch
 from errseg.demo.backend.service import Service
-from errseg.demo.page import html
 from errseg.demo.page.events import COMPUTES, answered, served, uploaded
+from errseg.demo.page.panels import panel
 from errseg.demo.page.question import Question
+from errseg.pictures.files import FORMATS, check_formats
+
+ALWAYS = {"coco"}  # of all photos together, without asking
 
 
 def build_batch_tab(question: Question, service: Service) -> None:
@@ -21,30 +25,45 @@ def build_batch_tab(question: Question, service: Service) -> None:
         height=180,
         elem_id="errseg-batch-photos",
     )
+    wanted = gr.CheckboxGroup(
+        [(what.capitalize(), name) for name, what in FORMATS.items() if name not in ALWAYS],
+        label="Of each photo, beside overlay, palette mask and JSON",
+        elem_id="errseg-batch-formats",
+    )
     run = gr.Button("Segment all", variant="primary", elem_id="errseg-batch-run")
     message = gr.HTML(elem_id="errseg-batch-message")
+    sheet = panel("sheet")
     packed = gr.File(label="Results", interactive=False, elem_id="errseg-batch-zip")
-    outcomes = gr.HTML(elem_id="errseg-batch-outcomes")
 
     @answered(message)
-    def segment_all(values, progress=gr.Progress()):  # noqa: B008  Gradio knows it by its default
+    def segment_all(values):
         request = question.request(values)
-        paths = [uploaded(file) for file in values[photos] or []]
+        paths = [path for path in map(uploaded, values[photos] or []) if path]
+        formats = check_formats(values[wanted] or (), "The batch")
+        cards = []
+        yield {packed: None, sheet: "", message: ""}
         with tempfile.TemporaryDirectory() as folder:
-            made, rows = run_batch(
-                service,
-                [path for path in paths if path],
-                request,
-                Path(folder),
-                lambda all_photos: progress.tqdm(all_photos, desc="Photos"),
-            )
-            file = served(made) if made else None
-        return {packed: file, outcomes: html.table(rows), message: ""}
+            for batch in run_batch(service, paths, request, Path(folder), formats):
+                cards += [_card(outcome) for outcome in batch.outcomes[len(cards) :]]
+                step = {sheet: view.as_html({"cards": cards, "of": len(paths)})}
+                yield {**step, packed: served(batch.packed)} if batch.packed else step
 
     run.click(
         segment_all,
-        {photos, *question.inputs} - {question.photo},
-        [packed, outcomes, message],
+        {photos, wanted, *question.inputs} - {question.photo},
+        [packed, sheet, message],
         **COMPUTES,
         show_progress_on=packed,
     )
+
+
+def _card(outcome: Outcome) -> dict:
+    """Describe a photo's card on the contact sheet; its pictures lie where Gradio serves files."""
+    small, large = (path and served(path) for path in (outcome.thumbnail, outcome.picture))
+    return {
+        "name": outcome.name,
+        "sentence": outcome.sentence,
+        "words": [[e.name, list(e.color), round(e.area, 4)] for e in outcome.legend],
+        "thumbnail": small,
+        "picture": large,
+    }

@@ -3,22 +3,27 @@
 import dataclasses
 import functools
 import inspect
+import tempfile
+from pathlib import Path
 
 import gradio as gr
 
 from errseg.demo.backend import view
 from errseg.demo.backend.answers import AttentionAnswer
 from errseg.demo.backend.request import Request, check_request
+from errseg.demo.backend.saved import take_away
 from errseg.demo.backend.service import Service
 from errseg.demo.backend.suggest import suggest as find
 from errseg.demo.backend.sweep import P, check_values, overlays, run_sweep
 from errseg.demo.backend.sweep import as_dict as step_as_dict
-from errseg.demo.page.events import AS_SENT, IN_TURN, for_programs, uploaded
+from errseg.demo.page.events import AS_SENT, IN_TURN, for_programs, served, uploaded
 from errseg.errors import InputError
 from errseg.options import Options
 from errseg.pictures.export import as_dict
+from errseg.pictures.files import check_formats
 from errseg.words.union import SUGGESTED
 
+SAVED = "coco, html, figure"  # formats of files where none are named
 SWEPT = "1, 2, 4, 8, 16, 32"  # values of a sweep that names none
 
 
@@ -111,6 +116,32 @@ def add_endpoints(service: Service) -> None:
         suggested = find(service, uploaded(image), _whole("The number of words", count))
         return [dataclasses.asdict(suggestion) for suggestion in suggested]
 
+    def files(image, classes, save, kept_classes, votes_per_pixel, threshold):
+        """Segment a photo and take the result away as files, as "Share this result" makes them.
+
+        Args:
+            image: a photo file, see /segment.
+            classes: see /segment.
+            save: files beside overlay.png, mask.png and result.json, parted by commas: coco,
+                masks, cutouts, html, figure, pdf, as `segment --save` has them.
+            kept_classes: P, how many classes CRM keeps for this photo, up to 100 for html, figure
+                and pdf, which show attention.
+            votes_per_pixel: K, how many classes vote at one pixel, 1 to 10.
+            threshold: 0 to 1; pixels whose best score is lower get no class. The model's own by
+                default.
+
+        Returns:
+            files: overlay.png, mask.png, and of those wanted coco.json, masks.zip and cutouts.zip
+                (a PNG a class), result.html, figure.png and figure.pdf; result.json says what each
+                holds and has the masks as run lengths.
+        """
+        request = _request(image, classes, kept_classes, votes_per_pixel, threshold)
+        wanted = save if isinstance(save, list) else str(save or "").split(",")
+        named = (str(name).strip() for name in wanted)
+        wanted = check_formats((name for name in named if name), "/files")
+        with tempfile.TemporaryDirectory() as folder:
+            return [served(path) for path in take_away(service, request, wanted, Path(folder))]
+
     png = functools.partial(gr.Image, format="png")
     for endpoint, outputs in (
         (
@@ -120,6 +151,7 @@ def add_endpoints(service: Service) -> None:
         (attention, {"attention": gr.JSON}),
         (sweep, {"overlays": functools.partial(gr.Gallery, format="png"), "steps": gr.JSON}),
         (suggest, {"words": gr.JSON}),
+        (files, {"files": functools.partial(gr.File, file_count="multiple")}),
     ):
         gr.Button(visible=False).click(
             for_programs(endpoint),
@@ -148,7 +180,7 @@ def _input(name: str, service: Service) -> gr.components.Component:
         return gr.Checkbox(False, **hidden)
     if name in numbers:
         return gr.Number(numbers[name], **hidden)
-    return gr.Textbox({"over": P, "values": SWEPT}.get(name), **hidden)
+    return gr.Textbox({"over": P, "values": SWEPT, "save": SAVED}.get(name), **hidden)
 
 
 def _attention_as_dict(answer: AttentionAnswer) -> dict:

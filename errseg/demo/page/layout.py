@@ -18,9 +18,10 @@ from errseg.demo.page.endpoints import add_endpoints
 from errseg.demo.page.events import current_visitor
 from errseg.demo.page.opening import load_opening
 from errseg.demo.page.picture import build_picture
+from errseg.demo.page.pipeline import add_pipeline_events, build_pipeline
 from errseg.demo.page.question import build_question
 from errseg.demo.page.segment import SEGMENT, add_segment_events, build_notes, build_segment_tab
-from errseg.demo.page.share import add_sharing
+from errseg.demo.page.share import add_sharing, build_link
 from errseg.demo.page.sweep import build_sweep_tab
 
 
@@ -57,11 +58,13 @@ def create_demo(models: Models, budget: Budget | None = None) -> Demo:
             picture = build_picture(examples, stored)
             notes = build_notes(stored)
             question = build_question(page, picture, notes, examples, service)
+        build_link(examples, service)
         with gr.Tabs(selected=SEGMENT, elem_id="errseg-tabs") as tabs:
             with gr.Tab("Look inside", id=SEGMENT):
+                pipe = build_pipeline()
                 asked = service.models.named(request)
                 segment = build_segment_tab(asked, first.classes, picture, notes, stored)
-                add_sharing(segment, question, examples, service)
+                add_sharing(segment, question, service)
             with gr.Tab("Compare"):
                 build_compare_tab(question, service)
             with gr.Tab("Sweep"):
@@ -71,5 +74,6 @@ def create_demo(models: Models, budget: Budget | None = None) -> Demo:
             with gr.Tab("About"):
                 build_about_tab()
         add_segment_events(page, tabs, segment, picture, question, examples, service, stored)
+        add_pipeline_events(pipe, segment, service)
         add_endpoints(service)
     return Demo(page, service, listeners)

@@ -4,6 +4,8 @@ import gradio as gr
 
 from errseg.demo.backend.static_files import shared_scripts, static_text
 
+IN_HEAD = ("question.js", "large.js")  # beside those that panels share
+
 
 def panel(name: str, value: str = "") -> gr.HTML:
     """Make a panel that is drawn by ``static/NAME.js`` from a value of `view.as_html`."""
@@ -18,5 +20,5 @@ def fold(name: str) -> gr.HTML:
 
 def shared_script() -> str:
     """Return what all panels' scripts use, and the question's own, as a part of the page's head."""
-    scripts = (*shared_scripts(), static_text("question.js"))
+    scripts = (*shared_scripts(), *map(static_text, IN_HEAD))
     return "".join(f"<script>{script}</script>" for script in scripts)

@@ -16,6 +16,7 @@ from errseg.demo.backend.request import Request, check_options, check_request
 from errseg.demo.backend.service import SECONDS_TO_KEEP, Service
 from errseg.demo.backend.word_help import kept_for
 from errseg.demo.page import html
+from errseg.demo.page.address import page_links
 from errseg.demo.page.controls import kept_slider
 from errseg.demo.page.events import (
     AT_ONCE,
@@ -31,12 +32,13 @@ from errseg.demo.page.new_photo import NewPhotos
 from errseg.demo.page.opening import Opening
 from errseg.demo.page.panels import fold, panel
 from errseg.demo.page.picture import Picture
-from errseg.demo.page.question import Question
+from errseg.demo.page.question import PHOTO_LATER, Question
 from errseg.errors import InputError
 from errseg.options import knobs as option_knobs
 from errseg.words.vocabulary import suggested_kept_classes
 
 SEGMENT = "segment"  # the main tab's id
+PHOTO_MISSING = "These words were asked of a photo that isn't in the link; drop yours."
 
 
 @dataclass(frozen=True)
@@ -114,11 +116,12 @@ def add_segment_events(
     outputs = [*vars(tab).values(), kept, threshold, tabs, message]
     inputs = {*question.inputs, tab.shown, tab.chosen}
     runs = {**COMPUTES, "show_progress_on": tab.masks, "trigger_mode": "multiple"}
-    latest = Latest()
+    latest, link_to = Latest(), page_links(examples, service)
 
     def updates(shown: Shown, answer: Answer) -> dict:
         started, request = time.perf_counter(), shown.request
-        asked = {"words": shown.words, "photo": str(request.photo)}
+        link = link_to(request, answer.result.settings.threshold)
+        asked = {"words": shown.words, "photo": str(request.photo), "link": link}
         drawn = {
             tab.shown: shown,
             tab.masks: view.as_html({**view.masks(answer), "question": asked}),
@@ -201,7 +204,8 @@ def add_segment_events(
             return {linked: None}
         example = link.example or examples[0]
         words = example.classes if link.classes is None else link.classes
-        asked = check_request(served(example.path), words, link.model)
+        photo = None if link.lacks_photo else served(example.path)
+        asked = check_request(photo or PHOTO_LATER, words, link.model)
         size = len(asked.vocabulary)
         asked = asked.changed(**{"kept_classes": suggested_kept_classes(size), **link.options})
         named = service.models.look_up(service.models.named(asked).model)
@@ -214,14 +218,17 @@ def add_segment_events(
         filled |= {tab.chosen: link.options.get("kept_classes")}
         return {
             linked: (asked, words),
-            question.photo: asked.photo,
+            question.photo: photo,
             question.classes: words,
             **filled,
         }
 
     @answered(message)
     def open_page(asked, shown):
-        if asked is not None:
+        if asked is not None and asked[0].photo == PHOTO_LATER:
+            empty = dict.fromkeys((tab.masks, tab.ranking, tab.cost, tab.attention, tab.notes), "")
+            yield {**empty, tab.shown: Shown(*asked), message: html.message(PHOTO_MISSING)}
+        elif asked is not None:
             yield from show(*asked, shown, latest.begin(current_visitor()))
         elif stored is None:
             answer, attention = service.opening()

@@ -1,42 +1,51 @@
-"""The fold below the main view from which a result is taken away."""
+"""Taking a result away: the link to it, and the fold with its files."""
 
 import tempfile
 from pathlib import Path
 
 import gradio as gr
 
-from errseg.demo.backend.answers import query_pixel
-from errseg.demo.backend.examples import Example
+from errseg.demo.backend import view
+from errseg.demo.backend.examples import Example, opening_request
 from errseg.demo.backend.links import command as shell_command
-from errseg.demo.backend.links import query_string, shell_name, write_files
+from errseg.demo.backend.links import shell_name
+from errseg.demo.backend.saved import take_away
 from errseg.demo.backend.service import Service
 from errseg.demo.backend.static_files import static_text
+from errseg.demo.page.address import page_links
 from errseg.demo.page.events import COMPUTES, answered, served
+from errseg.demo.page.panels import panel
 from errseg.demo.page.question import Question
 from errseg.demo.page.segment import SegmentTab
+from errseg.pictures.files import FORMATS, check_formats
+
+AT_FIRST = ("coco", "html", "figure")
+"""Formats that are ticked until somebody chooses."""
 
 
-def add_sharing(
-    tab: SegmentTab, question: Question, examples: tuple[Example, ...], service: Service
-) -> None:
+def build_link(examples: tuple[Example, ...], service: Service) -> None:
+    """Lay out the link to what is shown; answers tell its script a new one."""
+    link = page_links(examples, service)
+    opening = link(opening_request(examples[0]), service.models.threshold())
+    panel("link", view.as_html(opening))
+
+
+def add_sharing(tab: SegmentTab, question: Question, service: Service) -> None:
     """Lay out the fold and its event."""
     with gr.Accordion("Share this result", open=False, elem_id="errseg-share") as fold:
-        make = gr.Button("Make files and link", size="sm", elem_id="errseg-make")
+        wanted = gr.CheckboxGroup(
+            [(what.capitalize(), name) for name, what in FORMATS.items()],
+            value=list(AT_FIRST),
+            label="Beside overlay, palette mask and JSON",
+            elem_id="errseg-formats",
+        )
+        make = gr.Button("Make files", size="sm", elem_id="errseg-make")
         files = gr.File(
-            label="Figure, overlay, palette mask, a page of its own (HTML), COCO file, and JSON "
-            "with masks and settings",
+            label="Files",
             file_count="multiple",
             interactive=False,
             height=180,
             elem_id="errseg-files",
-        )
-        link = gr.Textbox(
-            label="Link",
-            info="Add it to the page's address. It holds words and settings, and an example's "
-            "name; a photo of your own is not in it.",
-            interactive=False,
-            buttons=["copy"],
-            elem_id="errseg-link",
         )
         command = gr.Textbox(
             label="Command",
@@ -44,25 +53,22 @@ def add_sharing(
             buttons=["copy"],
             elem_id="errseg-command",
         )
-    names = {served(example.path): example.name for example in examples}
-    names |= {str(example.path): example.name for example in examples}
 
     @answered(question.message)
-    def make_files(shown):
-        answer = service.answer(shown.request)
-        attention = service.attention(shown.request, shown.pixel or query_pixel(answer))
+    def make_files(shown, formats):
+        formats = check_formats(formats or (), "The page")
         request, photo = service.models.named(shown.request), str(shown.request.photo)
-        request = request.changed(threshold=answer.result.settings.threshold)
         with tempfile.TemporaryDirectory() as folder:
-            paths = write_files(answer, attention, Path(folder), request)
+            paths = take_away(service, shown.request, formats, Path(folder), shown.pixel)
             kept = [served(path) for path in paths]
+        if request.options.threshold is None:  # the stored opening's, which nobody has turned
+            request = request.changed(threshold=service.models.threshold(request.model))
         return {
             files: kept,
-            link: query_string(request, names.get(photo), service.models.first),
             command: shell_command(request, shell_name(Path(photo).name)),
             question.message: "",
         }
 
     fold.expand(None, js=static_text("name_fields.js"), api_visibility="private")
-    outputs = [files, link, command, question.message]
-    make.click(make_files, tab.shown, outputs, **COMPUTES)
+    outputs = [files, command, question.message]
+    make.click(make_files, [tab.shown, wanted], outputs, **COMPUTES)

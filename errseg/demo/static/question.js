@@ -25,7 +25,8 @@ document.addEventListener('click', (event) => {
 function answersTheBoxes() {
   const asked = window.errseg?.question; // told by the masks' panel
   const words = document.querySelector('#errseg-classes textarea');
-  if (!asked || !words) return true;
+  const shown = document.querySelector('#errseg-masks [data-view]');
+  if (!asked || !words || !shown) return true;
   const photo = window.errseg.uploading ? null : photoInBox();
   return words.value === asked.words && photo != null && filePart(photo) === filePart(asked.photo);
 }

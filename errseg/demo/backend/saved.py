@@ -1,0 +1,154 @@
+"""An answer's files, those of `FORMATS` that somebody wants: for the command line and the page."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+from errseg.demo.backend.answers import Answer, AttentionAnswer, query_pixel
+from errseg.demo.backend.budget import Price
+from errseg.demo.backend.links import attention_heats, command, shell_name
+from errseg.demo.backend.price import Prices
+from errseg.demo.backend.request import Request
+from errseg.demo.backend.service import Service, check_attended
+from errseg.demo.backend.standalone import write_page
+from errseg.pictures.coco import coco_photo, write_coco
+from errseg.pictures.export import as_dict
+from errseg.pictures.figure import write_figure
+from errseg.pictures.files import (
+    COCO_FILE,
+    FIGURE_FILE,
+    MASK_FILE,
+    OF_ATTENTION,
+    OVERLAY_FILE,
+    PAGE_FILE,
+    PDF_FILE,
+    pack_folders,
+    write_json,
+)
+from errseg.pictures.masks import write_cutouts, write_masks
+
+FIGURES = {"figure": FIGURE_FILE, "pdf": PDF_FILE}
+SECONDS = {"figure": 4.5, "pdf": 4.0, "html": 0.2}
+"""Of a format, on one core, for a photo of 2048 x 1366 pixels."""
+PIXEL_SECONDS = {"masks": 1e-8, "cutouts": 3e-8}
+"""Of a format, of a pixel of the photo and a class that is present."""
+PRESENT = 12
+"""Classes that are present in an ordinary photo, where that isn't known yet: 10.2 at most in the
+paper's Table I."""
+
+
+def save(
+    wanted: Collection[str],
+    answer: Answer,
+    attention: AttentionAnswer | None,
+    folder: Path,
+    request: Request,
+) -> list[Path]:
+    """Write files of an answer to a folder and return their paths.
+
+    Args:
+        wanted: names of `FORMATS`.
+        answer: what was found.
+        attention: of the same question; None where none of `OF_ATTENTION` is wanted.
+        folder: where to; it is there already.
+        request: the question, to a named model; files tell its words, settings and the photo's
+            name, never where it lies.
+    """
+    name, written = Path(request.photo).name, []
+    if "coco" in wanted:
+        written.append(folder / COCO_FILE)
+        write_coco(written[0], answer.result.classes, [coco_photo(answer.result, name)])
+    if "masks" in wanted:
+        written += write_masks(answer.result, folder)
+    if "cutouts" in wanted:
+        written += write_cutouts(answer.result, answer.photo, folder)
+    if "html" in wanted:
+        written.append(folder / PAGE_FILE)
+        told = request.changed(threshold=answer.result.settings.threshold)
+        write_page(written[-1], answer, attention, command(told, shell_name(name)))
+    if figures := [folder / file for kind, file in FIGURES.items() if kind in wanted]:
+        heats = attention_heats(attention)
+        write_figure(figures, answer.photo, answer.result, answer.colors, heats, attention.pixel)
+    return written + figures
+
+
+def save_to_take_away(
+    wanted: Collection[str],
+    answer: Answer,
+    attention: AttentionAnswer | None,
+    folder: Path,
+    request: Request,
+) -> list[Path]:
+    """Write overlay, palette mask, what `save` writes, and JSON that says what it all is.
+
+    Folders are packed: a file of each, as the page and its endpoints can hand it over. The JSON has
+    the masks as run lengths. Arguments are those of `save`.
+    """
+    overlay, mask = folder / OVERLAY_FILE, folder / MASK_FILE
+    answer.overlay.save(overlay)
+    answer.mask.save(mask)
+    saved = pack_folders(save(wanted, answer, attention, folder, request), folder)
+    written = [overlay, mask, *saved]
+    described = as_dict(answer.result, answer.colors, masks=True)
+    if attention is not None:
+        described["attention_query"] = list(attention.pixel)
+        described["attention_share_on_present"] = attention.share
+    return [*written, write_json(described, folder, written)]
+
+
+def take_away(
+    service: Service,
+    request: Request,
+    wanted: Collection[str],
+    folder: Path,
+    pixel: tuple[int, int] | None = None,
+) -> list[Path]:
+    """Answer a question and write its files with `save_to_take_away`, each step in its turn.
+
+    Args:
+        service: which answers.
+        request: the question.
+        wanted: names of `FORMATS`.
+        folder: where to; it is there already.
+        pixel: (x, y) whose attention is shown; where the largest class is surest, if None.
+
+    Raises:
+        InputError: as `Service.answer`, or attention is to be shown and can't be.
+        GoneError: nobody waits for the files any more.
+    """
+    shows_attention = needs_attention(wanted)
+    if shows_attention:
+        check_attended(request, "lower P, or do without the figure and the HTML file")
+    answer = service.answer(request)
+    attention = None
+    if shows_attention:
+        attention = service.attention(request, pixel or query_pixel(answer))
+    named = service.models.named(request)
+    return service.draw(
+        request,
+        price_of(wanted, answer.photo.shape[:2], len(answer.legend)),
+        lambda: save_to_take_away(wanted, answer, attention, folder, named),
+    )
+
+
+def price_of(wanted: Collection[str], size: tuple[int, int], classes: int) -> Price:
+    """Tell what `save` costs of a photo (H, W) in which some classes are present."""
+    pixels = classes * size[0] * size[1]
+    return Price(
+        sum(SECONDS.get(kind, 0.0) + PIXEL_SECONDS.get(kind, 0.0) * pixels for kind in wanted)
+    )
+
+
+def price_beside(
+    wanted: Collection[str], prices: Prices, request: Request, size: tuple[int, int]
+) -> Price:
+    """Tell what files cost beside the answer of a photo (H, W): attention, and `price_of`."""
+    present = min(request.options.kept_classes, len(request.vocabulary), PRESENT)
+    price = price_of(wanted, size, present)
+    if needs_attention(wanted):
+        price += prices.attention(request, size, without_crm=False)
+    return price
+
+
+def needs_attention(wanted: Collection[str]) -> bool:
+    """Tell whether some of the formats show attention too."""
+    return not OF_ATTENTION.isdisjoint(wanted)
