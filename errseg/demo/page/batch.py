@@ -8,12 +8,13 @@ import gradio as gr
 from errseg.demo.backend import view
 from errseg.demo.backend.batch import MOST_PHOTOS, Outcome, run_batch
 from errseg.demo.backend.service import Service
+from errseg.demo.page.controls import format_choices
 from errseg.demo.page.events import COMPUTES, answered, served, uploaded
 from errseg.demo.page.panels import panel
 from errseg.demo.page.question import Question
-from errseg.pictures.files import FORMATS, check_formats
+from errseg.pictures.files import check_formats
 
-ALWAYS = {"coco"}  # of all photos together, without asking
+ALWAYS = ("coco",)  # of all photos together, without asking
 
 
 def build_batch_tab(question: Question, service: Service) -> None:
@@ -26,7 +27,7 @@ def build_batch_tab(question: Question, service: Service) -> None:
         elem_id="errseg-batch-photos",
     )
     wanted = gr.CheckboxGroup(
-        [(what.capitalize(), name) for name, what in FORMATS.items() if name not in ALWAYS],
+        format_choices(but=ALWAYS),
         label="Of each photo, beside overlay, palette mask and JSON",
         elem_id="errseg-batch-formats",
     )

@@ -1,10 +1,12 @@
 """Controls as the page uses them."""
 
 import inspect
+from collections.abc import Collection
 
 import gradio as gr
 
 from errseg.options import knobs
+from errseg.pictures.files import FORMATS
 from errseg.words.vocabulary import MAX_CLASSES, parse_classes, suggested_kept_classes
 
 MOST_KEPT = 100  # end of sliders, of P's that is; the paper's best lies between 16 and 48
@@ -46,6 +48,11 @@ def _most_kept(size: int) -> int:
 def _kept_info(size: int) -> str:
     advice = suggested_kept_classes(size)
     return f"of {size:,} classes" + (f"; paper: {advice}" if advice < size else "")
+
+
+def format_choices(but: Collection[str] = ()) -> list[tuple[str, str]]:
+    """List the formats that a result can be saved in, all but some: what it is, and its name."""
+    return [(what[0].upper() + what[1:], name) for name, what in FORMATS.items() if name not in but]
 
 
 def alternative(text: str) -> dict[str, str]:

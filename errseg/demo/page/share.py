@@ -13,11 +13,12 @@ from errseg.demo.backend.saved import take_away
 from errseg.demo.backend.service import Service
 from errseg.demo.backend.static_files import static_text
 from errseg.demo.page.address import page_links
+from errseg.demo.page.controls import format_choices
 from errseg.demo.page.events import COMPUTES, answered, served
 from errseg.demo.page.panels import panel
 from errseg.demo.page.question import Question
 from errseg.demo.page.segment import SegmentTab
-from errseg.pictures.files import FORMATS, check_formats
+from errseg.pictures.files import check_formats
 
 AT_FIRST = ("coco", "html", "figure")
 """Formats that are ticked until somebody chooses."""
@@ -34,7 +35,7 @@ def add_sharing(tab: SegmentTab, question: Question, service: Service) -> None:
     """Lay out the fold and its event."""
     with gr.Accordion("Share this result", open=False, elem_id="errseg-share") as fold:
         wanted = gr.CheckboxGroup(
-            [(what.capitalize(), name) for name, what in FORMATS.items()],
+            format_choices(),
             value=list(AT_FIRST),
             label="Beside overlay, palette mask and JSON",
             elem_id="errseg-formats",
@@ -44,7 +45,7 @@ def add_sharing(tab: SegmentTab, question: Question, service: Service) -> None:
             label="Files",
             file_count="multiple",
             interactive=False,
-            height=180,
+            visible=False,
             elem_id="errseg-files",
         )
         command = gr.Textbox(
@@ -64,7 +65,7 @@ def add_sharing(tab: SegmentTab, question: Question, service: Service) -> None:
         if request.options.threshold is None:  # the stored opening's, which nobody has turned
             request = request.changed(threshold=service.models.threshold(request.model))
         return {
-            files: kept,
+            files: gr.update(value=kept, visible=True),
             command: shell_command(request, shell_name(Path(photo).name)),
             question.message: "",
         }
