@@ -74,10 +74,10 @@ def test_a_link_to_a_person_s_own_photo_asks_for_one(page, odd_photos):
     page.browser.get(link)
     page.wait(lambda: "a photo that isn't in the link; drop yours." in page.text("#errseg-message"))
     page.wait(lambda: page.value("classes") == "temple, tree, sky")
-    assert not page.find("#errseg-masks canvas, #errseg-photo img, .errseg-maps canvas")
-    assert not page.find("#errseg-stale")
-    field = page.wait(lambda: page.find("#errseg-photo input[type=file]"))[0]
-    field.send_keys(str(odd_photos["phone.jpg"]))
+    assert not page.find("#errseg-masks canvas, .errseg-maps canvas, #errseg-stale")
+    assert page.photo() is None
+    assert page.value("link") == link
+    page.set_photo(odd_photos["phone.jpg"])
     page.wait(lambda: "CRM kept 2 of 3" in page.text("#errseg-ranking h2"))
     page.finished()
     assert page.text("#errseg-message") == ""
