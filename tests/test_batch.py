@@ -121,7 +121,7 @@ def test_the_zip_has_all_photos_in_one_coco_file_and_on_one_sheet(answer, tmp_pa
     read = COCO(str(tmp_path / "coco.json"))
     images = read.loadImgs(read.getImgIds())
     assert [i["file_name"] for i in images] == ["good.jpg", "good 2.jpg", "04_good.jpg"]
-    assert [c["name"] for c in read.loadCats(read.getCatIds())] == [*answer.result.classes]
+    assert [c["name"] for c in read.loadCats(read.getCatIds())] == [*request.vocabulary.names]
     for image in images:
         annotations = read.loadAnns(read.getAnnIds(imgIds=image["id"]))
         assert {a["category_id"] - 1 for a in annotations} == {0, 1}

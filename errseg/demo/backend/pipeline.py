@@ -7,14 +7,22 @@ scores, averaged over ESCF's own cells.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from errseg.demo.backend.answers import Answer
+from errseg.demo.backend.budget import Price
+from errseg.demo.backend.price import Prices
 from errseg.demo.backend.request import Request
 from errseg.demo.backend.service import Service
 from errseg.pictures.overlay import class_sums
+
+if TYPE_CHECKING:  # torch takes seconds to import
+    from errseg.inference.predictor import Predictor
 
 
 @dataclass(frozen=True)
@@ -45,8 +53,8 @@ def pipeline(service: Service, request: Request) -> tuple[Answer, list[Stage]]:
     answer = service.answer(request)
     result = answer.result
     kept, total = np.array(result.kept), len(result.classes)
-    costs = service.cost_view(request, *result.kept)
-    best = kept[costs.stride16.argmax(axis=0)]
+    compute = functools.partial(best_places, kept=result.kept)
+    best = kept[service.ask(request, _price_of_costs, compute)]
     same = "" if len(kept) < total else " All are kept here, so it is the same."
     fused = kept[cell_sums(result.class_scores, best.shape).argmax(axis=0)]
     return answer, [
@@ -76,6 +84,22 @@ def pipeline(service: Service, request: Request) -> tuple[Answer, list[Stage]]:
             result.labels,
         ),
     ]
+
+
+def best_places(
+    predictor: Predictor, request: Request, photo: np.ndarray, kept: Sequence[int]
+) -> np.ndarray:
+    """Tell whose stride-16 cost map is the highest, (h16, w16), as a place in the kept classes."""
+    return predictor.cost_view(photo, request.vocabulary, kept, request.options).stride16.argmax(
+        axis=0
+    )
+
+
+def _price_of_costs(
+    prices: Prices, request: Request, size: tuple[int, int], unread: list[int]
+) -> Price:
+    """Price cost maps as one class's whole way through the network, which is more."""
+    return prices.answer(request.changed(kept_classes=1), size, unread)
 
 
 def cell_sums(maps: np.ndarray, grid: tuple[int, int]) -> np.ndarray:

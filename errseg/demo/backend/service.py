@@ -246,14 +246,14 @@ class Service:
             share_without_crm=everything and everything.share_on(present),
         )
 
-    def cost_view(self, request: Request, *indices: int) -> CostView:
-        """Ask for the cost maps of one class or of some, whether CRM kept them or not.
+    def cost_view(self, request: Request, index: int) -> CostView:
+        """Ask for the cost maps of one class, whether CRM kept it or not.
 
         Raises:
             InputError: as `answer`, or there is no such class.
         """
-        if wrong := [index for index in indices if not 0 <= index < len(request.vocabulary)]:
-            raise InputError(f"There is no class number {wrong[0]}.")
+        if not 0 <= index < len(request.vocabulary):
+            raise InputError(f"There is no class number {index}.")
         photo, _ = self._photos.read(request.photo)
         loaded = self.models.loaded_for(request)
         price = self._check(
@@ -261,7 +261,7 @@ class Service:
             request.changed(kept_classes=1),
             lambda asked, new: loaded.prices.answer(asked, photo.shape[:2], new),
         )
-        return self._in_turn(loaded, price, lambda: self._costs(request, photo, indices))
+        return self._in_turn(loaded, price, lambda: self._costs(request, photo, (index,)))
 
     def _costs(self, request: Request, photo: np.ndarray, indices: tuple[int, ...]) -> CostView:
         predictor = self.models.predictor_for(request)

@@ -261,8 +261,13 @@ follow(element, async (data, root) => {
   const image = new Image();
   image.src = data.photo;
   await image.decode();
+  if (turn !== turns) return;
   const before = window.errseg?.photo;
   const other = before && before.src !== image.src; // its query belongs to another photo
   const news = {photo: image, question: data.question};
   tell(other ? {...news, query: null} : news);
+}, () => {
+  turns++; // what is being drawn is no longer wanted
+  onNews = () => {};
+  legendRoot.replaceChildren();
 });

@@ -19,9 +19,10 @@ function make(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** Call render(data, root) now and whenever the server sends other data. Gradio owns `element`
- * and takes foreign children out of it, so what is drawn stands in a root of its own behind it. */
-function follow(element, render) {
+/** Call render(data, root) now and whenever the server sends other data, and clear() when it takes
+ * them away. Gradio owns `element` and takes foreign children out of it, so what is drawn stands in
+ * a root of its own behind it. */
+function follow(element, render, clear = () => {}) {
   const root = make('div', {class: 'errseg-root'});
   element.after(root);
   let last = null;
@@ -29,6 +30,7 @@ function follow(element, render) {
     const text = element.querySelector('[data-view]')?.dataset.view ?? '';
     if (text === last) return;
     last = text;
+    if (!text) clear();
     keepFocus(root, () => (text ? render(JSON.parse(text), root) : root.replaceChildren()));
   };
   new MutationObserver(look).observe(element, {
