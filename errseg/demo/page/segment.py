@@ -226,8 +226,12 @@ def add_segment_events(
     @answered(message)
     def open_page(asked, shown):
         if asked is not None and asked[0].photo == PHOTO_LATER:
-            empty = dict.fromkeys((tab.masks, tab.ranking, tab.cost, tab.attention, tab.notes), "")
-            yield {**empty, tab.shown: Shown(*asked), message: html.message(PHOTO_MISSING)}
+            panels = tab.masks, tab.ranking, tab.cost, tab.attention, tab.figure2, tab.notes
+            yield {
+                **dict.fromkeys(panels, ""),
+                tab.shown: Shown(*asked),
+                message: html.message(PHOTO_MISSING),
+            }
         elif asked is not None:
             yield from show(*asked, shown, latest.begin(current_visitor()))
         elif stored is None:
