@@ -1,12 +1,15 @@
 """The options of a question, and what every door to the network knows of each. No torch."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Self
 
 from errseg.config import BETA, KEPT_CLASSES, LARGEST_INPUT, SMALLEST_INPUT, VOTES_PER_PIXEL
-from errseg.device import AUTOMATIC
+from errseg.device import AUTOMATIC, check_precision
+from errseg.errors import InputError
 from errseg.words.vocabulary import MAX_CLASSES
 
+VALUE_SHOWN = 30  # characters of what was given, in a sentence
 MOST_VOTES = 10  # largest K on the page: each vote weighs a tenth of the one before it
 
 
@@ -115,3 +118,45 @@ class Options:
 def knobs() -> dict[str, Knob]:
     """List what there is to know of each field of `Options`, by name."""
     return {option.name: option.metadata["knob"] for option in fields(Options)}
+
+
+def checked_options(options: Options | None, changes: Mapping[str, object]) -> Options:
+    """Return options with some changes, each value of its field's own type.
+
+    Numbers may come as text. Where a number may lie is for what uses it to say.
+
+    Raises:
+        InputError: a value is of another type.
+        TypeError: there is no such option.
+    """
+    if not isinstance(options, Options | None):
+        raise InputError(
+            f"Options come one by one or as Options(...), not as a {type(options).__name__}."
+        )
+    options = (options or Options()).changed(**changes)
+    values = {name: _of_kind(name, getattr(options, name)) for name in knobs()}
+    return replace(options, **values)
+
+
+def _of_kind(name: str, value: object) -> object:
+    knob = knobs()[name]
+    if value is None and knob.default is None:
+        return None
+    if knob.kind is str:
+        return check_precision(value)
+    if knob.kind is bool:
+        if type(value).__name__ in ("bool", "bool_"):  # NumPy has its own
+            return bool(value)
+        raise InputError(f"{name} is True or False, not {_shown(value)}.")
+    try:
+        number = float(value)
+        fits = knob.kind is float or number.is_integer()
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(f"{knob.title} must be a number, not {_shown(value)}.") from None
+    if not fits:
+        raise InputError(f"{knob.title} must be a whole number, not {_shown(value)}.")
+    return knob.kind(number)
+
+
+def _shown(value: object) -> str:
+    return f"{value!r}"[:VALUE_SHOWN]

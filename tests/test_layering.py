@@ -20,11 +20,12 @@ MAY_IMPORT = {
     "distributed": "errors device",
     "words": "errors",
     "options": "errors config device words",
-    "upright": "",
+    "tones": "errors",
+    "upright": "tones",
     "network": "errors config device",
     "datasets": f"{BASE} upright",
     "checkpoints": f"{BASE} network",
-    "inference": f"{BASE} options upright network checkpoints",
+    "inference": f"{BASE} options tones upright network checkpoints",
     "pictures": f"{BASE} network datasets checkpoints inference",
     "training": f"{BASE} distributed upright network datasets checkpoints inference",
     "measuring": f"{BASE} distributed options network datasets checkpoints inference",
@@ -38,7 +39,7 @@ MAY_IMPORT = {
     "__main__": "errors commands",
     "": "",  # the package's face: what it offers is imported at its first use
 }
-WITHOUT_TORCH = ("errors", "config", "words", "upright", "datasets")
+WITHOUT_TORCH = ("errors", "config", "words", "tones", "upright", "datasets")
 WITH_GRADIO = ("demo.page", "demo.serve")
 GRADIO = ("gradio", "gradio_client")
 # What a module may do when it is imported: define and name things.

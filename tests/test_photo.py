@@ -155,7 +155,7 @@ def png(size) -> bytes:
     [
         ("notes.jpg", b"milk, bread", "'notes.jpg' is not a photo"),
         ("empty.png", b"", "'empty.png' is not a photo"),
-        ("drawing.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is not a photo"),
+        ("drawing.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is a drawing"),
         ("document.eps", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 99 99\n", "not a photo"),
         ("dot.png", png((1, 1)), "1 x 1 pixels; each side needs at least 16"),
         ("line.png", png((400, 2)), "400 x 2 pixels"),
@@ -176,13 +176,14 @@ def test_what_is_no_photo_is_refused_in_a_sentence(tmp_path, recwarn, name, cont
 
 
 def test_missing_files_and_folders_are_refused(tmp_path):
-    for path in (tmp_path / "gone.jpg", tmp_path):
-        with pytest.raises(InputError, match="There is no photo"):
-            load_image(path)
+    with pytest.raises(InputError, match=r"There is no photo 'gone.jpg'"):
+        load_image(tmp_path / "gone.jpg")
+    with pytest.raises(InputError, match="is a folder; give a photo's file"):
+        load_image(tmp_path)
 
 
 def test_arrays_of_another_kind_are_refused():
-    for array in (np.zeros((32, 32), np.uint8), np.zeros((32, 32, 3)), np.zeros((9, 9, 3), "u1")):
+    for array in (np.zeros((32, 32, 5), "u1"), np.zeros(32), np.zeros((9, 9, 3), "u1")):
         with pytest.raises(InputError):
             load_image(array)
     assert LARGEST_PHOTO < 9000 * 9000  # what the bombs above rely on

@@ -109,12 +109,12 @@ def test_every_mode_is_read_to_the_bit_as_in_one_piece(tmp_path, monkeypatch, na
     expected = in_one_piece(path)
     assert expected.std() > 1
     assert np.array_equal(load_image(path), expected)
-    pixels, size = read_photo(path, max(WIDE))
+    pixels, size, _ = read_photo(path, max(WIDE))
     assert np.array_equal(pixels, expected)
     assert size == WIDE
     if not name.endswith((".jpg", ".mpo")):  # a JPEG's decoder reduces in its own way
         for longest in (max(WIDE) - 1, 140, 70, 31):
-            small, size = read_photo(path, longest)
+            small, size, _ = read_photo(path, longest)
             assert np.array_equal(small, in_one_piece(path, longest)), longest
             assert size == WIDE
 
@@ -126,12 +126,12 @@ def test_photos_are_turned_whether_they_are_reduced_or_not(tmp_path, name, orien
     exif[ORIENTATION] = orientation
     smooth((400, 300)).save(tmp_path / name, exif=exif)
     path, upright = tmp_path / name, (400, 300) if orientation < 5 else (300, 400)
-    pixels, size = read_photo(path, 400)
+    pixels, size, _ = read_photo(path, 400)
     assert size == upright
     assert np.array_equal(pixels, in_one_piece(path))
     assert np.array_equal(load_image(path), pixels)
     assert pixels.flags.c_contiguous
-    small, size = read_photo(path, 80)
+    small, size, _ = read_photo(path, 80)
     assert size == upright
     assert small.shape == ((60, 80, 3) if orientation < 5 else (80, 60, 3))
     assert small.flags.c_contiguous
@@ -142,7 +142,7 @@ def test_photos_are_turned_whether_they_are_reduced_or_not(tmp_path, name, orien
 def test_a_jpeg_is_reduced_by_its_decoder_without_a_shift(tmp_path, size):
     path = tmp_path / "a.jpg"
     smooth(size).save(path, quality=95, subsampling=0)
-    pixels, whole = read_photo(path, 200)
+    pixels, whole, _ = read_photo(path, 200)
     assert whole == size
     expected = in_one_piece(path, 200)
     assert pixels.shape == expected.shape
@@ -330,12 +330,17 @@ def test_pillow_does_not_see_what_the_header_refuses(tmp_path, monkeypatch, name
         load_image(tmp_path / name)
 
 
+SEVERAL = {name: [True, False] for name in ("gif", "png", "webp")}
+SEVERAL |= {"tif": [False, True], "mpo": [False, False]}
+
+
 def test_the_first_picture_of_an_animation_is_the_photo(tmp_path):
     frames = [noise((64, 64), seed=seed) for seed in range(4)]
     for name in ("a.gif", "a.png", "a.webp", "a.tif", "a.mpo"):
         path = tmp_path / name
         frames[0].save(path, save_all=True, append_images=frames[1:])
-        pixels, _ = read_photo(path, 64)
+        pixels, _, notices = read_photo(path, 64)
+        assert [word in " ".join(notices) for word in ("animation", "pages")] == SEVERAL[name[2:]]
         assert np.array_equal(pixels, in_one_piece(path))
         first, *others = (away(pixels, np.asarray(frame)) for frame in frames)
         assert first < min(others) / 2, name
@@ -356,6 +361,9 @@ LARGE = {  # the largest that are accepted, or close to it
     ),
     "scans.jpg": lambda: hostile.scans(8000, 15),
     "a.webp": lambda: hostile.saved(Image.new("RGBA", (4000, 4000)), "WEBP", method=0),
+    "a.avif": lambda: hostile.saved(
+        Image.new("RGBA", (4060, 3200)), "AVIF", speed=10, subsampling="4:4:4"
+    ),
     "strip.tif": lambda: hostile.saved(
         Image.new("RGBA", (5000, 5000)), "TIFF", compression="tiff_lzw", strip_size=2**30
     ),
@@ -368,7 +376,7 @@ def peak():
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1000
 read_photo(sys.argv[1], 2048)
 idle, begin = peak(), time.process_time()
-pixels, size = read_photo(sys.argv[2], 2048)
+pixels, size, _ = read_photo(sys.argv[2], 2048)
 print(peak() - idle, time.process_time() - begin, *pixels.shape, *size, "torch" in sys.modules)
 """
 

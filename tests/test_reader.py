@@ -47,6 +47,10 @@ def processes(reader) -> list[subprocess.Popen]:
     return [place._worker._process for place in reader._places if place._worker]
 
 
+def any_ready(reader) -> bool:
+    return any(place._worker and place._worker._is_ready for place in reader._places)
+
+
 def acting(monkeypatch, body: str) -> None:
     """Put another program in the place of the one that reads; it may use `_send` and the rest."""
     script = "import errseg.demo.backend.reader as reader, json, os, sys, time\n" + body
@@ -60,10 +64,11 @@ def acting(monkeypatch, body: str) -> None:
 
 def test_it_reads_what_is_read_here(reader, photo):
     for longest in (2048, 40):
-        pixels, size = reader.read(photo, longest)
-        expected, expected_size = read_photo(photo, longest)
+        pixels, size, notices = reader.read(photo, longest)
+        expected, expected_size, expected_notices = read_photo(photo, longest)
         assert np.array_equal(pixels, expected)
         assert size == expected_size == (120, 80)
+        assert notices == expected_notices
     assert len(processes(reader)) == 1
 
 
@@ -189,7 +194,7 @@ def test_a_photo_killed_in_the_middle_is_a_sentence(monkeypatch, photo):
     asking = threading.Thread(target=ask)
     asking.start()
     deadline = time.monotonic() + 20
-    while not processes(reader) and time.monotonic() < deadline:
+    while not any_ready(reader) and time.monotonic() < deadline:
         time.sleep(0.01)
     time.sleep(0.3)
     (process,) = processes(reader)
@@ -270,7 +275,7 @@ def test_threads_get_their_own_photos_from_two_processes(reader, tmp_path):
     for thread in asking:
         thread.join(60)
     assert errors == []
-    for number, (pixels, size) in found.items():
+    for number, (pixels, size, _) in found.items():
         assert size == (300 + number, 200)
         assert (pixels == (number, 0, 0)).all()
     assert len(found) == 24

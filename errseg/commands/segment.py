@@ -32,7 +32,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``segment``."""
     from errseg.pictures.overlay import DEFAULT_OPACITY
 
-    parser.add_argument("photo", type=Path, metavar="PHOTO", help="JPEG, PNG, WebP, GIF, BMP, TIFF")
+    parser.add_argument(
+        "photo", type=Path, metavar="PHOTO", help="JPEG, PNG, WebP, AVIF, GIF, BMP, TIFF"
+    )
     add_word_options(parser)
     parser.add_argument(
         "--suggest",

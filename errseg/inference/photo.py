@@ -3,15 +3,35 @@
 Broken files and what is no photo are refused politely.
 """
 
+import base64
 import math
-from pathlib import Path
+import os
+import re
+import struct
+from typing import BinaryIO
+from urllib.parse import unquote_to_bytes
 
 import numpy as np
 from PIL import Image
 
 from errseg.config import LARGEST_INPUT, SMALLEST_INPUT, STRIDES, ModelConfig
 from errseg.errors import InputError
-from errseg.inference.photo_files import check_size, opened_photo, upright_pixels
+from errseg.inference.photo_arrays import read_array
+from errseg.inference.photo_files import (
+    BROKEN,
+    ReadPhoto,
+    check_deep_colors,
+    check_size,
+    has_deep_colors,
+    read_photo,
+    upright_pixels,
+)
+from errseg.upright import image_tones
+
+Photo = Image.Image | np.ndarray | str | os.PathLike | bytes | BinaryIO | ReadPhoto
+"""What a photo may come as."""
+SCHEME = re.compile(r"(data:|[a-z][a-z0-9+.-]+(?=:/))", re.IGNORECASE)
+"""How an address begins. A drive's letter is no scheme, and paths lose one of two slashes."""
 
 WIDEST_ASPECT = 8.0
 """Photos longer than 8 : 1 are squeezed to it; the shorter side would vanish otherwise."""
@@ -19,28 +39,97 @@ LOADER_SHORT, LOADER_LONG = 800, 1333
 """The published evaluation's loader resizes photos to these sides before the network's size."""
 
 
-def load_image(image: Image.Image | np.ndarray | str | Path) -> np.ndarray:
-    """Read a photo as uint8 RGB (H, W, 3), upright.
+def load_image(image: Photo) -> np.ndarray:
+    """Read a photo as uint8 RGB (H, W, 3), upright, as `load_photo` does."""
+    return load_photo(image).pixels
+
+
+def load_photo(image: Photo) -> ReadPhoto:
+    """Read a photo, whatever it comes as, and say what was decided on reading it.
+
+    EXIF orientation is honoured, any mode is converted, transparency is laid on white, greys of
+    more than 8 bits are brought to 8.
 
     Args:
-        image: a PIL image, a path, or an array (H, W, 3) uint8. EXIF orientation is honoured,
-            any mode is converted, transparency is laid on white.
+        image: a path, a PIL image, a file's content as bytes or as an open binary file, a ``data:``
+            address, an array, see `photo_arrays`, or what this returned before.
 
     Raises:
-        InputError: the file can't be read, or the photo is too small or too large.
+        InputError: it is none of these or can't be read, or the photo is too small or too large.
     """
-    if isinstance(image, np.ndarray):
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise InputError(
-                f"An array must be uint8 RGB of shape (H, W, 3), not {image.dtype} {image.shape}."
-            )
-        check_size(image.shape[1], image.shape[0])
-        return np.ascontiguousarray(image)
+    if isinstance(image, ReadPhoto):
+        return image
     if isinstance(image, Image.Image):
-        check_size(*image.size)
-        return upright_pixels(image)
-    with opened_photo(image) as opened:
-        return upright_pixels(opened)
+        return _read_image(image)
+    if isinstance(image, bytes | bytearray | memoryview):
+        return read_photo(bytes(image))
+    if isinstance(image, str | os.PathLike):
+        return _read_named(os.fspath(image))
+    if callable(getattr(image, "read", None)):
+        return read_photo(_content(image))
+    if hasattr(image, "__array__"):
+        return read_array(image)
+    what = "None" if image is None else f"a {type(image).__name__}"
+    raise InputError(
+        f"A photo is a file's path, a PIL image, an array, bytes or an open file, not {what}."
+    )
+
+
+def _read_image(image: Image.Image) -> ReadPhoto:
+    check_size(*image.size)
+    try:
+        deep = has_deep_colors(image)
+        image.load()
+        check_deep_colors(image, deep)
+        tones = image_tones(image)
+        pixels = upright_pixels(image, tones)
+    except InputError:
+        raise
+    except (*BROKEN, struct.error) as error:
+        raise InputError(f"This PIL image is damaged and can't be read ({error}).") from None
+    return ReadPhoto(pixels, pixels.shape[1::-1], tones.notices if tones else ())
+
+
+def _read_named(name: str | bytes) -> ReadPhoto:
+    name = os.fsdecode(name)
+    scheme = SCHEME.match(name)
+    if scheme is None:
+        return read_photo(name)
+    if scheme[1].lower() == "data:":
+        return read_photo(_data_content(name))
+    raise InputError(
+        "That is an address, and nothing is fetched from there; save the photo and give its file."
+    )
+
+
+def _data_content(address: str) -> bytes:
+    """Return what a ``data:`` address holds (RFC 2397)."""
+    head, comma, content = address.partition(",")
+    try:
+        if not comma:
+            raise ValueError
+        raw = unquote_to_bytes(content)
+        if not head.lower().endswith(";base64"):
+            return raw
+        return base64.b64decode(b"".join(raw.split()), validate=True)
+    except ValueError:
+        raise InputError(
+            "This data: address is damaged; it begins as data:image/jpeg;base64, and goes on with "
+            "the file in base64."
+        ) from None
+
+
+def _content(file: object) -> bytes:
+    """Read an open file to its end."""
+    try:
+        content = file.read()
+    except (OSError, ValueError) as error:  # closed, or written to only, or text that isn't
+        raise InputError(f"The open file can't be read ({error}).") from None
+    if not isinstance(content, bytes | bytearray):
+        raise InputError("The file was opened as text; open it with open(path, 'rb').")
+    if not content:
+        raise InputError("The open file has nothing left to read; open it anew, or seek(0) first.")
+    return bytes(content)
 
 
 def network_size(

@@ -10,14 +10,13 @@ network, and one predictor can be shared by any number of threads and users.
 import dataclasses
 import functools
 import hashlib
+import operator
 import time
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from errseg.device import AUTOMATIC
@@ -25,23 +24,23 @@ from errseg.errors import InputError
 from errseg.inference.caches import BoundedCache
 from errseg.inference.labelling import check_threshold, label_pixels
 from errseg.inference.pauses import Pauses
-from errseg.inference.photo import load_image, network_size, resize_photo
+from errseg.inference.photo import Photo, load_photo, network_size, resize_photo
 from errseg.inference.text_embeddings import VocabularyEmbedder
 from errseg.inference.token_memory import TokenMemory
 from errseg.inference.way_on import ways_on
 from errseg.network.attention import Attention, attend_from
 from errseg.network.model import ERRSeg, ImageFeatures, Segmentation
-from errseg.options import Options
+from errseg.options import Options, checked_options
 from errseg.words.hints import Hint, Reader, hints
 from errseg.words.vocabulary import Vocabulary, parse_classes
 
-Photo = Image.Image | np.ndarray | str | Path
 Words = str | Sequence[str] | Vocabulary
 
 IMAGE_CACHE = 256 * 2**20
 """Bytes of encoded photos that are kept, with the tokens of classes that each may remember: 4 of
 errseg-base, 24 of errseg-lite, and one of any model at the largest input."""
 HINTS_REMEMBERED = 32  # vocabularies
+PIXEL_SHOWN = 30  # characters of what was given for a pixel, in a sentence
 RESULT_CACHE = 32 * 2**20  # bytes of decoded photos that are kept: some 9 of errseg-base
 
 
@@ -103,7 +102,7 @@ class _Question:
     vocabulary: Vocabulary
     settings: Settings
     text: Tensor  # (T, C)
-    notices: list[str]  # on the words
+    notices: list[str]  # on the photo and the words
     features: ImageFeatures
     memory: TokenMemory  # of the photo's classes
     key: Hashable  # of what the network says
@@ -113,9 +112,10 @@ class _Question:
 class Predictor:
     """Segment photos with a model.
 
-    All methods take a photo (a PIL image, a path or an (H, W, 3) uint8 array), words (as a person
-    types them, or a list; see `parse_classes`) and `Options`. Options may also be given one by one,
-    which changes what the others say: ``predictor(photo, "dog, cat", kept_classes=8)``.
+    All methods take a photo (a path, a PIL image, an array, bytes and more, see `load_photo`),
+    words (as a person types them, or a list; see `parse_classes`) and `Options`. Options may also
+    be given one by one, which changes what the others say:
+    ``predictor(photo, "dog, cat", kept_classes=8)``.
 
     They raise an `InputError` if the photo, the words or an option can't be used, and a
     `TypeError` if there is no such option.
@@ -162,7 +162,7 @@ class Predictor:
             votes=out.votes[0].cpu().numpy().copy(),
             ranking=out.ranking[0].cpu().numpy().copy(),
             class_scores=class_scores,
-            notices=(*vocabulary.notices, *question.notices, *(hint.sentence for hint in told)),
+            notices=(*question.notices, *(hint.sentence for hint in told)),
             settings=settings,
             timings=question.clock.laps,
             hints=told,
@@ -196,8 +196,8 @@ class Predictor:
         Raises:
             InputError: as a call, or the pixel lies outside the photo.
         """
-        photo = load_image(image)
-        (x, y), (height, width) = pixel, photo.shape[:2]
+        photo = load_photo(image)
+        (x, y), (height, width) = _whole_pixel(pixel), photo.pixels.shape[:2]
         if not (0 <= x < width and 0 <= y < height):
             raise InputError(
                 f"The pixel ({x}, {y}) lies outside the photo of {width} x {height} pixels."
@@ -252,8 +252,9 @@ class Predictor:
     ) -> _Question:
         """Check a question, fill in what it leaves to the model, and encode words and photo."""
         clock, config = _Clock(), self.model.config
-        options = (options or Options()).changed(**changes)
-        vocabulary, photo = parse_classes(classes), load_image(image)
+        options = checked_options(options, changes)
+        vocabulary, read = parse_classes(classes), load_photo(image)
+        photo = read.pixels
         threshold = config.calibration.threshold if options.threshold is None else options.threshold
         check_threshold(threshold)
         size = network_size(photo.shape[:2], config, options.input_size)
@@ -280,6 +281,7 @@ class Predictor:
             network_size=size,
         )
         key = (key, vocabulary.classes, resolved.of_network)
+        notices = [*read.notices, *vocabulary.notices, *notices]
         return _Question(photo, vocabulary, settings, text, notices, features, memory, key, clock)
 
     def _encode(
@@ -312,3 +314,18 @@ class Predictor:
             )
             self._results.put(question.key, out, out.bytes)
         return out
+
+
+def _whole_pixel(pixel: object) -> tuple[int, int]:
+    """Check a pixel (x, y).
+
+    Raises:
+        InputError: it isn't two whole numbers.
+    """
+    try:
+        x, y = map(operator.index, pixel)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"A pixel is two whole numbers, (x, y), not {str(pixel)[:PIXEL_SHOWN]}."
+        ) from None
+    return x, y

@@ -8,6 +8,9 @@ from typing import BinaryIO
 from errseg.errors import InputError
 
 STRIPS, TILES, TILE_WIDTH, TILE_HEIGHT, COMPRESSION = 273, 324, 322, 323, 259
+SUBFILE, SUB_DIRECTORIES, DNG_VERSION = 254, 330, 50706
+REDUCED = 1  # the bit of the first that says: a smaller version of another picture in the file
+CANON_RAW = b"CR"  # behind the header of Canon's raw files
 COMPRESSIONS = {1, 2, 3, 4, 5, 7, 8, 32773, 32946}
 """None, CCITT, LZW, JPEG, Deflate, PackBits: what photos and scans have; LZMA takes seconds."""
 BIG = 43  # BigTIFF's version, 42 is TIFF's
@@ -49,14 +52,18 @@ def check_tiff(file: BinaryIO, length: int) -> None:
     """Refuse a TIFF whose decoding would have no bound.
 
     Raises:
-        InputError: it has too many strips or tiles, too large ones, a rare compression, or names
-            far more than there is.
+        InputError: it has too many strips or tiles, too large ones, a rare compression, names far
+            more than there is, or is a camera's raw file, whose first picture is a preview.
     """
     order, big, offset = _header(file)
     if not order:
         return
     tags = _check_directory(file, length, order, big, offset)
     nothing = _Values(0, 0)
+    preview = tags.get(SUBFILE, nothing).first & REDUCED and SUB_DIRECTORIES in tags
+    file.seek(8)
+    if preview or DNG_VERSION in tags or file.read(len(CANON_RAW)) == CANON_RAW:
+        raise InputError("This is a camera's raw file; develop it to a JPEG first.")
     if max(tags.get(tag, nothing).count for tag in (STRIPS, TILES)) > MOST_PIECES:
         raise InputError("This TIFF is cut into too many pieces; save it again as a PNG.")
     if tags.get(TILE_WIDTH, nothing).first * tags.get(TILE_HEIGHT, nothing).first > LARGEST_TILE:

@@ -57,9 +57,9 @@ class Photos:
 
     def _read(self, path: str | Path, key: tuple, reading: Future[Read]) -> None:
         try:
-            pixels, size = self._reader.read(path, LONGEST_SIDE)
-            pixels.flags.writeable = False
-            read = pixels, notices(pixels, size)
+            found = self._reader.read(path, LONGEST_SIDE)
+            found.pixels.flags.writeable = False
+            read = found.pixels, (*found.notices, *notices(found.pixels, found.size))
         except BaseException as error:
             with self._lock:
                 del self._reading[key]

@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+from PIL import AvifImagePlugin
 
 from errseg.errors import InputError
-from errseg.inference.photo_files import SMALLEST_PHOTO, read_photo
+from errseg.inference.photo_files import SMALLEST_PHOTO, ReadPhoto, read_photo
 
 PROCESSES = 2  # that read at a time; a public Space has two cores
 SECONDS_A_PHOTO = 4.0
@@ -73,7 +74,7 @@ class PhotoReader:
         with self._place() as place, contextlib.suppress(InputError):
             place.worker(self._memory)
 
-    def read(self, path: str | Path, longest: int) -> tuple[np.ndarray, tuple[int, int]]:
+    def read(self, path: str | Path, longest: int) -> ReadPhoto:
         """Read a photo's file as `photo_files.read_photo` does.
 
         Raises:
@@ -165,9 +166,7 @@ class _Worker:
     def lives(self) -> bool:
         return not self._killed.is_set() and self._process.poll() is None
 
-    def read(
-        self, path: str | Path, longest: int, seconds: float
-    ) -> tuple[np.ndarray, tuple[int, int]]:
+    def read(self, path: str | Path, longest: int, seconds: float) -> ReadPhoto:
         if not self._is_ready:
             with self._limit(SECONDS_TO_START, NO_READER, NO_READER):
                 _received(self._process.stdout)
@@ -178,9 +177,10 @@ class _Worker:
             if "refused" in reply:
                 raise InputError(str(reply["refused"]))
             shape, size = _sizes(reply, longest)
+            notices = tuple(map(str, reply["notices"]))
             pixels = np.empty(shape, np.uint8)
             _fill(self._process.stdout, memoryview(pixels).cast("B"))
-        return pixels, size
+        return ReadPhoto(pixels, size, notices)
 
     @contextlib.contextmanager
     def _limit(self, seconds: float, late: str, otherwise: str):
@@ -264,6 +264,7 @@ def _serve(memory: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the app, which closes stdin
     requests, replies = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library may print is no reply
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # each takes addresses, and the other core has work
     _limit_memory(memory)
     _send(replies, {})
     with contextlib.suppress(EOFError, BrokenPipeError):
@@ -274,7 +275,7 @@ def _serve(memory: int) -> None:
 
 def _reply(replies: BinaryIO, path: str, longest: int) -> None:
     try:
-        pixels, size = read_photo(path, longest)
+        read = read_photo(path, longest)
     except InputError as error:
         _send(replies, {"refused": str(error)})
     except MemoryError:
@@ -282,8 +283,9 @@ def _reply(replies: BinaryIO, path: str, longest: int) -> None:
     except Exception:  # a decoder's surprise; the person needs no traceback, the log no photo
         _send(replies, {"refused": UNREADABLE})
     else:
-        _send(replies, {"shape": pixels.shape[:2], "size": size})
-        replies.write(pixels)
+        shape = read.pixels.shape[:2]
+        _send(replies, {"shape": shape, "size": read.size, "notices": read.notices})
+        replies.write(read.pixels)
         replies.flush()
 
 

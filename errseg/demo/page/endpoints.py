@@ -34,7 +34,7 @@ def add_endpoints(service: Service) -> None:
         """Segment a photo with any words.
 
         Args:
-            image: a photo file (JPEG, PNG, WebP, GIF, BMP or TIFF); its EXIF orientation counts.
+            image: a photo file (JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF); its EXIF orientation counts.
             classes: names, parted by commas, semicolons or new lines; bars part synonyms of one
                 class: "dog, sofa | couch, sky". At most 1,000.
             kept_classes: P, how many classes CRM keeps for this photo.
