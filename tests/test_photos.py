@@ -11,7 +11,7 @@ from PIL import Image
 from errseg.demo.backend.photos import LONGEST_SIDE, PHOTO_CACHE, Photos
 from errseg.demo.backend.reader import PhotoReader
 from errseg.errors import InputError
-from errseg.inference.photo_files import read_photo
+from errseg.inference.photo_files import ReadPhoto, read_photo
 
 
 class Counting:
@@ -46,11 +46,15 @@ def photo(tmp_path):
 
 def test_large_photos_are_shrunk_and_it_is_said(photos, tmp_path):
     Image.new("RGB", (4500, 3000)).save(tmp_path / "large.jpg")
-    small, notices = photos.read(tmp_path / "large.jpg")
+    small, size, notices = photos.read(tmp_path / "large.jpg")
+    assert size == (4500, 3000)
     assert small.shape == (round(LONGEST_SIDE * 2 / 3), LONGEST_SIDE, 3)
-    assert notices == ("The photo was shrunk from 4500 x 3000 to 2048 x 1365 pixels.",)
+    assert notices == (
+        "The photo was shrunk from 4500 x 3000 to 2048 x 1365 pixels; masks in files have its own "
+        "size.",
+    )
     Image.new("RGB", (LONGEST_SIDE, 500)).save(tmp_path / "fits.png")
-    same, notices = photos.read(tmp_path / "fits.png")
+    same, _, notices = photos.read(tmp_path / "fits.png")
     assert same.shape == (500, LONGEST_SIDE, 3)
     assert notices == ()
     Image.new("RGB", (60_000, 16)).save(tmp_path / "line.png")
@@ -58,7 +62,7 @@ def test_large_photos_are_shrunk_and_it_is_said(photos, tmp_path):
 
 
 def test_a_photo_is_read_once_and_is_read_only(photos, reader, photo):
-    first, _ = photos.read(photo)
+    first, *_ = photos.read(photo)
     assert photos.read(str(photo))[0] is first
     assert reader.files == [str(photo)]
     with pytest.raises(ValueError, match="read-only"):
@@ -104,7 +108,7 @@ def test_who_asks_at_the_same_time_gets_the_same_read(photos, reader, photo):
     found = asked_at_once(photos, reader, photo)
     assert reader.files == [str(photo)]
     assert len(found) == 8
-    assert {id(pixels) for pixels, _ in found} == {id(found[0][0])}
+    assert {id(pixels) for pixels, *_ in found} == {id(found[0][0])}
 
 
 def test_a_failure_is_told_to_all_and_not_kept(photos, reader, photo):
@@ -124,7 +128,7 @@ def test_what_is_kept_has_a_bound_and_an_end(photos, reader, photo):
     kept = photos._kept
     assert kept.maxsize == PHOTO_CACHE
     for number in range(20):
-        kept[number] = (np.zeros((LONGEST_SIDE, LONGEST_SIDE, 3), np.uint8), ())
+        kept[number] = ReadPhoto(np.zeros((LONGEST_SIDE, LONGEST_SIDE, 3), np.uint8), (1, 1))
     assert kept.currsize <= PHOTO_CACHE
     assert 19 in kept
     assert 0 not in kept

@@ -61,10 +61,16 @@ def test_a_large_photo_is_read_once_for_all_that_is_asked_of_it(lite_weights, tm
     request = check_request(large, "cat, dog", input_size=128)
     answer = service.answer(request)
     assert answer.result.notices == (
-        "The photo was shrunk from 4000 x 3000 to 2048 x 1536 pixels.",
+        "The photo was shrunk from 4000 x 3000 to 2048 x 1536 pixels; masks in files have its own "
+        "size.",
     )
+    assert answer.mask.size == (4000, 3000)
+    assert answer.result.labels.shape == (1536, 2048)
     for pixel in ((0, 0), (2047, 1535)):
         service.attention(request, pixel)
+    assert service.shrunk_pixel(request, (3999, 0)) == ((2047, 0), (3000, 4000))
+    with pytest.raises(InputError, match="outside the photo of 4000 x 3000"):
+        service.shrunk_pixel(request, (4000, 0))
     service.cost_view(request, 1)
     again = service.answer(check_request(large, "sky", input_size=128))
     assert opened == [str(large)]

@@ -132,6 +132,15 @@ def _content(file: object) -> bytes:
     return bytes(content)
 
 
+def check_pixel(pixel: tuple[int, int], size: tuple[int, int]) -> None:
+    """Refuse with an `InputError` a pixel (x, y) that lies outside a photo (H, W)."""
+    (x, y), (height, width) = pixel, size
+    if not (0 <= x < width and 0 <= y < height):
+        raise InputError(
+            f"The pixel ({x}, {y}) lies outside the photo of {width} x {height} pixels."
+        )
+
+
 def network_size(
     photo: tuple[int, int], config: ModelConfig, input_size: int | None = None
 ) -> tuple[int, int]:

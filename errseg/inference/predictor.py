@@ -24,7 +24,7 @@ from errseg.errors import InputError
 from errseg.inference.caches import BoundedCache
 from errseg.inference.labelling import check_threshold, label_pixels
 from errseg.inference.pauses import Pauses
-from errseg.inference.photo import Photo, load_photo, network_size, resize_photo
+from errseg.inference.photo import Photo, check_pixel, load_photo, network_size, resize_photo
 from errseg.inference.text_embeddings import VocabularyEmbedder
 from errseg.inference.token_memory import TokenMemory
 from errseg.inference.way_on import ways_on
@@ -72,6 +72,13 @@ class Result:
     settings: Settings
     timings: dict[str, float]  # seconds by stage
     hints: tuple[Hint, ...] = ()  # those of the notices that offer other words or settings
+    # H, W of the photo before it was shrunk for the labels above; None where it wasn't
+    own_size: tuple[int, int] | None = None
+
+    @property
+    def mask_size(self) -> tuple[int, int]:
+        """H, W of masks in files: the photo's own."""
+        return self.own_size or self.labels.shape
 
 
 @dataclass(frozen=True)
@@ -198,10 +205,7 @@ class Predictor:
         """
         photo = load_photo(image)
         (x, y), (height, width) = _whole_pixel(pixel), photo.pixels.shape[:2]
-        if not (0 <= x < width and 0 <= y < height):
-            raise InputError(
-                f"The pixel ({x}, {y}) lies outside the photo of {width} x {height} pixels."
-            )
+        check_pixel((x, y), (height, width))
         question = self._read(photo, classes, options, changes)
         features, text = question.features, question.text
         if not everything:

@@ -15,6 +15,7 @@ import numpy as np
 
 from errseg.config import ARXIV
 from errseg.pictures.export import RUN_LENGTHS, run_lengths
+from errseg.pictures.overlay import nearest
 
 if TYPE_CHECKING:  # torch takes seconds to import, and nothing here computes with it
     from errseg.inference.predictor import Result
@@ -47,18 +48,18 @@ def coco_photo(result: Result, file_name: str) -> CocoPhoto:
     annotations = []
     for index in np.unique(result.labels[result.labels >= 0]).tolist():
         mask = result.labels == index
-        encoded = run_lengths(mask)
+        encoded = run_lengths(mask, result.mask_size)
         annotations.append(
             {
                 "category_id": index + 1,
                 "segmentation": {"size": encoded["size"], "counts": compressed(encoded["counts"])},
-                "area": int(mask.sum()),
-                "bbox": box_of(mask),
+                "area": sum(encoded["counts"][1::2]),
+                "bbox": _enlarged_box(box_of(mask), mask.shape, result.mask_size),
                 "iscrowd": 0,
                 "score": round(float(result.scores[mask].mean()), _DECIMALS),
             }
         )
-    return CocoPhoto(Path(file_name).name, result.labels.shape, tuple(annotations))
+    return CocoPhoto(Path(file_name).name, result.mask_size, tuple(annotations))
 
 
 def coco_file(classes: Sequence[str], photos: Iterable[CocoPhoto]) -> dict:
@@ -113,6 +114,16 @@ def compressed(counts: Sequence[int]) -> str:
             more = number != (-1 if part & _SIGN else 0)
             letters.append(_FIRST + part + (_MORE if more else 0))
     return letters.decode("ascii")
+
+
+def _enlarged_box(box: list[int], size: tuple[int, int], wanted: tuple[int, int]) -> list[int]:
+    """Bring a box in a mask (H, W) to the mask's larger size (H, W)."""
+    ends = []
+    for first, length, count, large in zip(box[:2], box[2:], size[::-1], wanted[::-1], strict=True):
+        shown = nearest(count, large)
+        ends.append([int(np.searchsorted(shown, place)) for place in (first, first + length)])
+    (left, right), (top, bottom) = ends
+    return [left, top, right - left, bottom - top]
 
 
 def box_of(mask: np.ndarray) -> list[int]:

@@ -21,6 +21,7 @@ from errseg.pictures.overlay import (
     NONE_INDEX,
     LegendEntry,
     class_sums,
+    nearest,
     palette_mask,
     summarize,
 )
@@ -77,17 +78,24 @@ def crm_ranks(result: Result) -> np.ndarray:
     return np.argsort(np.argsort(-result.crm_scores, kind="stable")) + 1
 
 
-def run_lengths(mask: np.ndarray) -> dict:
-    """Encode a mask (H, W) of bools as COCO's uncompressed run lengths.
+def run_lengths(mask: np.ndarray, size: tuple[int, int] | None = None) -> dict:
+    """Encode a mask (h, w) of bools as COCO's uncompressed run lengths.
+
+    It is told at a size (H, W), the mask's own if None, as `enlarged` would bring it to: the runs
+    are stretched, and the large mask is never made.
 
     Returns:
         ``size`` [H, W] and ``counts``: lengths of the runs of False and True in turn, beginning
         with False, down the columns one after the other.
     """
-    flat = mask.ravel(order="F")
+    height, width = size or mask.shape
+    rows = len(mask)
+    flat = mask[:, nearest(mask.shape[1], width)].ravel(order="F")
     changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    counts = np.diff([0, *changes.tolist(), flat.size]).tolist()
-    return {"size": list(mask.shape), "counts": [0, *counts] if flat[0] else counts}
+    first = np.searchsorted(nearest(rows, height), np.arange(rows))  # large row -> its small one
+    changes = changes // rows * height + first[changes % rows]
+    counts = np.diff([0, *changes.tolist(), height * width]).tolist()
+    return {"size": [height, width], "counts": [0, *counts] if flat[0] else counts}
 
 
 def as_dict(result: Result, colors: tuple[Color, ...], masks: bool = False) -> dict:
@@ -97,9 +105,9 @@ def as_dict(result: Result, colors: tuple[Color, ...], masks: bool = False) -> d
     ``run_lengths`` says how it is read.
 
     Returns:
-        ``format``; ``photo`` (``width``, ``height``); ``classes``, one entry per class of the
-        vocabulary in label order (``index``, ``name``, ``color`` as #rrggbb, ``area`` as a share
-        of the photo, ``mean_score`` over the class's pixels or None if it has none, ``kept``,
+        ``format``; ``photo`` (its own ``width`` and ``height``); ``classes``, one entry per class
+        of the vocabulary in label order (``index``, ``name``, ``color`` as #rrggbb, ``area`` as a
+        share of the photo, ``mean_score`` over the class's pixels or None if it has none, ``kept``,
         ``crm_score``, ``crm_rank`` from 1, ``votes`` at rank 1..K); ``none_area``, the share of
         pixels without a class; ``mask``, how to read the palette mask (``file``, ``none_index``
         and ``class_of_index``: None if a pixel's index is its class, otherwise, for vocabularies
@@ -108,9 +116,13 @@ def as_dict(result: Result, colors: tuple[Color, ...], masks: bool = False) -> d
     """
     present = {entry.index: entry for entry in legend(result, colors)}
     ranks, kept = crm_ranks(result).tolist(), set(result.kept)
-    height, width = result.labels.shape
+    height, width = result.mask_size
     index_is_class = len(result.classes) <= NONE_INDEX
     class_of_index = None if index_is_class else list(palette_mask(result.labels, colors)[1])
+
+    def encoded(index: int) -> dict:
+        return run_lengths(result.labels == index, result.mask_size)
+
     return {
         "format": FORMAT,
         "photo": {"width": width, "height": height},
@@ -126,7 +138,7 @@ def as_dict(result: Result, colors: tuple[Color, ...], masks: bool = False) -> d
                 "crm_rank": ranks[index],
                 "votes": result.votes[index].tolist(),
             }
-            | ({"rle": run_lengths(result.labels == index)} if masks and index in present else {})
+            | ({"rle": encoded(index)} if masks and index in present else {})
             for index, name in enumerate(result.classes)
         ],
         "none_area": _round(np.mean(result.labels < 0)),
@@ -158,7 +170,7 @@ def write_result(
     colors = result_colors(result)
     paths = [folder / name for name in (OVERLAY_FILE, MASK_FILE)]
     labelled_overlay(photo, result.labels, legend(result, colors), opacity).save(paths[0])
-    palette_mask(result.labels, colors)[0].save(paths[1])
+    palette_mask(result.labels, colors, result.mask_size)[0].save(paths[1])
     return [*paths, write_json(as_dict(result, colors), folder, (*paths, *others))]
 
 

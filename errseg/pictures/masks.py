@@ -13,6 +13,7 @@ from PIL import Image
 
 from errseg.pictures.coco import box_of
 from errseg.pictures.files import CUTOUTS_FOLDER, MASKS_FOLDER
+from errseg.pictures.overlay import enlarged
 
 if TYPE_CHECKING:  # torch takes seconds to import, and nothing here computes with it
     from errseg.inference.predictor import Result
@@ -34,11 +35,15 @@ def file_name(index: int, name: str) -> str:
 
 
 def write_masks(result: Result, folder: Path) -> list[Path]:
-    """Write a picture (H, W) for every class that is present: white where it is, black elsewhere.
+    """Write a picture for every class that is present: white where it is, black elsewhere.
 
-    They are in `MASKS_FOLDER` of the folder, which is made if it isn't there.
+    They have the photo's own size. They are in `MASKS_FOLDER` of the folder, which is made if it isn't there.
     """
-    return _write(result, folder / MASKS_FOLDER, lambda mask: Image.fromarray(mask * np.uint8(255)))
+
+    def draw(mask: np.ndarray) -> Image.Image:
+        return Image.fromarray(enlarged(mask * np.uint8(255), result.mask_size))
+
+    return _write(result, folder / MASKS_FOLDER, draw)
 
 
 def write_cutouts(result: Result, photo: np.ndarray, folder: Path) -> list[Path]:

@@ -96,14 +96,14 @@ def summarize(
 
 
 def palette_mask(
-    labels: np.ndarray, colors: Sequence[Color]
+    labels: np.ndarray, colors: Sequence[Color], size: tuple[int, int] | None = None
 ) -> tuple[Image.Image, tuple[int, ...]]:
     """Draw the label map as an indexed image that any viewer shows in the classes' colours.
 
     A palette has 256 places and `NONE_INDEX`, 255, means no class. With up to 255 classes a
     pixel's index is its class. With more the indices count the classes present, in ascending
     order; should more than 255 be present, the smallest become no class. Labels and colours are
-    those of `lay_colors`.
+    those of `lay_colors`; the picture is of a size (H, W), the labels' own if None.
 
     Returns:
         the image in mode P, and the class of each palette index.
@@ -124,9 +124,23 @@ def palette_mask(
     palette = np.zeros((256, 3), np.uint8)
     palette[NONE_INDEX] = NONE_COLOR
     palette[: len(classes)] = np.array(colors, np.uint8).reshape(-1, 3)[classes]
-    mask = Image.fromarray(index_of_class[labels])
+    indices = index_of_class[labels]
+    mask = Image.fromarray(indices if size is None else enlarged(indices, size))
     mask.putpalette(palette.tobytes())  # turns mode L into P
     return mask, tuple(classes.tolist())
+
+
+def nearest(count: int, wanted: int) -> np.ndarray:
+    """Say which of so many rows, or columns, each of a wanted number of them shows."""
+    return (2 * np.arange(wanted) + 1) * count // (2 * wanted)
+
+
+def enlarged(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Bring a map (H, W) to another size (H, W) by `nearest`."""
+    if values.shape == tuple(size):
+        return values
+    rows, columns = map(nearest, values.shape, size)
+    return values[rows[:, None], columns]
 
 
 def resize_labels(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -34,8 +34,12 @@ class Answer:
 
     @functools.cached_property
     def mask(self) -> Image.Image:
-        """The classes as a palette image (mode P)."""
-        return palette_mask(self.result.labels, self.colors)[0]
+        """The classes as a palette image (mode P) of the photo's own size."""
+        return palette_mask(self.result.labels, self.colors, self.result.mask_size)[0]
+
+    def own_pixel(self, pixel: tuple[int, int]) -> tuple[int, int]:
+        """Find a pixel (x, y) of the answer in the photo as it was before it was shrunk."""
+        return moved_pixel(pixel, self.result.labels.shape, self.result.mask_size)
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,14 @@ class AttentionAnswer:
     share: float  # of class attention on the classes present (Proposition 1's left side)
     everything: Attention | None = None  # the same with P = T, if asked for
     share_without_crm: float | None = None
+
+
+def moved_pixel(
+    pixel: tuple[int, int], size: tuple[int, int], other: tuple[int, int]
+) -> tuple[int, int]:
+    """Bring a pixel (x, y) of a photo (H, W) to the same photo at another size (H, W)."""
+    (x, y), (height, width), (rows, columns) = pixel, size, other
+    return (2 * x + 1) * columns // (2 * width), (2 * y + 1) * rows // (2 * height)
 
 
 def query_pixel(answer: Answer) -> tuple[int, int]:

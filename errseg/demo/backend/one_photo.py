@@ -12,6 +12,7 @@ from errseg.demo.backend.models import Loaded
 from errseg.demo.backend.price import Prices
 from errseg.demo.backend.request import Request
 from errseg.demo.backend.service import Service
+from errseg.inference.photo_files import ReadPhoto
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from errseg.inference.predictor import Predictor
@@ -36,8 +37,8 @@ class _OnePhoto:
 
     pixels: np.ndarray  # (H, W, 3) uint8
 
-    def read(self, path: object) -> tuple[np.ndarray, tuple[str, ...]]:
-        return self.pixels, ()
+    def read(self, path: object) -> ReadPhoto:
+        return ReadPhoto(self.pixels, self.pixels.shape[1::-1])
 
 
 class OnePhotoService(Service):

@@ -8,13 +8,12 @@ import numpy as np
 from cachetools import TTLCache
 
 from errseg.demo.backend.reader import PhotoReader
+from errseg.inference.photo_files import ReadPhoto
 
 LONGEST_SIDE = 2048
 """Pixels: larger photos are shrunk to this, which keeps an answer quick and its pictures small."""
 PHOTO_CACHE = 64 * 2**20
 """Bytes of photos that are kept as they were read and shrunk: five of the largest."""
-
-Read = tuple[np.ndarray, tuple[str, ...]]  # pixels (h, w, 3) uint8, notices
 
 
 class Photos:
@@ -27,15 +26,17 @@ class Photos:
 
     def __init__(self, seconds_to_keep: float, reader: PhotoReader | None = None):
         self._reader = reader or PhotoReader()
-        self._kept = TTLCache(PHOTO_CACHE, seconds_to_keep, getsizeof=lambda read: read[0].nbytes)
-        self._reading: dict[tuple, Future[Read]] = {}
+        self._kept = TTLCache(
+            PHOTO_CACHE, seconds_to_keep, getsizeof=lambda read: read.pixels.nbytes
+        )
+        self._reading: dict[tuple, Future[ReadPhoto]] = {}
         self._lock = threading.Lock()
 
     def start(self) -> None:
         """Get ready for the first photo, without waiting for it."""
         self._reader.start()
 
-    def read(self, path: str | Path) -> Read:
+    def read(self, path: str | Path) -> ReadPhoto:
         """Read a photo, its longest side at most `LONGEST_SIDE`, and say so if that changed it.
 
         The pixels are read-only: all who ask for the file get the same ones. Who asks while it is
@@ -55,11 +56,12 @@ class Photos:
             self._read(path, key, reading)
         return reading.result()
 
-    def _read(self, path: str | Path, key: tuple, reading: Future[Read]) -> None:
+    def _read(self, path: str | Path, key: tuple, reading: Future[ReadPhoto]) -> None:
         try:
             found = self._reader.read(path, LONGEST_SIDE)
             found.pixels.flags.writeable = False
-            read = found.pixels, (*found.notices, *notices(found.pixels, found.size))
+            told = (*found.notices, *notices(found.pixels, found.size))
+            read = found._replace(notices=told)
         except BaseException as error:
             with self._lock:
                 del self._reading[key]
@@ -76,7 +78,10 @@ def notices(pixels: np.ndarray, size: tuple[int, int]) -> tuple[str, ...]:
     height, width = pixels.shape[:2]
     if (width, height) == size:
         return ()
-    return (f"The photo was shrunk from {size[0]} x {size[1]} to {width} x {height} pixels.",)
+    return (
+        f"The photo was shrunk from {size[0]} x {size[1]} to {width} x {height} pixels; "
+        "masks in files have its own size.",
+    )
 
 
 def _file_on_disk(path: str | Path) -> tuple:

@@ -90,7 +90,7 @@ def save_to_take_away(
     written = [overlay, mask, *saved]
     described = as_dict(answer.result, answer.colors, masks=True)
     if attention is not None:
-        described["attention_query"] = list(attention.pixel)
+        described["attention_query"] = list(answer.own_pixel(attention.pixel))
         described["attention_share_on_present"] = attention.share
     return [*written, write_json(described, folder, written)]
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from errseg.demo.backend.answers import Answer, AttentionAnswer, query_pixel
+from errseg.demo.backend.answers import Answer, AttentionAnswer, moved_pixel, query_pixel
 from errseg.demo.backend.background import Background
 from errseg.demo.backend.budget import Budget, Price
 from errseg.demo.backend.gpu import on_gpu
@@ -25,6 +25,7 @@ from errseg.demo.backend.places import MOST_BEGUN, Places
 from errseg.demo.backend.price import Prices
 from errseg.demo.backend.request import Request
 from errseg.errors import InputError
+from errseg.inference.photo import check_pixel
 from errseg.pictures.export import legend, result_colors
 from errseg.words.vocabulary import MAX_CLASSES, Vocabulary, fill_templates, parse_classes
 
@@ -88,13 +89,15 @@ class Service:
             GoneError: nobody waits for the answer any more.
         """
         number = self.places.arrive()
-        photo, notices = self._photos.read(request.photo)
+        photo, size, notices = self._photos.read(request.photo)
         loaded = self.models.loaded_for(request)
         price = self._check(
             loaded, request, lambda asked, new: loaded.prices.answer(asked, photo.shape[:2], new)
         )
         result = self._in_turn(loaded, price, lambda: self._segment(request, photo), number)
-        result = dataclasses.replace(result, notices=(*notices, *result.notices))
+        result = dataclasses.replace(
+            result, notices=(*notices, *result.notices), own_size=size[::-1]
+        )
         colors = result_colors(result)
         return Answer(photo, result, colors, legend(result, colors))
 
@@ -205,7 +208,7 @@ class Service:
                 f"here are {size:,}."
             )
         check_attended(request)
-        photo, _ = self._photos.read(request.photo)
+        photo = self._photos.read(request.photo).pixels
         loaded = self.models.loaded_for(request)
 
         def price_of(asked: Request, new: list[int]) -> Price:
@@ -216,6 +219,21 @@ class Service:
         return self._in_turn(
             loaded, price, lambda: self._attend(request, photo, pixel, without_crm)
         )
+
+    def shrunk_pixel(
+        self, request: Request, pixel: tuple[int, int]
+    ) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Find a pixel (x, y) of a photo at its own size in what answers are about.
+
+        Returns:
+            the pixel of the (shrunk) photo, and the (H, W) of the photo's own size.
+
+        Raises:
+            InputError: the photo can't be read, or the pixel lies outside.
+        """
+        photo, (width, height), _ = self._photos.read(request.photo)
+        check_pixel(pixel, (height, width))
+        return moved_pixel(pixel, (height, width), photo.shape[:2]), (height, width)
 
     def _attend(
         self, request: Request, photo: np.ndarray, pixel: tuple[int, int], without_crm: bool
@@ -254,7 +272,7 @@ class Service:
         """
         if not 0 <= index < len(request.vocabulary):
             raise InputError(f"There is no class number {index}.")
-        photo, _ = self._photos.read(request.photo)
+        photo = self._photos.read(request.photo).pixels
         loaded = self.models.loaded_for(request)
         price = self._check(
             loaded,

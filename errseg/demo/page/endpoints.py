@@ -34,7 +34,8 @@ def add_endpoints(service: Service) -> None:
         """Segment a photo with any words.
 
         Args:
-            image: a photo file (JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF); its EXIF orientation counts.
+            image: a photo file (JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF); its EXIF orientation
+                counts.
             classes: names, parted by commas, semicolons or new lines; bars part synonyms of one
                 class: "dog, sofa | couch, sky". At most 1,000.
             kept_classes: P, how many classes CRM keeps for this photo.
@@ -44,7 +45,8 @@ def add_endpoints(service: Service) -> None:
 
         Returns:
             overlay: PNG, the photo with each class in its colour and under its name.
-            mask: palette PNG, a pixel's index is its class in `classes`, 255 is none.
+            mask: palette PNG of the photo's own size, a pixel's index is its class in `classes`,
+                255 is none.
             result: classes (index, name, color, area, mean_score, kept, crm_score, crm_rank,
                 votes), none_area, mask, settings, notices and timings in seconds.
         """
@@ -58,8 +60,8 @@ def add_endpoints(service: Service) -> None:
         Args:
             image: a photo file, see /segment.
             classes: see /segment.
-            x: column of the query pixel, from 0.
-            y: row of the query pixel, from 0.
+            x: column of the query pixel in the photo at its own size, from 0.
+            y: row of the query pixel, likewise.
             kept_classes: P, how many classes CRM keeps for this photo, up to 100 here.
             votes_per_pixel: K, how many classes vote at one pixel, 1 to 10.
             without_crm: also run with P = T, for up to 171 classes.
@@ -75,7 +77,9 @@ def add_endpoints(service: Service) -> None:
         """
         request = _request(image, classes, kept_classes, votes_per_pixel)
         pixel = (_whole("The query's x", x), _whole("The query's y", y))
-        return _attention_as_dict(service.attention(request, pixel, without_crm is True))
+        shrunk, size = service.shrunk_pixel(request, pixel)
+        answer = service.attention(request, shrunk, without_crm is True)
+        return {**_attention_as_dict(answer), "size": list(size), "pixel": list(pixel)}
 
     def sweep(image, classes, over, values, kept_classes, votes_per_pixel, threshold):
         """Segment a photo with several values of P or K.
@@ -184,6 +188,7 @@ def _input(name: str, service: Service) -> gr.components.Component:
 
 
 def _attention_as_dict(answer: AttentionAnswer) -> dict:
+    """Describe an answer, but for its pixel and size."""
     maps = {
         "spatial": answer.attention.spatial.numpy(),
         "class": answer.attention.classes.numpy(),
@@ -191,8 +196,6 @@ def _attention_as_dict(answer: AttentionAnswer) -> dict:
         "cost32": answer.costs.stride32,
     }
     return {
-        "size": list(answer.size),
-        "pixel": list(answer.pixel),
         "classes": list(answer.classes),
         "kept": list(answer.kept),
         "present": list(answer.present),
