@@ -14,7 +14,8 @@ from errseg.errors import InputError
 REPOSITORY = "lchen1019/ERR-Seg"
 REVISION_VARIABLE = "ERRSEG_HUB_REVISION"
 """Environment variable with the commit to take; the newest one if it isn't set."""
-ENDINGS = (".pth", ".pt", ".safetensors")
+OWN_ENDING = ".safetensors"  # ending of the files that `save_model` writes
+ENDINGS = (".pth", ".pt", OWN_ENDING)
 RELEASED_SHA256: Mapping[str, str] = MappingProxyType({})
 """File name -> SHA-256 of the released checkpoints, as ``sha256sum`` prints it; `load_model`
 compares them. Empty until somebody has downloaded one and seen that its figures are the paper's."""

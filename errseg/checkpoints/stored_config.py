@@ -6,6 +6,8 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from errseg.checkpoints.file_kinds import check_kind
+from errseg.checkpoints.hub import OWN_ENDING
 from errseg.config import (
     EMBEDDED,
     Calibration,
@@ -21,7 +23,6 @@ CONFIG_KEY = "config"  # the configuration's place in a safetensors file's metad
 LONGEST_CONFIG = 10**6
 """Characters of a configuration; the embedded file's has 5,000, most of them trained words."""
 LONGEST_QUOTE = 200  # characters of another error's message
-OWN_ENDING = ".safetensors"  # ending of the files that `save_model` writes
 EARLIER_TOWERS = {"reliance": "conse_weight", "looks": "views"}
 EARLIER_CALIBRATION = ("score_scale", "score_bias", "score_competition", "threshold")
 """Fields that earlier files, the embedded one among them, have elsewhere or under other names."""
@@ -102,6 +103,7 @@ def stored_config(model: str | Path) -> ModelConfig | None:
     if path.suffix != OWN_ENDING:
         return None
     try:
+        check_kind(path)
         with safe_open(path, framework="numpy") as file:
             return config_from_metadata(file.metadata(), path)
     except (OSError, SafetensorError) as error:

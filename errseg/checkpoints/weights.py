@@ -19,6 +19,7 @@ from errseg.checkpoints.checksum import (
     content_checksum,
 )
 from errseg.checkpoints.compilation import check_compilable, compile_network
+from errseg.checkpoints.file_kinds import check_kind
 from errseg.checkpoints.hub import ENDINGS
 from errseg.checkpoints.stored_config import (
     CONFIG_KEY,
@@ -73,6 +74,9 @@ def load_model(
     dtype = find_precision(precision, device)
     if compile:
         check_compilable(device)
+    if not isinstance(name_or_path, str | Path):
+        what = f"{name_or_path!r:.{NAME_SHOWN}}"
+        raise InputError(f"A model is given by its name or its file's path, not as {what}.")
     path = Path(name_or_path)
     if path.suffix not in ENDINGS:
         name = model_config(str(name_or_path)).name
@@ -84,6 +88,7 @@ def load_model(
         path = EMBEDDED[name]
     if not path.is_file():
         raise InputError(f"There is no weights file {path.name} in {path.parent.name or '.'}.")
+    check_kind(path)
     weights_hash = file_hash(path)
     check_known(path, weights_hash)
     if path.suffix == OWN_ENDING:
