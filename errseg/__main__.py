@@ -16,6 +16,7 @@ INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and print what it returns; errors are one sentence on stderr."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    _print_anything()
     args = _parser(arguments).parse_args(arguments)
     try:
         if text := args.run(args):
@@ -34,6 +35,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("Stopped.", file=sys.stderr)
         return INTERRUPTED
     return 0
+
+
+def _print_anything() -> None:
+    """Let a console that lacks a letter, as in Windows' code pages, show its number instead."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -195,7 +195,7 @@ def test_help_and_mistakes_are_answered_without_slow_imports():
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[-1] == "[]"
-    assert "segment a photo with the words you give" in done.stdout
+    assert "segment photos with the words you give" in done.stdout
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ FILES = {
     "coco": "coco.json",
     "masks": "masks.zip",
     "cutouts": "cutouts.zip",
+    "index": "index.png",
     "html": "result.html",
     "figure": "figure.png",
     "pdf": "figure.pdf",

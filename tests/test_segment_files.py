@@ -1,5 +1,6 @@
 """``segment --save``: the files that travel, and nothing of the photo's own file in any of them."""
 
+import dataclasses
 import json
 import re
 
@@ -13,7 +14,7 @@ from pycocotools.coco import COCO
 
 from errseg.__main__ import main
 from errseg.pictures.files import FORMATS
-from errseg.pictures.masks import file_name
+from errseg.pictures.masks import file_name, write_index
 
 # pycocotools 2.0.11 has not followed NumPy's newest.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -48,7 +49,7 @@ def test_every_format_is_written_and_listed(folder):
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert {*described["files"], "result.json"} == files
     assert {name.split("/")[0] for name in files} == {
-        *("overlay.png", "mask.png", "result.json", "coco.json", "result.html"),
+        *("overlay.png", "mask.png", "result.json", "coco.json", "result.html", "index.png"),
         *("figure.png", "figure.pdf", "masks", "cutouts"),
     }
     assert {*described["how_to_read"]} == {name.split("/")[0] for name in files}
@@ -75,6 +76,27 @@ def test_coco_file_masks_and_cut_outs_say_what_the_palette_mask_says(folder, lab
             assert np.array_equal(np.asarray(cut)[..., 3], window * 255)
     for kind in ("masks", "cutouts"):
         assert len([*(folder / kind).iterdir()]) == len(present)
+
+
+def test_the_index_picture_says_what_the_palette_mask_says(folder, labels):
+    described = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    assert described["index"] == {"file": "index.png", "bits": 8, "none_value": 255}
+    with Image.open(folder / "index.png") as index:
+        assert index.mode == "L"
+        assert np.array_equal(np.asarray(index), labels)
+
+
+def test_an_index_picture_of_many_classes_has_16_bits(answer, tmp_path):
+    names = tuple(f"class {number}" for number in range(256))
+    labels = np.arange(-1, 799).reshape(20, 40).clip(-1, 255)
+    result = dataclasses.replace(answer.result, classes=names, labels=labels)
+    with Image.open(write_index(result, tmp_path)) as index:
+        assert index.mode == "I;16"
+        assert np.array_equal(np.asarray(index), np.where(labels < 0, 65_535, labels))
+    fewer = dataclasses.replace(result, classes=names[:255], labels=labels.clip(-1, 254))
+    with Image.open(write_index(fewer, tmp_path)) as index:
+        assert index.mode == "L"
+        assert np.asarray(index)[0, 0] == 255
 
 
 def test_nothing_says_where_or_when_the_photo_was_taken_or_lies(folder, odd_photos):
@@ -116,7 +138,8 @@ def test_an_earlier_result_of_more_files_is_replaced(odd_photos, tmp_path, capsy
     [
         (
             ["--save", "coco,gif,svg"],
-            "--save can't write gif, svg; it can write coco, masks, cutouts, html, figure, pdf.",
+            "--save can't write gif, svg; it can write coco, masks, cutouts, index, html, figure, "
+            "pdf.",
         ),
         (["--save", "COCO"], "--save can't write COCO"),
         (

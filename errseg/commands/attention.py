@@ -2,9 +2,9 @@
 
 import argparse
 import json
-from collections.abc import Iterable
 from pathlib import Path
 
+from errseg.commands.given import photo_files
 from errseg.commands.options import (
     add_data_options,
     add_question_options,
@@ -95,25 +95,3 @@ def run(args: argparse.Namespace) -> str:
         if args.plot is not None:
             plot(studies, args.plot)
     return text
-
-
-def photo_files(places: Iterable[Path]) -> list[Path]:
-    """List photos: files as they are, of folders the photos in them by name.
-
-    Raises:
-        InputError: there is no such file, or a folder has no photos.
-    """
-    from errseg.datasets.files import PHOTO_ENDINGS
-
-    files = []
-    for place in places:
-        if not place.is_dir():
-            if not place.is_file():
-                raise InputError(f"There is no photo {place}.")
-            files.append(place)
-            continue
-        inside = [f for f in sorted(place.iterdir()) if f.suffix.lower() in PHOTO_ENDINGS]
-        if not inside:
-            raise InputError(f"{place} holds no photos ({', '.join(PHOTO_ENDINGS)}).")
-        files += inside
-    return files

@@ -1,11 +1,14 @@
-"""``python -m errseg segment``: a photo and words in, pictures and JSON out."""
+"""``python -m errseg segment``: photos and words in, pictures and JSON out."""
 
 import argparse
 import dataclasses
-from collections.abc import Collection
+import sys
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from errseg.commands.given import folder_names, photo_files, typed_words
 from errseg.commands.options import (
     add_question_options,
     add_shared,
@@ -15,7 +18,7 @@ from errseg.commands.options import (
 )
 from errseg.errors import InputError
 from errseg.options import Options
-from errseg.pictures.files import FORMATS, OF_ATTENTION, check_formats
+from errseg.pictures.files import FORMATS, OF_ATTENTION, RESULT_FILE, check_formats
 from errseg.words.union import SUGGESTED, check_count
 from errseg.words.vocabulary import MAX_CLASSES, Vocabulary, load_vocabulary, parse_classes
 
@@ -23,9 +26,10 @@ if TYPE_CHECKING:  # these take long to import
     import numpy as np
 
     from errseg.demo.backend.request import Request
+    from errseg.inference.photo_files import ReadPhoto
     from errseg.inference.predictor import Predictor
 
-HELP = "segment a photo with the words you give"
+HELP = "segment photos with the words you give"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +37,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     from errseg.pictures.overlay import DEFAULT_OPACITY
 
     parser.add_argument(
-        "photo", type=Path, metavar="PHOTO", help="JPEG, PNG, WebP, AVIF, GIF, BMP, TIFF"
+        "photos",
+        type=Path,
+        nargs="+",
+        metavar="PHOTO",
+        help="JPEG, PNG, WebP, AVIF, GIF, BMP, TIFF; of several, of a folder or a pattern, each "
+        "has a folder of its own in --out",
     )
     add_word_options(parser)
     parser.add_argument(
@@ -65,57 +74,131 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> str:
-    """Segment a photo and write overlay.png, mask.png, result.json, and what --save names."""
+    """Segment photos and write overlay.png, mask.png, result.json, and what --save names."""
     # What can be refused before the network is loaded is refused here.
     vocabulary, options = asked_vocabulary(args), asked_options(args)
     if not 0 <= args.opacity <= 1:
         raise InputError(f"The opacity must lie between 0 and 1, not {args.opacity}.")
-    wanted = check_formats(args.save, "--save")
-    question = asked_of_the_page(args, vocabulary, options) if wanted else None
-    from errseg.inference.photo import load_image
+    check_formats(args.save, "--save")
+    files = photo_files(args.photos)
+    asked_of_the_page(args, files[0], vocabulary, options)
+    from errseg.inference.photo import load_photo
 
-    photo = load_image(args.photo)
+    is_one = files == args.photos and len(files) == 1
+    photo = load_photo(files[0]) if is_one else None
     if args.out is not None:
         args.out.mkdir(parents=True, exist_ok=True)
 
     from errseg.checkpoints.weights import load_model
     from errseg.device import find_device
     from errseg.inference.predictor import Predictor
+
+    model = load_model(args.model, find_device(args.device), options.precision, args.compile)
+    predictor = Predictor(model)
+
+    def segment(file: Path, folder: Path | None, read: "ReadPhoto") -> Segmented:
+        request = asked_of_the_page(args, file, vocabulary, options)
+        return segment_photo(args, request, folder, predictor, read)
+
+    if is_one:
+        return "\n".join(segment(files[0], args.out, photo).lines)
+    return segment_all(files, args.out, lambda file, out: segment(file, out, load_photo(file)))
+
+
+@dataclass(frozen=True)
+class Segmented:
+    """What there is to say of a photo that was segmented."""
+
+    lines: tuple[str, ...]  # all of it
+    short: str  # in one line
+    notices: tuple[str, ...]
+    replaces: bool  # whether an earlier result was there
+
+
+def segment_photo(
+    args: argparse.Namespace,
+    request: "Request",
+    folder: Path | None,
+    predictor: "Predictor",
+    photo: "ReadPhoto",
+) -> Segmented:
+    """Segment one photo and write its result; without a folder only say what may be in it."""
     from errseg.inference.suggestion import suggest_classes
     from errseg.pictures.export import legend, result_colors, write_result
 
-    model = load_model(args.model, find_device(args.device), options.precision, args.compile)
-    predictor, said = Predictor(model), []
+    name, said = request.photo.name, []
     if args.suggest is not None:
         suggested = suggest_classes(predictor, photo, args.suggest)
         said = ["Suggested (CRM's score):", *(f"{s.score:9.1f}  {s.name}" for s in suggested)]
-        if args.out is None:
-            return "\n".join(said)
-        if not vocabulary:
-            vocabulary = parse_classes([suggestion.name for suggestion in suggested])
-            question = question and dataclasses.replace(question, vocabulary=vocabulary)
-    result = predictor(photo, vocabulary, options)
-    others = save_files(wanted, question, predictor, photo, args.out) if question else []
-    paths = write_result(result, photo, args.out, args.opacity, others)
+        words = [suggestion.name for suggestion in suggested]
+        if folder is None:
+            return Segmented(tuple(said), f"{name}: {', '.join(words)}", photo.notices, False)
+        if not request.vocabulary:
+            request = dataclasses.replace(request, vocabulary=parse_classes(words))
+    result = predictor(photo, request.vocabulary, request.options)
+    folder.mkdir(parents=True, exist_ok=True)
+    replaces = (folder / RESULT_FILE).exists()
+    others = save_files(args.save, request, predictor, photo.pixels, folder) if args.save else []
+    paths = write_result(result, photo.pixels, folder, args.opacity, others)
     height, width = result.labels.shape
+    found, none = legend(result, result_colors(result)), float((result.labels < 0).mean())
     lines = [
         *said,
-        f"{args.photo.name}, {width} x {height}: {len(result.kept)} of {len(result.classes)} "
+        f"{name}, {width} x {height}: {len(result.kept)} of {len(result.classes)} "
         f"classes kept by {result.settings.model}, {sum(result.timings.values()):.2f} s",
-        *(
-            f"{entry.area:7.1%}  {entry.name} (score {entry.score:.2f})"
-            for entry in legend(result, result_colors(result))
-        ),
+        *(f"{entry.area:7.1%}  {entry.name} (score {entry.score:.2f})" for entry in found),
+        *([f"{none:7.1%}  none of these"] if none else []),
+        *result.notices,
+        *([f"Replaced the earlier result in {folder}."] if replaces else []),
     ]
-    if none := float((result.labels < 0).mean()):
-        lines.append(f"{none:7.1%}  none of these")
     # A folder stands for its files.
-    parts = dict.fromkeys(path.relative_to(args.out).parts[0] for path in (*paths, *others))
-    return "\n".join([*lines, *result.notices, f"Wrote {', '.join(parts)} to {args.out}."])
+    parts = dict.fromkeys(path.relative_to(folder).parts[0] for path in (*paths, *others))
+    lines.append(f"Wrote {', '.join(parts)} to {folder}.")
+    areas = [f"{entry.name} {entry.area:.1%}" for entry in found]
+    areas += [f"none of these {none:.1%}"] if none else []
+    return Segmented(tuple(lines), f"{name}: {', '.join(areas)}", result.notices, replaces)
+
+
+def segment_all(
+    files: Sequence[Path], out: Path | None, segment: Callable[[Path, Path | None], Segmented]
+) -> str:
+    """Segment photos into a folder each below one; one that can't be used doesn't stop the others.
+
+    Returns:
+        a line for each, what there is to notice, and a summary.
+
+    Raises:
+        InputError: some could not be segmented; the others' lines are printed before.
+    """
+    from tqdm import tqdm
+
+    lines, told, failed, replaced = [], {}, [], 0
+    bar = tqdm(files, unit="photo", leave=False)
+    for file, name in zip(bar, folder_names(files), strict=True):
+        try:
+            segmented = segment(file, out and out / name)
+        except InputError as error:
+            failed.append(file.name)
+            lines.append(f"{file.name}: not segmented. {error}")
+            continue
+        new = [notice for notice in segmented.notices if notice not in told]
+        lines += [segmented.short, *(f"  {notice}" for notice in new)]
+        told |= dict.fromkeys(new)
+        replaced += segmented.replaces
+    done = len(files) - len(failed)
+    if out is not None and done:
+        lines.append(f"Wrote the results of {done} of {len(files)} photos to {out}, a folder each.")
+    if replaced:
+        lines.append(f"Replaced {replaced} earlier results.")
+    text = "\n".join(lines)
+    if failed:
+        sys.stdout.write(text + "\n")
+        raise InputError(f"{len(failed)} of {len(files)} photos could not be segmented.")
+    return text
 
 
 def asked_of_the_page(
-    args: argparse.Namespace, vocabulary: Vocabulary, options: Options
+    args: argparse.Namespace, photo: Path, vocabulary: Vocabulary, options: Options
 ) -> "Request":
     """Put the question as the page puts it, whose answers have files and attention.
 
@@ -126,7 +209,7 @@ def asked_of_the_page(
     from errseg.demo.backend.service import check_attended
 
     # What is written tells a model's name, and of a file of weights not where it lies.
-    request = Request(args.photo, vocabulary, options, Path(args.model).name)
+    request = Request(photo, vocabulary, options, Path(args.model).name)
     if not OF_ATTENTION.isdisjoint(args.save):
         check_attended(request, "lower P, or do without the figure and the HTML file")
     return request
@@ -157,7 +240,8 @@ def add_word_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--classes",
         default="",
-        help='what to look for: commas part classes, bars synonyms: "dog, sofa | couch, sky"',
+        help='what to look for: commas part classes, bars synonyms: "dog, sofa | couch, sky"; '
+        "@FILE reads the words in a file",
     )
     parser.add_argument(
         "--vocabulary",
@@ -191,5 +275,5 @@ def chosen_vocabulary(classes: str, name: str | None) -> Vocabulary:
     named = None if name is None else load_vocabulary(name)
     if named and not classes.strip():
         return named
-    typed = parse_classes(classes, limit=MAX_CLASSES)
+    typed = parse_classes(typed_words(classes), limit=MAX_CLASSES)
     return parse_classes(typed.extend(named), limit=MAX_CLASSES) if named else typed

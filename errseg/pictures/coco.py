@@ -59,7 +59,8 @@ def coco_photo(result: Result, file_name: str) -> CocoPhoto:
                 "score": round(float(result.scores[mask].mean()), _DECIMALS),
             }
         )
-    return CocoPhoto(Path(file_name).name, result.mask_size, tuple(annotations))
+    name = Path(file_name).name.encode("utf-8", "replace").decode()  # bytes that are no letters
+    return CocoPhoto(name, result.mask_size, tuple(annotations))
 
 
 def coco_file(classes: Sequence[str], photos: Iterable[CocoPhoto]) -> dict:

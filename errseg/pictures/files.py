@@ -12,12 +12,16 @@ OVERLAY_FILE, MASK_FILE, RESULT_FILE = "overlay.png", "mask.png", "result.json"
 FIGURE_FILE, PDF_FILE = "figure.png", "figure.pdf"
 COCO_FILE = "coco.json"
 PAGE_FILE = "result.html"
+INDEX_FILE = "index.png"
+BYTE = 8  # bits
 MASKS_FOLDER, CUTOUTS_FOLDER = "masks", "cutouts"
 PACKED = ".zip"  # a folder's files in one
 
 HOW_TO_READ = {
     OVERLAY_FILE: "The photo with each class in its colour, to look at.",
-    MASK_FILE: "A palette picture whose indices are classes, as 'mask' says.",
+    MASK_FILE: "A palette picture (PNG, mode P) whose indices are classes, as 'mask' says. What "
+    f"opens it as grey or RGB sees the classes' colours instead; {INDEX_FILE} has no colours.",
+    INDEX_FILE: "A grey picture whose values are classes, as 'index' says.",
     RESULT_FILE: "JSON in UTF-8: what was found, and with which settings.",
     FIGURE_FILE: "Photo, masks, CRM scores and attention, to look at.",
     PDF_FILE: f"The same as {FIGURE_FILE}, for print.",
@@ -38,6 +42,7 @@ FORMATS = {
     "coco": "a COCO file",
     "masks": "a black-and-white picture a class",
     "cutouts": "a transparent picture a class",
+    "index": "a grey picture of class numbers",
     "html": "a page of its own, for any browser",
     "figure": "photo, masks, CRM and attention as PNG",
     "pdf": "the figure as PDF",
@@ -61,6 +66,12 @@ def check_formats(wanted: Iterable[object], where: str) -> tuple[str, ...]:
             f"{where} can't write {', '.join(unknown[:3])}; it can write {', '.join(FORMATS)}."
         )
     return tuple(dict.fromkeys(wanted))
+
+
+def index_format(classes: int) -> tuple[int, int]:
+    """Tell the bits of an `INDEX_FILE` of so many classes, and the value that stands for none."""
+    bits = BYTE if classes < 2**BYTE else 2 * BYTE
+    return bits, 2**bits - 1
 
 
 def pack_folders(paths: Sequence[Path], folder: Path) -> list[Path]:
@@ -108,6 +119,9 @@ def write_json(described: dict, folder: Path, written: Iterable[Path]) -> Path:
         (folder / name).unlink(missing_ok=True)
     parts = dict.fromkeys(name.split("/")[0] for name in (*names, RESULT_FILE))
     content = {**described, "files": names, "how_to_read": {p: HOW_TO_READ[p] for p in parts}}
+    if INDEX_FILE in names:
+        bits, none = index_format(len(described["classes"]))
+        content["index"] = {"file": INDEX_FILE, "bits": bits, "none_value": none}
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return path
 

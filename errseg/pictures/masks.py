@@ -12,7 +12,13 @@ import numpy as np
 from PIL import Image
 
 from errseg.pictures.coco import box_of
-from errseg.pictures.files import CUTOUTS_FOLDER, MASKS_FOLDER
+from errseg.pictures.files import (
+    BYTE,
+    CUTOUTS_FOLDER,
+    INDEX_FILE,
+    MASKS_FOLDER,
+    index_format,
+)
 from errseg.pictures.overlay import enlarged
 
 if TYPE_CHECKING:  # torch takes seconds to import, and nothing here computes with it
@@ -37,13 +43,27 @@ def file_name(index: int, name: str) -> str:
 def write_masks(result: Result, folder: Path) -> list[Path]:
     """Write a picture for every class that is present: white where it is, black elsewhere.
 
-    They have the photo's own size. They are in `MASKS_FOLDER` of the folder, which is made if it isn't there.
+    They have the photo's own size, and are in `MASKS_FOLDER` of the folder, which is made if it
+    isn't there.
     """
 
     def draw(mask: np.ndarray) -> Image.Image:
         return Image.fromarray(enlarged(mask * np.uint8(255), result.mask_size))
 
     return _write(result, folder / MASKS_FOLDER, draw)
+
+
+def write_index(result: Result, folder: Path) -> Path:
+    """Write the labels as a grey picture (H, W) of the photo's own size: a value is a class.
+
+    See `errseg.pictures.files.index_format` for its bits and for what stands for no class.
+    """
+    bits, none = index_format(len(result.classes))
+    labels = np.where(result.labels < 0, none, result.labels)
+    values = labels.astype(np.uint8 if bits == BYTE else np.uint16)
+    path = folder / INDEX_FILE
+    Image.fromarray(enlarged(values, result.mask_size)).save(path)
+    return path
 
 
 def write_cutouts(result: Result, photo: np.ndarray, folder: Path) -> list[Path]:

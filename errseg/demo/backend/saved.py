@@ -24,7 +24,7 @@ from errseg.pictures.files import (
     pack_folders,
     write_json,
 )
-from errseg.pictures.masks import write_cutouts, write_masks
+from errseg.pictures.masks import write_cutouts, write_index, write_masks
 
 FIGURES = {"figure": FIGURE_FILE, "pdf": PDF_FILE}
 SECONDS = {"figure": 4.5, "pdf": 4.0, "html": 0.2}
@@ -61,6 +61,8 @@ def save(
         written += write_masks(answer.result, folder)
     if "cutouts" in wanted:
         written += write_cutouts(answer.result, answer.photo, folder)
+    if "index" in wanted:
+        written.append(write_index(answer.result, folder))
     if "html" in wanted:
         written.append(folder / PAGE_FILE)
         told = request.changed(threshold=answer.result.settings.threshold)
