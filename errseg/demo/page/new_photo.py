@@ -1,6 +1,7 @@
 """A photo that a visitor brings: words are found in it, and it is segmented by itself."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import gradio as gr
 from gradio.components import Component
@@ -78,10 +79,11 @@ class NewPhotos:
                     }
         yield from self._ask({**values, question.classes: words}, chosen, is_last)
         if found is None and is_last():
-            with self._service.places.wanted(is_last):
+            # The answer is there; a model that can't find words may do without.
+            with suppress(InputError), self._service.places.wanted(is_last):
                 _, chips = self._find(values)
-            if is_last():
-                yield {question.suggestions.chips: chips}
+                if is_last():
+                    yield {question.suggestions.chips: chips}
 
     def _find(self, values: dict) -> tuple[str, str]:
         return find_words(self._service, values[self._question.photo], values[self._question.model])

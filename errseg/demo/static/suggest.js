@@ -68,7 +68,7 @@ follow(element, (data, root) => {
   found = {photo: data.photo, root};
   show();
   status.textContent = words.length
-    ? 'Found in the photo. A click adds a word or takes it away; then press Segment.'
+    ? 'Found in the photo; a click adds a word or takes it away.'
     : 'Nothing that has a name here was found.';
   root.replaceChildren(status, list);
 });
