@@ -89,7 +89,7 @@ def build_segment_tab(
     chosen = gr.State(None, time_to_live=SECONDS_TO_KEEP)
     fold("CRM and attention")
     with gr.Row(elem_id="errseg-answer"):
-        with gr.Column(scale=4, min_width=320):
+        with gr.Column(scale=4, min_width=420):
             ranking, cost = panel("ranking", ranking), panel("cost")
             cost_message = gr.HTML(elem_id="errseg-cost-message")
         with gr.Column(scale=6, min_width=320):
