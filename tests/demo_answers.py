@@ -4,8 +4,9 @@ import numpy as np
 import torch
 
 from errseg.demo.backend.answers import Answer, AttentionAnswer
+from errseg.demo.backend.live_attention import live_class
 from errseg.inference.predictor import CostView, Result, Settings
-from errseg.network.attention import Attention
+from errseg.network.attention import Attention, Everywhere
 from errseg.pictures.export import legend, result_colors
 
 NASTY = ("<img src=x onerror=alert(1)>", '"><script>alert(2)</script>', "dog", "sky $x$ {{y}}")
@@ -43,13 +44,35 @@ def make_answer() -> Answer:
 
 
 def make_attention() -> AttentionAnswer:
-    """Attention of the same: two layers, two kept classes, two heads, a 2 x 4 grid."""
+    """Attention of the same: two layers, two kept classes, two heads, grids of 4 x 8 and 2 x 4."""
     generator = torch.Generator().manual_seed(0)
 
     def rows(*shape, ends=1):
         values = torch.rand(*shape, generator=generator)
         return values / values.sum(dim=tuple(range(-ends, 0)), keepdim=True)
 
-    maps = Attention(rows(2, 2, 2, 2, 4, ends=2), rows(2, 2, 2, 2), rows(2, 2, 2, 2))
+    def vectors(*shape):
+        return torch.randn(*shape, generator=generator)
+
+    everywhere = Everywhere(
+        query=vectors(2, 2, 4, 8, 6),
+        key=vectors(2, 2, 2, 4, 6),
+        average=rows(2, 2, 2, 2, 4, ends=2),
+        classes=rows(2, 2, 2, 2, 4, 2),
+    )
+    maps = Attention(rows(2, 2, 2, 2, 4, ends=2), rows(2, 2, 2, 2), rows(2, 2, 2, 2), everywhere)
     costs = CostView(np.random.rand(2, 4, 8), np.random.rand(2, 2, 4))  # noqa: NPY002
-    return AttentionAnswer((30, 10), (20, 40), NASTY, (0, 1), 1, maps, costs, (1,), 0.5)
+    return AttentionAnswer(
+        pixel=(30, 10),
+        size=(20, 40),
+        classes=NASTY,
+        kept=(0, 1),
+        best=1,
+        attention=maps,
+        costs=costs,
+        present=(1,),
+        share=0.5,
+        winners=np.arange(16 * 32, dtype=np.uint8).reshape(16, 32) % 2,
+        class_reduction=2,
+        live=tuple(live_class(index, everywhere, index, None) for index in (1, 0)),
+    )

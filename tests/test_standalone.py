@@ -14,7 +14,8 @@ from PIL import Image, ImageOps
 
 from errseg.__main__ import main
 from errseg.demo.backend import view
-from errseg.demo.backend.standalone import standalone_page
+from errseg.demo.backend.standalone import PANELS, standalone_page
+from errseg.demo.backend.static_files import SHARED
 
 ROOT = Path(__file__).resolve().parent.parent
 MOST_BYTES = 3_000_000
@@ -62,7 +63,7 @@ def test_the_file_forbids_all_that_it_does_not_have(text):
         for s in parts.scripts
     ]
     assert rules["script-src"].split() == hashes
-    assert len(hashes) == 6
+    assert len(hashes) == len(SHARED) + 1 + len(PANELS)
     assert not {"src", "href", "action", "srcset"} & {name for _, e in parts.elements for name in e}
     assert not [e for _, e in parts.elements if any(name.startswith("on") for name in e)]
     assert "url(" not in text
@@ -72,14 +73,17 @@ def test_the_file_forbids_all_that_it_does_not_have(text):
 def test_what_somebody_typed_is_text(text):
     parts = Parts(text)
     assert not [tag for tag, _ in parts.elements if tag in ("img", "b", "iframe")]
-    assert len(parts.scripts) == 6
+    assert len(parts.scripts) == len(SHARED) + 1 + len(PANELS)
     assert ", ".join(NASTY)[:60] in parts.text  # the title
     assert "--classes '<b>'" in parts.text
 
 
 def test_the_panels_have_the_page_s_data(text, answer, attention):
     sent = [json.loads(e["data-view"]) for _, e in Parts(text).elements if "data-view" in e]
-    expected = (view.masks(answer), view.ranking(answer), view.attention(attention))
+    expected = (
+        *(view.masks(answer), view.ranking(answer), view.attention(attention)),
+        *view.queries(attention),
+    )
     assert sent == json.loads(json.dumps(expected))
 
 
@@ -105,9 +109,11 @@ def test_a_large_photo_with_many_classes_stays_small(tmp_path, example):
     options = ["--vocabulary", "ade150", "--kept-classes", "32", "--threshold", "0"]
     assert main(["segment", str(photo), *options, "--save", "html", "--out", str(folder)]) == 0
     text = (folder / "result.html").read_text("utf-8")
-    [masks, *_] = [json.loads(e["data-view"]) for _, e in Parts(text).elements if "data-view" in e]
+    sent = [json.loads(e["data-view"]) for _, e in Parts(text).elements if "data-view" in e]
+    masks, _, _, queries = sent
     assert max(masks["size"]) == 1280
     assert len(masks["maps"]["kept"]) == 32
+    assert queries["classes"]  # some are live, the largest first
     assert len(text.encode()) < MOST_BYTES
 
 

@@ -1,6 +1,7 @@
 """What is sent to the browser: every number of the answer, and no HTML of a visitor's."""
 
 import base64
+import dataclasses
 import html as standard_html
 import io
 import json
@@ -9,6 +10,7 @@ import re
 import numpy as np
 import pytest
 from demo_answers import NASTY
+from live_attention import tiles
 from packed_arrays import unpack
 from PIL import Image
 
@@ -59,10 +61,25 @@ def test_the_ranking_has_every_class_in_order(answer):
 
 def test_attention_keeps_its_values(attention):
     data = view.attention(attention)
-    spatial = attention.attention.spatial.numpy()
-    np.testing.assert_allclose(unpack(data["spatial"]), spatial, atol=1e-4)
+    np.testing.assert_allclose(unpack(data["costs"][0]), attention.costs.stride16, atol=1e-4)
     assert data["share"] == 0.5
-    assert data["without"] is None
+    assert data["layers"] == {"spatial": 2, "classes": 2}
+    assert data["heads"] == 2
+    assert data["grids"] == {"query": [4, 8], "key": [2, 4], "classes": [2, 4]}
+    assert np.array_equal(tiles(data["winners"], 1)[0], attention.winners)
+    assert data["unavailable"] is None
+    [part] = view.queries(attention)
+    assert [one["index"] for one in part["classes"]] == [1, 0]
+    assert [len(part["classes"]) for part in view.queries(attention, most=1)] == [1, 1]
+
+
+def test_attention_says_why_it_is_not_told_without_crm(attention):
+    every = dataclasses.replace(attention, kept=(0, 1, 2, 3))
+    assert view.attention(every)["unavailable"] == (
+        "All 4 classes are kept here, so CRM changes nothing."
+    )
+    many = dataclasses.replace(attention, classes=tuple(map(str, range(172))))
+    assert "up to 171 classes; here are 172" in view.attention(many)["unavailable"]
 
 
 def test_the_line_below_a_result_says_what_computed_it(answer):

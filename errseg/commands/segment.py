@@ -223,15 +223,12 @@ def save_files(
     folder: Path,
 ) -> list[Path]:
     """Write the files of ``--save``; attention is that of the largest class's surest pixel."""
-    from errseg.demo.backend.answers import query_pixel
     from errseg.demo.backend.one_photo import OnePhotoService
-    from errseg.demo.backend.saved import needs_attention, save
+    from errseg.demo.backend.saved import attention_for, save
 
     service = OnePhotoService(predictor, photo)
     answer = service.answer(request)
-    attention = None
-    if needs_attention(wanted):
-        attention = service.attention(request, query_pixel(answer))
+    attention = attention_for(service, request, answer, wanted)
     return save(wanted, answer, attention, folder, request)
 
 

@@ -193,12 +193,14 @@ class Predictor:
         pixel: tuple[int, int],
         options: Options | None = None,
         everything: bool = False,
+        everywhere: Sequence[int] = (),
         **changes: object,
     ) -> Attention:
         """Return what ESCF attends to from a pixel (x, y): a pass of its own, without GUD.
 
         It attends to the classes that CRM kept for the masks: those of `segment`, which runs first
-        if nobody has asked it. Or to everything, as if CRM dropped no class (P = T).
+        if nobody has asked it. Or to everything, as if CRM dropped no class (P = T). Of the classes
+        at the places `everywhere` among those it is also told what they attend to from every pixel.
 
         Raises:
             InputError: as a call, or the pixel lies outside the photo.
@@ -214,7 +216,7 @@ class Predictor:
         cell = (int(y * rows / height), int(x * columns / width))
         # The memory has room for the classes that CRM keeps, not for all.
         memory = None if everything else question.memory
-        return attend_from(self.model, features, text[None], cell, memory)
+        return attend_from(self.model, features, text[None], cell, memory, everywhere)
 
     @torch.inference_mode()
     def cost_view(

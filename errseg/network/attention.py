@@ -5,7 +5,7 @@ class does alone to the last CFM, without CRM and GUD, and reads off every modul
 keys what one pixel looks at.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,12 +17,27 @@ from errseg.network.model import ERRSeg, ImageFeatures
 
 
 @dataclass(frozen=True)
+class Everywhere:
+    """What some classes attend to from every cell of a photo, n of the P that ESCF sees.
+
+    SFM's weights from all cells to all would be a hundred times what they are made of: from cell y
+    to cell x ``attention_weights(query[y], key)``. An axis is empty where a module is off.
+    """
+
+    query: Tensor  # (layers, n, h, w, C)
+    key: Tensor  # (layers, n, h', w', C), on SSR's grid
+    average: Tensor  # (layers, n, heads, h', w'): SFM's weights, the mean over all query cells
+    classes: Tensor  # (layers, n, heads, h'', w'', P): CFM's weights, on CSR's grid
+
+
+@dataclass(frozen=True)
 class Attention:
     """Attention of one photo, kept classes in ascending index; every row sums to one."""
 
     spatial: Tensor  # (layers, P, heads, h, w): from the query pixel to SFM's reduced grid
     classes: Tensor  # (layers, heads, P, P): at the query's cell, from each class to each class
     classes_mean: Tensor  # (layers, heads, P, P): the mean of the same over all cells
+    everywhere: Everywhere | None = None  # of the classes that it was asked for
 
     def share_on(self, present: Tensor) -> float:
         """Measure the share of class attention that goes to the classes present, (P,) bool.
@@ -41,6 +56,7 @@ def attend_from(
     text: Tensor,
     cell: tuple[int, int],
     tokens_of: Callable[[ImageFeatures, Tensor], Tensor] | None = None,
+    everywhere: Sequence[int] = (),
 ) -> Attention:
     """Read what ESCF attends to from one cell (row, column) of a photo's stride-16 grid.
 
@@ -51,20 +67,30 @@ def attend_from(
             CRM keeps, or all of them to see what CRM changes.
         cell: of the query.
         tokens_of: see `ERRSeg.decode`.
+        everywhere: places among the P of classes whose attention from every cell is read too.
 
     Returns:
         attention on the CPU; an axis is empty where a module is off.
     """
     image_guidance, text_guidance = features.guidance.spatial, model.guide_classes(text)
-    spatial, classes, means = [], [], []
-    for layer, own, fused in walk_escf(model, features, text, tokens_of):
+    places = list(everywhere)
+    spatial, classes, means, queries, keys, averages, rows = ([] for _ in range(7))
+    for layer, before, after in walk_escf(model, features, text, tokens_of):
         if isinstance(layer.sfm, SFM):
-            spatial.append(_spatial_rows(layer.sfm, own, image_guidance, cell))
+            spatial.append(_spatial_rows(layer.sfm, before, image_guidance, cell))
+            if places:
+                query, key, average = _spatial_parts(layer.sfm, before[:, places], image_guidance)
+                queries.append(query), keys.append(key), averages.append(average)
         if isinstance(layer.cfm, CFM):
-            here, mean = _class_rows(layer.cfm, fused, text_guidance, cell)
-            classes.append(here)
-            means.append(mean)
-    return Attention(*(_stacked(rows) for rows in (spatial, classes, means)))
+            here, mean = _class_rows(layer.cfm, after, text_guidance, cell)
+            classes.append(here), means.append(mean)
+            if places:
+                rows.append(_class_weights(layer.cfm, after, text_guidance, places))
+    parts = (_stacked(each) for each in (queries, keys, averages, rows))
+    return Attention(
+        *(_stacked(each) for each in (spatial, classes, means)),
+        Everywhere(*parts) if places else None,
+    )
 
 
 def walk_escf(
@@ -125,6 +151,27 @@ def _spatial_rows(
         weights = attention_weights(here, key.flatten(1, 2), sfm.attention.heads)
         rows.append(weights[:, :, 0].unflatten(-1, key.shape[1:3]))
     return torch.cat(rows)
+
+
+def _spatial_parts(
+    sfm: SFM, tokens: Tensor, guidance: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Read SFM's queries (n, h, w, C), keys (n, h', w', C), and the mean of its weights."""
+    shared, parts = sfm.attention.guidance(guidance), []
+    for one in tokens.split(1, dim=1):
+        query, key = (x[0] for x in sfm.attention.project(sfm.norm1(one), shared))
+        weights = attention_weights(query.flatten(1, 2), key.flatten(1, 2), sfm.attention.heads)
+        average = weights.mean(dim=2).unflatten(-1, key.shape[1:3])  # (1, heads, h', w')
+        parts.append((query.float(), key.float(), average))
+    return tuple(map(torch.cat, zip(*parts, strict=True)))
+
+
+def _class_weights(cfm: CFM, tokens: Tensor, guidance: Tensor | None, places: list[int]) -> Tensor:
+    """Read CFM's weights from some classes at every cell, (n, heads, h'', w'', P)."""
+    query, key = class_queries_and_keys(cfm, tokens, guidance)
+    grid = tuple(side // cfm.reduction for side in tokens.shape[2:4])
+    weights = attention_weights(query[:, places], key, cfm.attention.heads)
+    return weights.permute(2, 1, 0, 3).unflatten(2, grid)  # from (h'' w'', heads, n, P)
 
 
 def _class_rows(

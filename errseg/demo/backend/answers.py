@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,15 @@ class AttentionAnswer:
     share: float  # of class attention on the classes present (Proposition 1's left side)
     everything: Attention | None = None  # the same with P = T, if asked for
     share_without_crm: float | None = None
+    winners: np.ndarray | None = None  # (h4, w4) uint8: at stride 4 the place of the best in `kept`
+    class_reduction: int = 1  # CSR: cells of the stride-16 grid to one of CFM's, each way
+    live: tuple[dict, ...] = ()  # of the classes that were asked for everywhere: `live_class`
+
+    @property
+    def key(self) -> str:
+        """What tells this question's attention from others', wherever its pixel is."""
+        content = np.ascontiguousarray(self.costs.stride16).tobytes()
+        return hashlib.blake2b(content + bytes(str(self.kept), "ascii"), digest_size=8).hexdigest()
 
 
 def moved_pixel(
@@ -75,3 +85,15 @@ def query_pixel(answer: Answer) -> tuple[int, int]:
     own = np.where(labels == answer.legend[0].index, scores, -1)
     y, x = np.unravel_index(np.argmax(own), own.shape)
     return int(x), int(y)
+
+
+def kept_classes(answer: Answer) -> tuple[int, ...]:
+    """Name the classes that CRM kept: those that some pixel has first, then by CRM's score."""
+    first, scores = legend_classes(answer), answer.result.crm_scores
+    others = (index for index in answer.result.kept if index not in first)
+    return (*first, *sorted(others, key=lambda index: -scores[index]))
+
+
+def legend_classes(answer: Answer) -> tuple[int, ...]:
+    """Name the classes that some pixel has, largest first: their attention is asked for first."""
+    return tuple(entry.index for entry in answer.legend)

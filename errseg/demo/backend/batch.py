@@ -9,13 +9,13 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from errseg.demo.backend.answers import Answer, query_pixel
+from errseg.demo.backend.answers import Answer
 from errseg.demo.backend.budget import Price
 from errseg.demo.backend.places import GoneError
 from errseg.demo.backend.price import Prices
 from errseg.demo.backend.refusals import sentence_for
 from errseg.demo.backend.request import Request
-from errseg.demo.backend.saved import needs_attention, price_beside, price_of, save
+from errseg.demo.backend.saved import attention_for, needs_attention, price_beside, price_of, save
 from errseg.demo.backend.service import Service, check_attended
 from errseg.demo.backend.view import LONGEST_SHOWN
 from errseg.errors import InputError
@@ -119,9 +119,7 @@ def save_answer(
 ) -> None:
     """Write an answer's overlay, mask, JSON, and what is wanted beside them, to a new folder."""
     folder.mkdir(parents=True)
-    attention = None
-    if needs_attention(wanted):
-        attention = service.attention(request, query_pixel(answer))
+    attention = attention_for(service, request, answer, wanted)
 
     def write() -> None:
         named = service.models.named(request)

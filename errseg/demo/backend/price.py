@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from errseg.config import STRIDES, ClipConfig, HeadConfig, LiteConfig, ModelConfig
 from errseg.demo.backend.budget import Price
+from errseg.demo.backend.live_attention import CHARACTERS
 from errseg.inference.photo import network_size
 
 if TYPE_CHECKING:  # torch takes seconds to import; the page paints before it is there
@@ -34,6 +35,8 @@ ATTENTION_PASSES = 1.5  # an attention pass beside a decoding pass
 PACKED = 16  # bytes of a value of attention on its way out: the value, in base64, and copies
 SORTING = 400  # multiply-adds that take as long as to sort one class in at one pixel
 RANKED = 24  # bytes of a class at a pixel while it is sorted in, at the most
+WEIGHT_SECONDS = 6e-9  # of a weight whose average is told
+LIVE_SECONDS = 2e-7  # of a number that tells a class's attention, rounded and packed
 SLOWEST = 0.25
 """Speeds aren't taken for lower than this part of the usual ones: then the machine was busy, when
 they were measured, with something else."""
@@ -132,15 +135,27 @@ class Prices:
             known.add(request.vocabulary.classes)
         return total
 
-    def attention(self, request: Request, photo: tuple[int, int], without_crm: bool) -> Price:
-        """Tell what the attention from a pixel costs, beside the answer that comes before it."""
+    def attention(
+        self, request: Request, photo: tuple[int, int], without_crm: bool, everywhere: int = 0
+    ) -> Price:
+        """Tell what attention costs, beside the answer that comes before it.
+
+        Args:
+            request: the question.
+            photo: size (H, W) of its photo.
+            without_crm: whether it is also told with P = T.
+            everywhere: classes whose attention from every pixel is told.
+        """
         size = network_size(photo, self._config, request.options.input_size)
         total = len(request.vocabulary)
         counts = [min(request.options.kept_classes, total), *([total] if without_crm else [])]
         price = Price()
         for count in counts:
             network, values = self._decoding(size, count), self._attention_values(size, count)
+            values += everywhere * self._class_values(size, count)
             seconds = ATTENTION_PASSES * network.seconds + values * PACKED * 1e-9
+            seconds += everywhere * self._weights(size) * WEIGHT_SECONDS
+            seconds += everywhere * self._class_values(size, count) * LIVE_SECONDS
             price += Price(seconds, network.bytes + values * PACKED)
         return price
 
@@ -152,6 +167,12 @@ class Prices:
         cells = size[0] * size[1] // STRIDES[2] ** 2
         work = classes * cells * (self._config.towers.embedding + SORTING)
         return Price(work / self._speeds.decode, min(classes, RANKED_AT_ONCE) * cells * RANKED)
+
+    def live_classes(self, request: Request, photo: tuple[int, int], characters: int) -> int:
+        """Count the classes whose attention from every pixel takes some room, one at least."""
+        size = network_size(photo, self._config, request.options.input_size)
+        kept = min(request.options.kept_classes, len(request.vocabulary))
+        return max(1, round(characters / (CHARACTERS * self._class_values(size, kept) or 1)))
 
     def _decoding(self, size: tuple[int, int], kept: int) -> Price:
         head = self._config.head
@@ -165,6 +186,20 @@ class Prices:
         towers = self._config.towers
         wider = towers.widths[0] / USUAL_WIDTH[type(towers)]
         return round(size[0] * size[1] * ENCODER_BYTES[type(towers)] * wider)
+
+    def _class_values(self, size: tuple[int, int], kept: int) -> int:
+        """Count the numbers that tell one class's attention from every pixel."""
+        head = self._config.head
+        cells = size[0] * size[1] // STRIDES[2] ** 2
+        spatial = head.width * (cells + cells // head.spatial_reduction**2)
+        between = head.heads * kept * cells // head.class_reduction**2
+        return head.layers * (spatial * head.sfm + between * head.cfm)
+
+    def _weights(self, size: tuple[int, int]) -> int:
+        """Count the weights of one class's SFM, of which every key's average is told."""
+        head = self._config.head
+        cells = size[0] * size[1] // STRIDES[2] ** 2
+        return head.layers * head.heads * cells * (cells // head.spatial_reduction**2) * head.sfm
 
     def _attention_values(self, size: tuple[int, int], kept: int) -> int:
         head = self._config.head

@@ -3,9 +3,10 @@
 from collections.abc import Collection
 from pathlib import Path
 
-from errseg.demo.backend.answers import Answer, AttentionAnswer, query_pixel
+from errseg.demo.backend.answers import Answer, AttentionAnswer, kept_classes, query_pixel
 from errseg.demo.backend.budget import Price
 from errseg.demo.backend.links import attention_heats, command, shell_name
+from errseg.demo.backend.live_attention import AT_FIRST
 from errseg.demo.backend.price import Prices
 from errseg.demo.backend.request import Request
 from errseg.demo.backend.service import Service, check_attended
@@ -117,13 +118,10 @@ def take_away(
         InputError: as `Service.answer`, or attention is to be shown and can't be.
         GoneError: nobody waits for the files any more.
     """
-    shows_attention = needs_attention(wanted)
-    if shows_attention:
+    if needs_attention(wanted):
         check_attended(request, "lower P, or do without the figure and the HTML file")
     answer = service.answer(request)
-    attention = None
-    if shows_attention:
-        attention = service.attention(request, pixel or query_pixel(answer))
+    attention = attention_for(service, request, answer, wanted, pixel)
     named = service.models.named(request)
     return service.draw(
         request,
@@ -147,8 +145,27 @@ def price_beside(
     present = min(request.options.kept_classes, len(request.vocabulary), PRESENT)
     price = price_of(wanted, size, present)
     if needs_attention(wanted):
-        price += prices.attention(request, size, without_crm=False)
+        most = prices.live_classes(request, size, AT_FIRST) if "html" in wanted else 0
+        price += prices.attention(request, size, without_crm=False, everywhere=most)
     return price
+
+
+def attention_for(
+    service: Service,
+    request: Request,
+    answer: Answer,
+    wanted: Collection[str],
+    pixel: tuple[int, int] | None = None,
+) -> AttentionAnswer | None:
+    """Ask for the attention that some formats show, if any does.
+
+    It is that of a pixel (x, y), where the largest class is surest if None. In the HTML page it is
+    live: of as many kept classes as fit.
+    """
+    if not needs_attention(wanted):
+        return None
+    live = kept_classes(answer) if "html" in wanted else ()
+    return service.attention(request, pixel or query_pixel(answer), everywhere=live)
 
 
 def needs_attention(wanted: Collection[str]) -> bool:

@@ -14,10 +14,17 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from errseg.demo.backend.answers import Answer, AttentionAnswer, moved_pixel, query_pixel
+from errseg.demo.backend.answers import (
+    Answer,
+    AttentionAnswer,
+    legend_classes,
+    moved_pixel,
+    query_pixel,
+)
 from errseg.demo.backend.background import Background
 from errseg.demo.backend.budget import Budget, Price
 from errseg.demo.backend.gpu import on_gpu
+from errseg.demo.backend.live_attention import AT_FIRST, live_class
 from errseg.demo.backend.memory import give_back
 from errseg.demo.backend.models import Loaded, Models
 from errseg.demo.backend.photos import LONGEST_SIDE, Photos
@@ -192,32 +199,46 @@ class Service:
         return predictor(photo, request.vocabulary, request.options)
 
     def attention(
-        self, request: Request, pixel: tuple[int, int], without_crm: bool = False
+        self,
+        request: Request,
+        pixel: tuple[int, int] | None,
+        without_crm: bool = False,
+        everywhere: Sequence[int] = (),
+        characters: int = AT_FIRST,
     ) -> AttentionAnswer:
         """Ask for the attention from a pixel (x, y) of the (shrunk) photo, see `Predictor`.
 
-        ``without_crm`` also asks what it would be with P = T.
+        Args:
+            request: the question.
+            pixel: of the query; None is the photo's middle.
+            without_crm: also ask what it would be with P = T.
+            everywhere: kept classes of which the attention from every pixel is asked for too; of
+                those that are too many the first are told.
+            characters: about as many may tell of those classes.
 
         Raises:
-            InputError: as `answer`, the pixel lies outside, or there are too many classes for that.
+            InputError: as `answer`, the pixel lies outside, a class is not kept, or there are too
+                many classes for that.
         """
         size = len(request.vocabulary)
-        if without_crm and size > MOST_WITHOUT_CRM:
-            raise InputError(
-                f"Attention without CRM is possible for up to {MOST_WITHOUT_CRM} classes; "
-                f"here are {size:,}."
-            )
+        if without_crm and (sentence := without_crm_refusal(size)):
+            raise InputError(sentence)
         check_attended(request)
         photo = self._photos.read(request.photo).pixels
         loaded = self.models.loaded_for(request)
 
         def price_of(asked: Request, new: list[int]) -> Price:
             prices, shape = loaded.prices, photo.shape[:2]
-            return prices.answer(asked, shape, new) + prices.attention(asked, shape, without_crm)
+            attention = prices.attention(asked, shape, without_crm, len(everywhere))
+            return prices.answer(asked, shape, new) + attention
 
+        height, width = photo.shape[:2]
+        pixel = pixel or (width // 2, height // 2)
+        most = loaded.prices.live_classes(request, (height, width), characters)
+        everywhere = tuple(everywhere)[:most]
         price = self._check(loaded, request, price_of)
         return self._in_turn(
-            loaded, price, lambda: self._attend(request, photo, pixel, without_crm)
+            loaded, price, lambda: self._attend(request, photo, pixel, without_crm, everywhere)
         )
 
     def shrunk_pixel(
@@ -236,19 +257,29 @@ class Service:
         return moved_pixel(pixel, (height, width), photo.shape[:2]), (height, width)
 
     def _attend(
-        self, request: Request, photo: np.ndarray, pixel: tuple[int, int], without_crm: bool
+        self,
+        request: Request,
+        photo: np.ndarray,
+        pixel: tuple[int, int],
+        without_crm: bool,
+        everywhere: tuple[int, ...],
     ) -> AttentionAnswer:
         predictor, names = self.models.predictor_for(request), request.vocabulary.names
         asked = (photo, request.vocabulary)
-        attend = functools.partial(predictor.attention, *asked, pixel, request.options)
-        attention = attend()
-        out = predictor.segment(*asked, request.options)  # the one that was attended to
+        out = predictor.segment(*asked, request.options)  # the one that is attended to
         kept = out.kept[0].cpu()
-        winners = kept[out.kept_logits[0].argmax(dim=0).cpu()]  # (h4, w4) class indices
+        places = {index: place for place, index in enumerate(kept.tolist())}
+        if dropped := [index for index in everywhere if index not in places]:
+            raise InputError(f"CRM kept no class number {dropped[0]} here.")
+        attend = functools.partial(predictor.attention, *asked, pixel, request.options)
+        attention = attend(everywhere=[places[index] for index in everywhere])
+        best = out.kept_logits[0].argmax(dim=0).cpu()  # (h4, w4) places
+        winners = kept[best]  # class indices
         present = kept.new_zeros(len(names)).index_fill(0, winners.unique(), 1).bool()
         everything = None
         if without_crm:
-            everything = attention if len(kept) == len(names) else attend(everything=True)
+            every = len(kept) == len(names)
+            everything = attention if every else attend(everything=True, everywhere=everywhere)
         (x, y), (height, width), (rows, columns) = pixel, photo.shape[:2], winners.shape
         return AttentionAnswer(
             pixel=pixel,
@@ -262,6 +293,12 @@ class Service:
             share=attention.share_on(present[kept]),
             everything=everything,
             share_without_crm=everything and everything.share_on(present),
+            winners=best.numpy().astype(np.uint8),
+            class_reduction=predictor.model.config.head.class_reduction,
+            live=tuple(
+                live_class(index, attention.everywhere, place, everything and everything.everywhere)
+                for place, index in enumerate(everywhere)
+            ),
         )
 
     def cost_view(self, request: Request, index: int) -> CostView:
@@ -377,10 +414,21 @@ class Service:
 
     def _open(self, request: Request) -> tuple[Answer, AttentionAnswer]:
         answer = self.answer(request)
-        both = answer, self.attention(request, query_pixel(answer))
+        pixel, first = query_pixel(answer), legend_classes(answer)
+        both = answer, self.attention(request, pixel, everywhere=first)
         loaded = self.models.loaded_for(request)
         self._in_turn(loaded, Price(loaded.prices.ordinary), loaded.prices.measure)
         return both
+
+
+def without_crm_refusal(size: int) -> str | None:
+    """Say why attention without CRM isn't told of so many classes, if it isn't."""
+    if size <= MOST_WITHOUT_CRM:
+        return None
+    return (
+        f"Attention without CRM is possible for up to {MOST_WITHOUT_CRM} classes; "
+        f"here are {size:,}."
+    )
 
 
 def check_attended(request: Request, remedy: str = "lower P") -> None:

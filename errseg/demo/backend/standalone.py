@@ -16,8 +16,11 @@ from errseg.demo.backend import view
 from errseg.demo.backend.answers import Answer, AttentionAnswer
 from errseg.demo.backend.static_files import STATIC, shared_scripts, static_text, styles
 
-PANELS = ("masks", "ranking", "attention")
+PANELS = ("masks", "ranking", "attention", "queries")
 """Scripts in the order in which they stand on the file's page, each with its own data."""
+MOST_BYTES = 2_900_000
+"""Of the whole file, as far as leaving classes' queries and keys out makes it so small."""
+REST_BYTES = 130_000  # scripts, styles and settings
 MOST_TITLE = 80  # characters of the words in the window's title
 
 
@@ -29,15 +32,18 @@ def write_page(file: Path, answer: Answer, attention: AttentionAnswer, command: 
 def standalone_page(answer: Answer, attention: AttentionAnswer, command: str) -> str:
     """Write a result as a page: masks that tell of a pixel, legend, CRM's list, and attention.
 
-    The attention is that of one pixel. The photo is in it as it is shown, at most
-    `view.LONGEST_SHOWN` pixels wide and high, and nothing of the photo's file, so no EXIF.
+    Attention is live, of the classes that were asked for from every pixel, as far as they fit in
+    `MOST_BYTES`; the cross stands where the answer's pixel is. The photo is in it as it is shown,
+    at most `view.LONGEST_SHOWN` pixels wide and high, and nothing of its file, so no EXIF.
 
     Args:
         answer: what was found.
         attention: of the same question.
         command: the command line that gives the same result.
     """
-    data = (view.masks(answer), view.ranking(answer), view.attention(attention))
+    shown = (view.masks(answer), view.ranking(answer), view.attention(attention))
+    length = sum(len(view.as_html(data)) for data in shown) + REST_BYTES
+    data = (*shown, _queries_in(attention, MOST_BYTES - length))
     panels = {name: view.as_html(data) for name, data in zip(PANELS, data, strict=True)}
     # A panel's script is the body of a function of `element` and `trigger`, as Gradio has it.
     drawn = (
@@ -73,7 +79,7 @@ def standalone_page(answer: Answer, attention: AttentionAnswer, command: str) ->
 <main>
 <div class="errseg-column">{places["masks"]}</div>
 <div class="errseg-column">
-<div id="errseg-legend"></div>{places["ranking"]}{places["attention"]}
+<div id="errseg-legend"></div>{places["ranking"]}{places["attention"]}{places["queries"]}
 </div>
 </main>
 <p id="errseg-standalone-note" class="errseg-message" role="status" hidden></p>
@@ -82,6 +88,13 @@ def standalone_page(answer: Answer, attention: AttentionAnswer, command: str) ->
 </body>
 </html>
 """
+
+
+def _queries_in(attention: AttentionAnswer, most: float) -> dict:
+    """Describe the queries and keys of the first classes that fit into some characters."""
+    parts = view.queries(attention, most)
+    fits = parts and len(view.as_html(parts[0])) <= most
+    return parts[0] if fits else view.refused_queries("")
 
 
 def _policy(scripts: Iterable[str]) -> str:
@@ -113,7 +126,7 @@ def _settings(answer: Answer, attention: AttentionAnswer, command: str) -> str:
         "photo's pixels (SHA-256 of rows of RGB bytes)": hashlib.sha256(
             answer.photo.tobytes()
         ).hexdigest(),
-        "attention of the pixel": f"{attention.pixel[0]}, {attention.pixel[1]}",
+        "pixel of the first cross": f"{attention.pixel[0]}, {attention.pixel[1]}",
     }
     listed = "".join(
         f'<tr><th scope="row">{escape(name)}</th><td>{escape(str(value))}</td></tr>'

@@ -10,7 +10,14 @@ STYLES = (
 """Styles in their order: what is common, then a file for each panel that is drawn by a script."""
 
 
-SHARED = ("shared", "masks_drawing")
+SHARED = (
+    "shared",
+    "masks_drawing",
+    "pointer",
+    "attention_maths",
+    "attention_drawing",
+    "attention_sections",
+)
 """Scripts that panels' scripts use, in their order."""
 
 

@@ -6,10 +6,9 @@ nothing further from the server. Names travel as JSON and become text in the bro
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import math
+import time
 from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
@@ -18,6 +17,9 @@ import numpy as np
 from PIL import Image
 
 from errseg.demo.backend.answers import Answer, AttentionAnswer
+from errseg.demo.backend.live_attention import ONE_ANSWER, in_answers
+from errseg.demo.backend.packing import as_uri, packed, tiled
+from errseg.demo.backend.service import without_crm_refusal
 from errseg.pictures.captions import name_plates
 from errseg.pictures.colors import ink_color
 from errseg.pictures.export import crm_ranks
@@ -56,7 +58,7 @@ def masks(answer: Answer) -> dict:
     return {
         "size": [width, height],
         "photo": photo_picture(answer.photo),
-        "labels": _picture(_two_bytes(labels), "PNG"),
+        "labels": as_uri(_two_bytes(labels), "PNG"),
         "names": list(result.classes),
         "colors": {index: list(answer.colors[index]) for index in {*result.kept, *scores}},
         "inks": {index: list(ink_color(answer.colors[index])) for index in scores},
@@ -72,7 +74,7 @@ def photo_picture(photo: np.ndarray) -> str:
     """A photo (H, W, 3) as a JPEG's data URI, of the size that is shown."""
     size = _shown_size(*photo.shape[:2])
     shown = Image.fromarray(photo).resize(size, Image.Resampling.BILINEAR, reducing_gap=2)
-    return _picture(shown, "JPEG", quality=JPEG_QUALITY)
+    return as_uri(shown, "JPEG", quality=JPEG_QUALITY)
 
 
 def ranking(answer: Answer) -> dict:
@@ -114,26 +116,53 @@ def cost(name: str, view: CostView) -> dict:
 
 
 def attention(answer: AttentionAnswer) -> dict:
-    """Describe the attention panel: all layers and heads of SFM and CFM at one pixel."""
-    data = {
+    """Describe the attention panel: all that it needs beside the queries and keys of classes."""
+    spatial, classes = (v.numpy() for v in (answer.attention.spatial, answer.attention.classes))
+    grid, total = answer.costs.stride16.shape[1:], len(answer.classes)
+    unavailable = without_crm_refusal(total)
+    if len(answer.kept) == total:
+        unavailable = f"All {total} classes are kept here, so CRM changes nothing."
+    return {
+        "of": answer.key,
         "pixel": list(answer.pixel),
         "size": list(answer.size[::-1]),
         "names": list(answer.classes),
         "kept": list(answer.kept),
-        "best": answer.best,
         "present": list(answer.present),
-        "costs": [packed(maps) for maps in (answer.costs.stride16, answer.costs.stride32)],
-        "spatial": packed(answer.attention.spatial.numpy()),
-        "classes": packed(answer.attention.classes.numpy()),
         "share": _finite(answer.share),
-        "without": None,
+        "unavailable": unavailable,
+        "layers": {"spatial": len(spatial), "classes": len(classes)},
+        "heads": spatial.shape[2] if len(spatial) else classes.shape[1] if len(classes) else 0,
+        "grids": {
+            "query": list(grid),
+            "key": list(spatial.shape[3:]),
+            "classes": [max(side // answer.class_reduction, 1) for side in grid],
+        },
+        "reduction": answer.class_reduction,
+        "winners": tiled(answer.winners[None]),
+        "costs": [packed(maps) for maps in (answer.costs.stride16, answer.costs.stride32)],
     }
+
+
+def queries(answer: AttentionAnswer, most: float = ONE_ANSWER) -> list[dict]:
+    """Describe what the browser computes attention from, of the classes that were asked for.
+
+    Args:
+        answer: with attention from every pixel.
+        most: characters of a part; a class that is longer is a part by itself.
+
+    Returns:
+        parts, in the order in which the classes were asked for.
+    """
+    common = {"of": answer.key}
     if answer.everything is not None:
-        # Of the maps with P = T those of the kept classes are shown, beside the ones with CRM.
-        same = answer.everything.spatial
-        same = same[:, list(answer.kept)].numpy() if same.ndim > 1 else same.numpy()
-        data["without"] = {"spatial": packed(same), "share": _finite(answer.share_without_crm)}
-    return data
+        common["share_without"] = _finite(answer.share_without_crm)
+    return [{**common, "classes": part} for part in in_answers(answer.live, most)]
+
+
+def refused_queries(sentence: str) -> dict:
+    """Describe why the classes that were asked for can't be told, for the attention panel."""
+    return {"message": sentence, "asked": time.time_ns()}  # two refusals are told twice
 
 
 def pipeline(answer: Answer, stages: Sequence[Stage]) -> dict:
@@ -186,43 +215,9 @@ def _two_bytes(values: np.ndarray) -> Image.Image:
 
 def _mosaic(maps: np.ndarray) -> dict:
     """Maps (P, h, w) in [0, 1] as one grey picture of 8 bits, in rows of tiles."""
-    count = len(maps)
     if maps.size > MOST_MAP_VALUES:
         maps = maps[:, ::2, ::2]
-    height, width = maps.shape[1:]
-    columns = math.ceil(math.sqrt(count * height / width))
-    rows = math.ceil(count / columns)
-    tiles = np.zeros((rows * columns, height, width), np.uint8)
-    tiles[:count] = (maps * 255).round()
-    picture = tiles.reshape(rows, columns, height, width).transpose(0, 2, 1, 3)
-    picture = Image.fromarray(picture.reshape(rows * height, columns * width))
-    return {"picture": _picture(picture, "PNG"), "grid": [height, width], "columns": columns}
-
-
-def packed(values: np.ndarray) -> dict:
-    """Pack an array as 16-bit integers in base64: ``least + integer / 65535 * (most - least)``.
-
-    Whole numbers that fit keep their exact values.
-    """
-    whole = np.issubdtype(values.dtype, np.integer)
-    least, most = 0.0, 65535.0
-    if not whole and values.size:  # an ablated module's attention is empty
-        least, most = float(values.min()), float(values.max())
-    scaled = values if whole else (values - least) * (65535 / ((most - least) or 1))
-    packed = np.asarray(scaled).round().astype("<u2").tobytes()
-    return {
-        "shape": list(values.shape),
-        "range": [least, most],
-        "data": base64.b64encode(packed).decode(),
-    }
-
-
-def _picture(picture: Image.Image, kind: str, **settings: object) -> str:
-    """A picture as a data URI; nothing of the photo's file is in it, so no EXIF either."""
-    file = io.BytesIO()
-    picture.save(file, kind, **settings)
-    encoded = base64.b64encode(file.getvalue()).decode()
-    return f"data:image/{kind.lower()};base64,{encoded}"
+    return tiled((maps * 255).round().astype(np.uint8))
 
 
 def _share(part: float) -> float:

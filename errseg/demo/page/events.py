@@ -34,11 +34,16 @@ def answered(message: gr.HTML) -> Callable:
 
     What prevents an answer becomes a sentence in `message`; everything else on the page stays.
     """
+    return refused_in(message, html.message)
+
+
+def refused_in(place: gr.HTML, as_value: Callable[[str], str]) -> Callable:
+    """Decorate a handler as `answered` does; the sentence becomes a value of another component."""
 
     def refusal(error: BaseException) -> dict:
         if isinstance(error, GoneError):  # a later question of the same visitor is under way
-            return {message: gr.skip()}
-        return {message: html.message(sentence_for(error))}
+            return {place: gr.skip()}
+        return {place: as_value(sentence_for(error))}
 
     def decorate(handler: Callable) -> Callable:
         @functools.wraps(handler)

@@ -19,8 +19,10 @@ from errseg.demo.page import html
 from errseg.inference.photo import load_image
 
 FILE = EXAMPLES.with_name("opening.json")
-FORMAT = "errseg-opening-1"
+FORMAT = "errseg-opening-2"
 """What `write_opening` writes; change it with what the scripts of the panels read."""
+QUERIES_STORED = 700_000
+"""Characters of the stored queries and keys; those of further classes are asked for."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Opening:
     masks: dict  # `view.masks`
     ranking: dict  # `view.ranking`
     attention: dict  # `view.attention`
+    queries: dict  # `view.queries`
     timing: str  # how long it took, and on what
 
 
@@ -60,6 +63,7 @@ def write_opening(example: Example, model: str, file: Path = FILE) -> None:
         masks={**view.masks(answer), "photo": ""},
         ranking=view.ranking(answer),
         attention=view.attention(attention),
+        queries=view.queries(attention, QUERIES_STORED)[0],
         timing=html.timing(answer, service.device),
     )
     stored = {"question": _question(example, EMBEDDED[model]), **asdict(opening)}

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import gradio as gr
 
 from errseg.demo.backend import view
-from errseg.demo.backend.answers import Answer, query_pixel
+from errseg.demo.backend.answers import Answer, AttentionAnswer, legend_classes, query_pixel
 from errseg.demo.backend.examples import Example
 from errseg.demo.backend.latest import Latest
 from errseg.demo.backend.links import read_link
+from errseg.demo.backend.live_attention import ONE_ANSWER
 from errseg.demo.backend.request import Request, check_options, check_request
-from errseg.demo.backend.service import SECONDS_TO_KEEP, Service
+from errseg.demo.backend.service import MOST_ATTENDED, SECONDS_TO_KEEP, Service
 from errseg.demo.backend.word_help import kept_for
 from errseg.demo.page import html
 from errseg.demo.page.address import page_links
@@ -23,6 +24,7 @@ from errseg.demo.page.events import (
     COMPUTES,
     answered,
     current_visitor,
+    refused_in,
     sent,
     served,
     uploaded,
@@ -48,7 +50,6 @@ class Shown:
     request: Request
     words: str  # as they were typed
     pixel: tuple[int, int] | None = None  # the query, (x, y)
-    without_crm: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class SegmentTab:
     attention: gr.HTML
     attention_message: gr.HTML
     figure2: gr.HTML
+    queries: gr.HTML  # of classes that the attention panel can look at; shows nothing
     notes: gr.HTML
 
 
@@ -95,8 +97,8 @@ def build_segment_tab(
         with gr.Column(scale=6, min_width=320):
             attention_message = gr.HTML(elem_id="errseg-attention-message")
             attention = panel("attention", attention)
-            figure2 = build_figure2(opening)
-    panels = ranking, cost, cost_message, attention, attention_message, figure2, notes
+            figure2, queries = build_figure2(opening), panel("queries")
+    panels = ranking, cost, cost_message, attention, attention_message, figure2, queries, notes
     return SegmentTab(shown, chosen, picture.masks, *panels)
 
 
@@ -136,6 +138,12 @@ def add_segment_events(
             message: "",
         }
 
+    def attended_updates(answer: AttentionAnswer) -> Iterator[dict]:
+        attended = view.as_html(view.attention(answer))
+        yield {tab.attention: attended, tab.attention_message: "", tab.queries: ""}
+        for part in view.queries(answer):
+            yield {tab.queries: view.as_html(part)}
+
     def show(
         request: Request, words: str, before: Shown, is_last: Callable[[], bool]
     ) -> Iterator[dict]:
@@ -155,12 +163,15 @@ def add_segment_events(
             return
         yield step
         try:
+            first = legend_classes(answer)
             with service.places.wanted(is_last):
-                attended = view.as_html(view.attention(service.attention(request, pixel)))
-            if is_last():
-                yield {tab.attention: attended, tab.attention_message: ""}
+                attended = service.attention(request, pixel, everywhere=first)
+            for step in attended_updates(attended):
+                if is_last():
+                    yield step
         except InputError as error:  # too many classes for it; not those of the question before
-            yield {tab.attention: "", tab.attention_message: html.message(str(error))}
+            refused = {tab.attention_message: html.message(str(error))}
+            yield {tab.attention: "", tab.queries: "", **refused}
 
     def ask(values: dict, chosen: int | None, is_last: Callable[[], bool]) -> Iterator[dict]:
         """Ask what stands in the boxes; P is what was chosen, or the paper's for these words."""
@@ -239,23 +250,27 @@ def add_segment_events(
             step = updates(dataclasses.replace(shown, pixel=attention.pixel), answer)
             del step[message]  # it may say why a link could not be followed
             yield step
-            yield {tab.attention: view.as_html(view.attention(attention))}
-        else:
-            yield {tab.cost: gr.skip()}
+            yield from attended_updates(attention)
+        else:  # behind the page itself, which paints sooner without them
+            yield {tab.queries: view.as_html(stored.queries)}
 
     @answered(tab.attention_message)
-    def ask_attention(shown, event: gr.EventData):
+    def pin_pixel(shown, event: gr.EventData):
+        """Remember the pixel that files and other answers are to have the attention of."""
         pixel = (sent(event, "x", int), sent(event, "y", int))
-        if None in pixel:
+        if None in pixel or min(pixel) < 0:
             raise InputError("Give the query pixel as two whole numbers, x and y.")
-        without = sent(event, "without", bool)
-        without = shown.without_crm if without is None else without
-        answer = service.attention(shown.request, pixel, without)
-        return {
-            tab.attention: view.as_html(view.attention(answer)),
-            tab.shown: dataclasses.replace(shown, pixel=pixel, without_crm=without),
-            tab.attention_message: "",
-        }
+        return {tab.shown: dataclasses.replace(shown, pixel=pixel)}
+
+    @refused_in(tab.queries, lambda sentence: view.as_html(view.refused_queries(sentence)))
+    def ask_queries(shown, event: gr.EventData):
+        """Send what the browser computes the attention of further classes from."""
+        classes, without = sent(event, "classes", list), sent(event, "without", bool)
+        if not classes or not all(type(index) is int for index in classes):
+            raise InputError("Name the classes to look for by their numbers.")
+        classes = classes[:MOST_ATTENDED]
+        answer = service.attention(shown.request, None, bool(without), classes, ONE_ANSWER)
+        return {tab.queries: view.as_html(view.queries(answer)[0])}  # the others are asked for then
 
     @answered(tab.cost_message)
     def ask_cost(shown, event: gr.EventData):
@@ -302,8 +317,7 @@ def add_segment_events(
     taken = [question.photo, *new_photos.outputs, *outputs]
     picture.place.upload(take_photo, inputs | new_photos.inputs, taken, **runs)
     clicks = {**COMPUTES, "trigger_mode": "always_last", "show_progress": "minimal"}
-    for source in (tab.masks, tab.attention):
-        attended = [tab.attention, tab.shown, tab.attention_message]
-        source.select(ask_attention, tab.shown, attended, **clicks)
+    tab.attention.select(pin_pixel, tab.shown, [tab.shown, tab.attention_message], **AT_ONCE)
+    tab.attention.want(ask_queries, tab.shown, tab.queries, **clicks)
     tab.ranking.select(ask_cost, tab.shown, [tab.cost, tab.cost_message], **clicks)
     add_figure2_events(tab.figure2, message, tab.shown, service, latest)

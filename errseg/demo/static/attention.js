@@ -1,156 +1,227 @@
-// The attention panel: SFM's maps beside the class's cost maps, CFM's matrix, Proposition 1.
+// The attention panel: where a pixel looks, live under the cross, for any class, layer and head whose
+// queries and keys are in the browser; those of other classes are asked for when they are chosen.
 
-const {make, follow, tell, numbers, heatMap, scaleBar, percent, css, option, labelled, heat} = window.errsegHelpers;
+const {make, follow, numbers, heatMap, scaleBar, percent, option, labelled} = window.errsegHelpers;
+const maths = window.errsegAttention;
+const {makeMap, scaleOfTimes} = window.errsegDrawing;
+const pointer = window.errsegPointer;
+const sections = window.errsegSections;
 
-const choices = {name: null, layer: -1, head: 'mean', without: false, more: false}; // kept over answers
+// Kept over answers: the class's name (null: the one under the cross), what the sections show, and so on.
+const choices = {
+  name: null, layer: 0, head: 'mean', smooth: false, special: false, crm: true, open: new Set(),
+};
+const NOBODY = {point: () => {}, queries: () => {}, photo: () => {}};
+let onNews = NOBODY;
+document.addEventListener('errseg-point', () => onNews.point());
+document.addEventListener('errseg-queries', () => onNews.queries());
+document.addEventListener('errseg', () => onNews.photo());
+let turns = 0;
 
-let onNews = () => {};
-document.addEventListener('errseg', () => onNews());
-
-follow(element, (data, root) => {
-  const spatial = numbers(data.spatial);
-  const classes = numbers(data.classes);
-  const costs = data.costs.map(numbers);
-  const without = data.without && numbers(data.without.spatial);
-  const sizes = spatial.shape.length === 5 ? spatial.shape : null; // layers, P, heads, h, w
-  const layers = sizes ? sizes[0] : classes.shape[0];
-  const heads = sizes ? sizes[2] : classes.shape[1];
+follow(element, async (data, root) => {
+  const turn = ++turns;
+  const winners = await maths.tiles(data.winners, 1);
+  if (turn !== turns) return undefined; // a later answer was faster
   const names = data.kept.map((index) => data.names[index]);
-  const query = [(data.pixel[0] + 0.5) / data.size[0], (data.pixel[1] + 0.5) / data.size[1]];
-  const best = names[data.kept.indexOf(data.best)] ?? names[0];
+  const {grids, layers} = data;
   if (!names.includes(choices.name)) choices.name = null;
-  choices.without = data.without != null;
-  if (choices.layer >= layers) choices.layer = -1;
-  if (choices.head >= heads) choices.head = 'mean';
-  const maps = make('div', {class: 'errseg-maps'});
-  const matrix = make('div', {class: 'errseg-matrix'});
+  if (choices.layer >= layers.spatial && choices.layer >= layers.classes) choices.layer = 0;
+  if (choices.head !== 'mean' && choices.head >= data.heads) choices.head = 'mean';
+  const aspect = data.size[1] / data.size[0];
+  const packs = new Map(); // what is unpacked of each class, by its index
+  const unpacking = new Map(); // what was sent -> the promise of it unpacked
 
-  const layer = () => (choices.layer < 0 ? layers - 1 : choices.layer);
-  const chosen = () => Math.max(names.indexOf(choices.name ?? best), 0);
+  // ---- Where the cross is, and which class is shown.
+  const start = data.pixel.map((at, axis) => (at + 0.5) / data.size[axis]);
+  const pixelOf = (point) => point.map((share, axis) => Math.floor(share * data.size[axis]));
+  const held = window.errseg?.pinned && String(pixelOf(window.errseg.point)) === String(data.pixel);
+  let told = held ? String(data.pixel) : null; // the pinned pixel that the server knows
 
-  /** The chosen head, or the mean over heads, of `packed` (layers, n, heads, ...rest) at one place;
-   * for CFM (layers, heads, P, P) there is no n. */
-  function ofHead(packed, start, count, rest) {
-    const out = new Float32Array(rest);
-    const used = choices.head === 'mean' ? [...Array(count).keys()] : [Number(choices.head)];
-    for (const head of used) {
-      for (let i = 0; i < rest; i++) out[i] += packed.values[start + head * rest + i] / used.length;
-    }
-    return out;
+  function now() {
+    const point = window.errseg?.point ?? start;
+    const best = winners[maths.cellAt(point, data.winners.grid)];
+    const place = choices.name == null ? best : names.indexOf(choices.name);
+    const index = data.kept[place];
+    return {point, place, index, name: names[place], cell: maths.cellAt(point, grids.query), pack: packs.get(index)};
   }
 
-  function attentionMap(packed) {
-    const [, count, , rows, columns] = packed.shape;
-    const start = (layer() * count + chosen()) * heads * rows * columns;
-    return ofHead(packed, start, heads, rows * columns);
+  /** SFM's row of one class, as chosen: {row, times}, or null where it is not here. */
+  function look(pack, layer, cell, {head = choices.head, crm = choices.crm} = {}) {
+    const parts = crm || layer === 0 ? pack?.spatial : pack?.without;
+    if (!parts || layer < parts.first) return null;
+    const row = maths.spatialRow(parts, layer, head, cell);
+    const times = choices.special ? maths.ratio(row, maths.averageRow(parts, layer, head)) : maths.timesAverage(row);
+    return {row, times};
   }
 
-  function drawMaps() {
-    const figures = [];
-    const scales = [];
-    if (sizes) {
-      const grid = sizes.slice(3);
-      const own = attentionMap(spatial);
-      const other = without && attentionMap(without);
-      const range = [0, Math.max(...own, ...(other ?? []))];
-      figures.push(make('div', {class: 'errseg-heats'},
-        heatMap(other ? 'SFM, with CRM' : 'SFM attention', own, grid, range, query),
-        other && heatMap('SFM, without CRM', other, grid, range, query)));
-      scales.push(['attention', range, 3]);
-    }
-    const range = [Math.min(...costs.map(least)), Math.max(...costs.map(most))];
-    scales.push(['cosine', range, 2]);
-    figures.push(make('div', {class: 'errseg-heats'}, ...costs.map((map, place) =>
-      heatMap(`cost, stride ${[16, 32][place]}`, ofClass(map), map.shape.slice(1), range, query))),
-    scaleBar(...scales));
-    maps.replaceChildren(...figures);
+  const covers = new Map();
+  function covered(place) {
+    if (!covers.has(place)) covers.set(place, maths.coverage(winners, data.winners.grid, place, grids.key));
+    return covers.get(place);
   }
 
-  const ofClass = (map) => {
-    const cells = map.shape[1] * map.shape[2];
-    return map.values.subarray(chosen() * cells, (chosen() + 1) * cells);
-  };
-  const least = (map) => Math.min(...ofClass(map));
-  const most = (map) => Math.max(...ofClass(map));
-
-  /** Rows attend to columns; every row sums to one. */
-  function drawMatrix() {
-    if (classes.shape.length !== 4) return;
-    const count = names.length;
-    const weights = ofHead(classes, layer() * heads * count * count, heads, count * count);
-    const top = Math.max(...weights);
-    const cell = Math.max(4, Math.min(20, Math.floor(300 / count)));
-    const canvas = make('canvas', {
-      width: cell * count, height: cell * count, role: 'img', 'aria-label': `CFM's matrix of ${count} classes`,
-    });
-    const context = canvas.getContext('2d');
-    weights.forEach((weight, i) => {
-      context.fillStyle = css(heat(weight / top).map(Math.round));
-      context.fillRect((i % count) * cell, Math.floor(i / count) * cell, cell, cell);
-    });
-    context.strokeStyle = '#fff';
-    context.lineWidth = 2;
-    context.strokeRect(0, chosen() * cell, cell * count, cell);
-    const row = chosen();
-    const order = [...names.keys()].sort((a, b) => weights[row * count + b] - weights[row * count + a]);
-    const reads = make('p', {class: 'errseg-readout', 'aria-live': 'polite'},
-      `${names[row]} attends most to ` +
-      order.slice(0, 3).map((k) => `${names[k]} ${percent(weights[row * count + k])}`).join(', '));
-    canvas.addEventListener('pointermove', (event) => {
-      const box = canvas.getBoundingClientRect();
-      const [r, c] = [(event.clientY - box.top) / box.height, (event.clientX - box.left) / box.width]
-        .map((share) => Math.min(Math.max(Math.floor(share * count), 0), count - 1));
-      reads.textContent = `${names[r]} → ${names[c]}: ${weights[r * count + c].toFixed(3)}`;
-    });
-    matrix.replaceChildren(make('h3', {}, 'CFM: class to class at this pixel'), canvas, reads,
-      scaleBar(['attention', [0, top], 2]));
+  function inNumbers(row, {place, point}) {
+    const own = covered(place);
+    const area = own.reduce((sum, share) => sum + share, 0) / own.length;
+    return `${percent(maths.shareOn(row, own))} on ${names[place]} (${percent(area)} of the photo), ` +
+      `${percent(maths.shareFar(row, grids.key, point, data.size))} farther than a quarter of the photo`;
   }
 
-  function redraw() {
-    drawMaps();
-    drawMatrix();
+  // ---- Queries and keys of further classes.
+  const wanted = new Set(); // indices
+  let underWay = false;
+  const needs = (index) => !packs.get(index)?.spatial && !packs.get(index)?.classes;
+  const needsWithout = (index) => !choices.crm && !data.unavailable && layers.spatial > 1 && !packs.get(index)?.without;
+
+  function want(indices) {
+    indices.filter((index) => needs(index) || needsWithout(index)).forEach((index) => wanted.add(index));
+    ask();
   }
 
-  const pick = (change) => (event) => { change(event.target.value); redraw(); };
-  const [x, y] = [0, 1].map((axis) => make('input', {
-    type: 'number', min: 0, max: data.size[axis] - 1, value: data.pixel[axis],
-    'aria-label': `Query ${'xy'[axis]}`, onchange: ask,
-  }));
-  const pass = make('input', {
-    type: 'checkbox', checked: without != null,
-    onchange: (event) => { choices.without = event.target.checked; ask(); },
-  });
   function ask() {
-    trigger('select', {x: Number(x.value), y: Number(y.value), without: choices.without});
+    if (underWay || !wanted.size) return;
+    underWay = true;
+    root.querySelector('.errseg-live')?.setAttribute('aria-busy', 'true');
+    trigger('want', {classes: [...wanted], without: !choices.crm});
   }
 
-  const share = data.share == null ? 'no class wins a pixel'
-    : `${percent(data.share)} with CRM (P = ${data.kept.length})` +
-      (data.without ? `, ${percent(data.without.share)} without (P = T = ${data.names.length})` : '');
-  redraw();
-  root.replaceChildren(make('section', {class: 'errseg-panel'},
-    make('h2', {}, 'Attention'),
+  async function unpack() {
+    const sent = window.errseg?.queries;
+    if (sent?.of !== data.of) return;
+    await Promise.all([...sent.classes.values()].map(async (one) => {
+      if (!unpacking.has(one)) unpacking.set(one, maths.unpackClass(one));
+      const unpacked = await unpacking.get(one);
+      if (packs.get(one.index) !== unpacked && sent.classes.get(one.index) === one) packs.set(one.index, unpacked);
+    }));
+    if (turn !== turns) return;
+    underWay = false;
+    root.querySelector('.errseg-live')?.removeAttribute('aria-busy');
+    message.textContent = sent.message;
+    message.hidden = !sent.message;
+    if (sent.message) wanted.clear();
+    for (const index of wanted) if (!needs(index) && !needsWithout(index)) wanted.delete(index);
+    ask();
+    update();
+  }
+
+  // ---- What stands in the panel.
+  const message = make('p', {class: 'errseg-message', role: 'status', hidden: true});
+  const missing = make('div', {class: 'errseg-missing', hidden: true});
+  const maps = Array.from({length: layers.spatial}, (_, layer) => makeMap(`Layer ${layer + 1}`, aspect));
+  const costs = make('div', {class: 'errseg-costs'});
+  const scale = make('div');
+  const context = {data, names, choices, packs, aspect, layers, look, covered, inNumbers, want, changed};
+  const parts = sections.all(context);
+
+  function drawMaps(at) {
+    maps.forEach((map, layer) => {
+      const found = look(at.pack, layer, at.cell);
+      map.figure.classList.toggle('absent', !found);
+      if (!found) return map.say('');
+      map.paint(found.times, grids.key, choices.smooth);
+      return map.say(inNumbers(found.row, at), `Layer ${layer + 1}${choices.crm || layer === 0 ? '' : ', without CRM'}`);
+    });
+  }
+
+  let costOf = null;
+  function drawCosts({place, name}) {
+    const photo = window.errseg?.photo;
+    if (costOf?.place === place && costOf.photo === photo) return;
+    costOf = {place, photo};
+    const own = costMaps.map((map) => {
+      const cells = map.shape[1] * map.shape[2];
+      return {grid: map.shape.slice(1), values: map.values.subarray(place * cells, (place + 1) * cells)};
+    });
+    const range = [Math.min(...own.flatMap((map) => [...map.values])), Math.max(...own.flatMap((map) => [...map.values]))];
+    costs.replaceChildren(make('h3', {}, `Likeness to ‘${name}’`),
+      make('div', {class: 'errseg-heats'}, ...own.map((map, i) =>
+        heatMap(`cost map, ${[16, 32][i]} px`, map.values, map.grid, range))),
+      scaleBar(['cosine', range, 2]));
+  }
+  const costMaps = data.costs.map(numbers);
+
+  function drawMissing({index, name}) {
+    const gone = needs(index) || needsWithout(index);
+    missing.hidden = !gone;
+    if (!gone || missing.dataset.of === name + wanted.has(index)) return;
+    missing.dataset.of = name + wanted.has(index);
+    missing.replaceChildren(wanted.has(index)
+      ? make('span', {}, `‘${name}’ is on its way …`)
+      : make('button', {type: 'button', class: 'errseg-kind', onclick: () => { want([index]); update(); }}, `Look for ‘${name}’ here`));
+  }
+
+  let due = false;
+  function update() {
+    if (due) return;
+    due = true;
+    requestAnimationFrame(() => {
+      due = false;
+      const at = now();
+      scale.replaceChildren(scaleOfTimes(choices.special ? 'as the average pixel' : 'average'));
+      drawMissing(at);
+      drawMaps(at);
+      drawCosts(at);
+      parts.forEach((part) => part.update(at));
+      auto.textContent = `under the cross${choices.name == null ? `: ${at.name}` : ''}`;
+      window.errseg.drawn = performance.now();
+    });
+  }
+
+  /** Something was chosen: what it needs and is not here is asked for. */
+  function changed() {
+    const at = now();
+    if (select.value !== (choices.name ?? '')) select.value = choices.name ?? '';
+    head.value = String(choices.head);
+    want([at.index]);
+    update();
+  }
+
+  const set = (name, read) => (event) => { choices[name] = read(event.target); changed(); };
+  const auto = option('', 'under the cross', choices.name == null);
+  const select = make('select', {onchange: set('name', ({value}) => value || null)},
+    auto, ...names.map((name) => option(name, name, name === choices.name)));
+  const each = (length, chosen) => Array.from({length}, (_, i) => option(String(i), String(i + 1), String(chosen) === String(i)));
+  const head = make('select', {onchange: set('head', ({value}) => value)},
+    option('mean', 'mean', choices.head === 'mean'), ...each(data.heads, choices.head));
+  const box = (name, text) => make('label', {class: 'errseg-choice'},
+    make('input', {type: 'checkbox', checked: choices[name], onchange: set(name, ({checked}) => checked)}), text);
+  root.replaceChildren(panel(
+    make('p', {class: 'errseg-hint'}, 'Point at the photo or at a map: the cross follows. A click pins it, Escape lets go.'),
     make('div', {class: 'errseg-controls'},
-      make('span', {class: 'errseg-query'}, 'Query', x, y),
-      labelled('Class', make('select', {onchange: pick((value) => { choices.name = value; })},
-        ...names.map((name) => option(name, name, name === (choices.name ?? best))))),
-      labelled('Layer', make('select', {onchange: pick((value) => { choices.layer = Number(value); })},
-        ...[...Array(layers).keys()].map((i) => option(i, String(i + 1), i === layer())))),
-      labelled('Head', make('select', {onchange: pick((value) => { choices.head = value; })},
-        option('mean', 'mean', choices.head === 'mean'),
-        ...[...Array(heads).keys()].map((i) => option(i, String(i + 1), choices.head === String(i)))))),
-    maps,
-    make('details', {class: 'errseg-more', open: choices.more, ontoggle: (event) => { choices.more = event.target.open; }},
-      make('summary', {}, 'Between classes, with and without CRM'),
-      matrix,
-      make('h3', {}, 'Proposition 1'),
-      make('p', {class: 'errseg-share'}, `Class attention on the ${data.present.length} classes found: ${share}.`),
-      make('label', {class: 'errseg-check'}, pass, 'also without CRM (all classes; slower)'))));
-  let photo = window.errseg?.photo;
-  onNews = () => {
-    if (window.errseg.photo === photo) return;
-    photo = window.errseg.photo;
-    drawMaps();
+      labelled('Class', select), labelled('Head', head),
+      box('special', 'what is special here'), box('smooth', 'smooth')),
+    message, missing,
+    make('div', {class: 'errseg-live'},
+      maps.length ? make('div', {class: 'errseg-heats errseg-maps'}, ...maps.map((map) => map.figure)) : make('p', {}, 'This model has no SFM.'),
+      scale),
+    ...parts.map((part) => part.node), costs));
+
+  onNews = {
+    queries: unpack,
+    photo: update,
+    point: () => {
+      update();
+      const {point, pinned} = window.errseg;
+      const pixel = pinned ? String(pixelOf(point)) : null;
+      if (!pinned || pixel === told) return;
+      told = pixel;
+      want([now().index]); // who clicks wants to see what is there
+      trigger('select', {x: pixelOf(point)[0], y: pixelOf(point)[1]});
+    },
   };
-  tell({query});
+  if (!held) {
+    pointer.unpin();
+    pointer.pointAt(start);
+  }
+  parts.forEach((part) => part.update(now()));
+  await unpack();
+  update();
+  return undefined;
+}, () => {
+  turns++; // what is being unpacked is no longer wanted
+  onNews = NOBODY;
 });
+
+function panel(...children) {
+  return make('section', {class: 'errseg-panel'}, make('h2', {}, 'Where this pixel looks (SFM)'), ...children);
+}

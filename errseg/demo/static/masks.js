@@ -1,13 +1,14 @@
 // The masks on the photo: overlay, read-out, legend and probability maps, drawn from what the server sent.
 
 const {
-  make, follow, keepFocus, whenThere, tell, numbers, pixels, cross, scaleBar, percent, css, option, labelled,
+  make, follow, keepFocus, whenThere, tell, numbers, pixels, scaleBar, percent, css, option, labelled,
 } = window.errsegHelpers;
 const {NO_CLASS, paintMasks, paintSpotlight, paintScores, cutOut, fileName} = window.errsegMasks;
+const {pointsOn, crossOver, unpin} = window.errsegPointer;
 
 let turns = 0;
 let onNews = () => {};
-document.addEventListener('errseg', () => onNews());
+document.addEventListener('errseg-point', () => onNews());
 const MASKS = 'masks';
 const FRESH = {solo: null, spotlight: null, opened: null, shown: MASKS}; // by names of classes
 const choices = {opacity: 0.55, hidden: new Set(), ...FRESH}; // kept over answers to the same question
@@ -43,16 +44,15 @@ follow(element, async (data, root) => {
 
   const canvas = make('canvas', {
     width, height, tabindex: 0, role: 'img',
-    'aria-label': 'The photo with the classes as colours. Arrow keys read a pixel, Enter sets the query.',
+    'aria-label': 'The photo with the classes as colours. Arrow keys move the cross, Enter pins it.',
   });
   const plates = make('div', {class: 'errseg-plates', 'aria-hidden': 'true'});
   const readout = make('p', {class: 'errseg-readout', 'aria-live': 'polite'}, hint());
   const legend = make('ul', {class: 'errseg-legend'});
   const scale = make('div', {hidden: true}, scaleBar(['score', [0, 1], 1]));
-  let cursor = null; // column, row in the shown picture
 
   function hint() {
-    return 'Point at the picture to read a pixel; click to see what it attends to.';
+    return 'Point at the picture to read a pixel and see where it looks; a click pins the cross.';
   }
 
   /** The class's score at a pixel, bilinear between stride-4 cells as the network's labels are. */
@@ -108,7 +108,6 @@ follow(element, async (data, root) => {
     }
     const context = canvas.getContext('2d');
     context.putImageData(image, 0, 0);
-    if (cursor) cross(context, ...cursor);
     scale.hidden = !scores;
     plates.hidden = scores;
     const named = data.plates.filter(([index]) =>
@@ -194,50 +193,11 @@ follow(element, async (data, root) => {
           make('span', {}, percent(data.none)), make('span')))] : [])));
   }
 
-  function place(event) {
-    const box = canvas.getBoundingClientRect();
-    return [
-      Math.min(Math.max(Math.floor(((event.clientX - box.left) / box.width) * width), 0), width - 1),
-      Math.min(Math.max(Math.floor(((event.clientY - box.top) / box.height) * height), 0), height - 1),
-    ];
-  }
-
-  function query(x, y) {
-    trigger('select', {
-      x: Math.floor(((x + 0.5) / width) * data.size[0]),
-      y: Math.floor(((y + 0.5) / height) * data.size[1]),
-    });
-  }
-
-  canvas.addEventListener('pointermove', (event) => read(...place(event)));
-  canvas.addEventListener('pointerleave', () => cursor ? read(...cursor) : readout.replaceChildren(hint()));
-  canvas.addEventListener('click', (event) => {
-    cursor = place(event);
-    read(...cursor);
-    draw();
-    query(...cursor);
-  });
-  canvas.addEventListener('keydown', (event) => {
-    const step = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]}[event.key];
-    if (!step && event.key !== 'Enter') return;
-    event.preventDefault();
-    cursor ??= [width >> 1, height >> 1];
-    if (step) {
-      const stride = Math.max(1, Math.round(width / 48));
-      cursor = [
-        Math.min(Math.max(cursor[0] + stride * step[0], 0), width - 1),
-        Math.min(Math.max(cursor[1] + stride * step[1], 0), height - 1),
-      ];
-    } else query(...cursor);
-    read(...cursor);
-    draw();
-  });
-
+  // Pointer, finger and keys move the page's one cross; the read-out follows it from everywhere.
+  pointsOn(canvas);
   onNews = () => {
-    const told = window.errseg.query; // x, y as shares of the photo
-    if (!told) return;
-    cursor = [Math.min(Math.floor(told[0] * width), width - 1), Math.min(Math.floor(told[1] * height), height - 1)];
-    draw();
+    const {point} = window.errseg;
+    read(Math.floor(point[0] * width), Math.floor(point[1] * height));
   };
 
   const opacity = make('input', {
@@ -253,7 +213,7 @@ follow(element, async (data, root) => {
   draw();
   root.replaceChildren(make('section', {class: 'errseg-picture'},
     make('h2', {class: 'errseg-unseen'}, 'Masks'),
-    make('div', {class: 'errseg-canvas errseg-fitted', style: `--aspect:${width / height}`}, canvas, plates),
+    make('div', {class: 'errseg-canvas errseg-fitted', style: `--aspect:${width / height}`}, canvas, plates, crossOver()),
     make('div', {class: 'errseg-below'}, readout, scale,
       make('div', {class: 'errseg-controls'}, labelled('Show', shown), labelled('Opacity', opacity)))));
   keepFocus(legendRoot, () => legendRoot.replaceChildren(legend));
@@ -263,9 +223,8 @@ follow(element, async (data, root) => {
   await image.decode();
   if (turn !== turns) return;
   const before = window.errseg?.photo;
-  const other = before && before.src !== image.src; // its query belongs to another photo
-  const news = {photo: image, question: data.question};
-  tell(other ? {...news, query: null} : news);
+  if (before && before.src !== image.src) unpin(); // it was pinned on another photo
+  tell({photo: image, question: data.question});
 }, () => {
   turns++; // what is being drawn is no longer wanted
   onNews = () => {};

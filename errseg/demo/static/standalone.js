@@ -4,15 +4,14 @@
 window.errsegStandalone = (name, draw) => {
   const note = document.getElementById('errseg-standalone-note');
   const sentences = {
-    masks: 'This file has the attention of one pixel, the one with the cross.',
+    attention: 'This file has the attention of the classes that fit in it, the largest ones; the demo computes the others.',
     ranking: "Choose a kept class in the attention panel for its cost maps; those of dropped ones aren't in this file.",
   };
 
-  function trigger() {
+  function trigger(event) {
+    if (event === 'select' && name !== 'ranking') return; // nobody has to be told of a pinned pixel
     note.textContent = sentences[name] ?? 'This file has what was computed; the demo computes more.';
     note.hidden = false;
-    // The cross goes back to the pixel that there is something to see of.
-    document.dispatchEvent(new CustomEvent('errseg'));
   }
 
   draw(document.getElementById(`errseg-${name}`).firstElementChild, trigger);

@@ -1,0 +1,46 @@
+"""Arrays and pictures as text that a browser unpacks; ``shared.js`` and its fellows do."""
+
+import base64
+import io
+import math
+
+import numpy as np
+from PIL import Image
+
+
+def packed(values: np.ndarray) -> dict:
+    """Pack an array as 16-bit integers in base64: ``least + integer / 65535 * (most - least)``.
+
+    Whole numbers that fit keep their exact values.
+    """
+    whole = np.issubdtype(values.dtype, np.integer)
+    least, most = 0.0, 65535.0
+    if not whole and values.size:  # an ablated module's attention is empty
+        least, most = float(values.min()), float(values.max())
+    scaled = values if whole else (values - least) * (65535 / ((most - least) or 1))
+    packed = np.asarray(scaled).round().astype("<u2").tobytes()
+    return {
+        "shape": list(values.shape),
+        "range": [least, most],
+        "data": base64.b64encode(packed).decode(),
+    }
+
+
+def tiled(tiles: np.ndarray) -> dict:
+    """Put tiles (n, h, w) uint8 side by side into one grey picture, about as wide as high."""
+    count, height, width = tiles.shape
+    columns = math.ceil(math.sqrt(count * height / width))
+    rows = math.ceil(count / columns)
+    filled = np.zeros((rows * columns, height, width), np.uint8)
+    filled[:count] = tiles
+    picture = filled.reshape(rows, columns, height, width).transpose(0, 2, 1, 3)
+    picture = Image.fromarray(picture.reshape(rows * height, columns * width))
+    return {"picture": as_uri(picture, "PNG"), "grid": [height, width], "columns": columns}
+
+
+def as_uri(picture: Image.Image, kind: str, **settings: object) -> str:
+    """A picture as a data URI; nothing of the photo's file is in it, so no EXIF either."""
+    file = io.BytesIO()
+    picture.save(file, kind, **settings)
+    encoded = base64.b64encode(file.getvalue()).decode()
+    return f"data:image/{kind.lower()};base64,{encoded}"
