@@ -190,7 +190,7 @@ def _labels(labels: np.ndarray) -> dict | str:
     whole = np.where(labels < 0, NO_CLASS, labels)
     if whole.size <= MOST_PACKED:
         return packed(whole)
-    return _picture(_two_bytes(resize_labels(whole, _shown_size(*whole.shape))), "PNG")
+    return as_uri(_two_bytes(resize_labels(whole, _shown_size(*whole.shape))), "PNG")
 
 
 def _plates(answer: Answer) -> list[list]:
