@@ -15,7 +15,7 @@ follow(element, (data, root) => {
   const opened = ['example', 'classes', 'vocabulary'].some((name) => names.has(name));
   let link = opened ? {query: `?${own}`, note: ''} : data; // until the first answer tells its own
   const field = make('input', {
-    type: 'text', readonly: true, 'aria-label': 'Link to this result',
+    type: 'text', readonly: true, 'aria-label': 'Link',
     onfocus: () => field.select(),
   });
   const button = make('button', {type: 'button', class: 'errseg-kind', onclick: copy}, 'Copy link');
