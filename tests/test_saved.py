@@ -131,6 +131,20 @@ def test_drawing_costs_and_is_refused_over_the_budget(lite_weights, photo_file, 
     assert not [path for path in paths if b"photo_file" in path.read_bytes()]
 
 
+def test_files_of_many_photos_are_priced_together(lite_weights, photo_file):
+    service = Service(Models(lite_weights, "cpu"), budget=Budget(seconds=60.0))
+    asked = [check_request(photo_file, "cat, sky", input_size=128)] * 3
+    service.check_all(asked, same_photo=False, what="photos")
+    with pytest.raises(InputError, match="photos at a time would fit"):
+        service.check_all(asked, False, "photos", beside=lambda prices, size: Price(25.0))
+    prices = service.models.loaded_for(asked[0]).prices
+    every = saved.price_beside([*FORMATS], prices, asked[0], (1536, 2048))
+    some = saved.price_beside(["coco"], prices, asked[0], (1536, 2048))
+    assert some == Price()
+    drawing = saved.price_of([*FORMATS], (1536, 2048), 2)
+    assert every.seconds > drawing.seconds  # attention too
+
+
 def test_too_many_classes_for_attention_are_refused_before_any_work(tmp_path):
     words = ", ".join(map(str, range(200)))
     request = check_request("x.png", words, kept_classes=150)
