@@ -127,7 +127,7 @@ def save_answer(
         write_result(answer.result, answer.photo, folder, others=others)
 
     if wanted:
-        price = price_of(wanted, answer.photo.shape[:2], len(answer.legend))
+        price = price_of(wanted, answer.result.mask_size, len(answer.legend))
         service.draw(request, price, write)
     else:
         write_result(answer.result, answer.photo, folder)

@@ -125,7 +125,7 @@ def take_away(
     named = service.models.named(request)
     return service.draw(
         request,
-        price_of(wanted, answer.photo.shape[:2], len(answer.legend)),
+        price_of(wanted, answer.result.mask_size, len(answer.legend)),
         lambda: save_to_take_away(wanted, answer, attention, folder, named),
     )
 

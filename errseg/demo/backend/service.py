@@ -340,7 +340,7 @@ class Service:
         Raises:
             InputError: as `answer`.
         """
-        photo, _ = self._photos.read(request.photo)
+        photo = self._photos.read(request.photo).pixels
         loaded = self.models.loaded_for(request)
         price = self._check(
             loaded,
