@@ -10,12 +10,16 @@ import pytest
 from PIL import Image
 from pycocotools.coco import COCO
 
+from errseg.__main__ import main
 from errseg.demo.backend import batch
 from errseg.demo.backend.answers import Answer
+from errseg.demo.backend.models import Models
 from errseg.demo.backend.request import check_request
+from errseg.demo.backend.service import Service
 from errseg.demo.backend.view import LONGEST_SHOWN
 from errseg.errors import InputError
 from errseg.pictures.export import legend
+from errseg.pictures.files import FORMATS
 from errseg.pictures.sheet import GAP, TILE
 
 # pycocotools 2.0.11 has not followed NumPy's newest.
@@ -102,6 +106,32 @@ def test_files_of_each_photo_lie_in_its_folder(answer, tmp_path, monkeypatch):
     assert [price.seconds > 0 for price in drawn] == [True, True]
     with pytest.raises(InputError, match="do without the figure"):
         run(["good.jpg"], answer, request_with_all_kept(), tmp_path / "c", ["pdf"])
+
+
+@pytest.mark.slow
+def test_a_batch_has_figures_and_pages_as_the_command_has(lite_weights, photo_file, tmp_path):
+    service = Service(Models(lite_weights, "cpu"))
+    request = check_request("later", "cat, dog, sky", input_size=128, threshold=0)
+    (tmp_path / "out").mkdir()
+    wanted = [name for name in FORMATS if name != "coco"]
+    *_, last = batch.run_batch(service, [str(photo_file)], request, tmp_path / "out", wanted)
+    with zipfile.ZipFile(last.packed) as file:
+        names = file.namelist()
+        assert file.read("01_photo/figure.pdf").startswith(b"%PDF")
+        with Image.open(file.open("01_photo/figure.png")) as figure:
+            assert min(figure.size) > 2000
+        assert b"photo.png" in file.read("01_photo/result.html")
+        described = json.loads(file.read("01_photo/result.json"))
+        assert json.loads(file.read("coco.json"))["info"]["run_lengths"]
+    for name in (*described["files"], "result.json"):
+        assert f"01_photo/{name}" in names
+    command = tmp_path / "command"
+    words = ["--classes", "cat, dog, sky", "--input-size", "128", "--threshold", "0"]
+    words += ["--model", str(lite_weights), "--save", ",".join(wanted), "--out", str(command)]
+    assert main(["segment", str(photo_file), *words]) == 0
+    written = {p.relative_to(command).as_posix() for p in command.rglob("*") if p.is_file()}
+    assert {f"01_photo/{name}" for name in written} <= {*names}
+    assert "figure.pdf" in written
 
 
 def request_with_all_kept():

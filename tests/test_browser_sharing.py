@@ -43,9 +43,9 @@ def test_a_result_is_taken_away(page):
     files = page.shared_files()
     assert set(files) == {
         *("figure.png", "figure.pdf", "overlay.png", "mask.png", "masks.zip", "cutouts.zip"),
-        *("result.html", "coco.json", "result.json"),
+        *("index.png", "result.html", "coco.json", "result.json"),
     }
-    for name in ("figure.png", "overlay.png", "mask.png"):
+    for name in ("figure.png", "overlay.png", "mask.png", "index.png"):
         with Image.open(io.BytesIO(files[name])) as picture:
             assert not picture.getexif()
             assert (picture.size == (451, 300)) == (name != "figure.png")
@@ -114,10 +114,10 @@ def test_a_link_may_say_only_some_things(page):
 def test_the_command_reproduces_the_mask_of_a_phone_s_photo(page, odd_photos, tmp_path):
     photo = odd_photos["phone.jpg"]
     page.open("?kept=2&votes=2&threshold=0.45").finished()
-    page.set_photo(photo)
     page.type_classes("temple | pagoda, tree, sky, lake | water")
-    page.press_segment()
+    page.set_photo(photo)  # the page asks these words about it by itself
     page.wait(lambda: "CRM kept 2 of 4" in page.text("#errseg-ranking h2"))
+    page.wait(lambda: "isn't in the link" in page.text(".errseg-link"))
     files = page.shared_files()
     for name, content in files.items():
         assert b"GPS" not in BASE64.sub(b"", content), name  # letters may stand so by chance

@@ -127,7 +127,7 @@ def add_endpoints(service: Service) -> None:
             image: a photo file, see /segment.
             classes: see /segment.
             save: files beside overlay.png, mask.png and result.json, parted by commas: coco,
-                masks, cutouts, html, figure, pdf, as `segment --save` has them.
+                masks, cutouts, index, html, figure, pdf, as `segment --save` has them.
             kept_classes: P, how many classes CRM keeps for this photo, up to 100 for html, figure
                 and pdf, which show attention.
             votes_per_pixel: K, how many classes vote at one pixel, 1 to 10.
@@ -136,8 +136,8 @@ def add_endpoints(service: Service) -> None:
 
         Returns:
             files: overlay.png, mask.png, and of those wanted coco.json, masks.zip and cutouts.zip
-                (a PNG a class), result.html, figure.png and figure.pdf; result.json says what each
-                holds and has the masks as run lengths.
+                (a PNG a class), index.png, result.html, figure.png and figure.pdf; result.json says
+                what each holds and has the masks as run lengths.
         """
         request = _request(image, classes, kept_classes, votes_per_pixel, threshold)
         wanted = save if isinstance(save, list) else str(save or "").split(",")
