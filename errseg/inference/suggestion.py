@@ -9,6 +9,7 @@ from errseg.inference.photo import load_image, network_size
 from errseg.inference.predictor import Photo, Predictor
 from errseg.network.crm import count_votes, rank_vocabulary, score_votes
 from errseg.words.union import SUGGESTED, check_count, named_union
+from errseg.words.wordnet import listed_part
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ def suggest_classes(
     """Suggest words for a photo, the best first.
 
     The photo is encoded, its cost maps over `named_union` are computed, and the classes are ranked
-    by CRM's score; there is no ESCF and no GUD. A class that no pixel votes for is not suggested.
+    by CRM's score; there is no ESCF and no GUD. A class that no pixel votes for is not suggested,
+    nor is a kind behind its head noun: `cabinet door` says nothing new behind `door`.
 
     Args:
         predictor: a model's. The union's text embeddings ship with errseg-lite; another model
@@ -45,8 +47,13 @@ def suggest_classes(
     ranking = rank_vocabulary(features.dense16, text, VOTES_PER_PIXEL)
     scores = score_votes(count_votes(ranking, len(union)), BETA)[0]
     best = scores.sort(descending=True, stable=True)
-    return tuple(
-        Suggestion(union.classes[place].name, union.classes[place].synonyms, score)
-        for score, place in zip(*(part[:count].tolist() for part in best), strict=True)
-        if score > 0
-    )
+    found: list[Suggestion] = []
+    said: set[str] = set()  # their names
+    for score, place in zip(*(part.tolist() for part in best), strict=True):
+        prompt = union.classes[place]
+        if len(found) == count or not score:
+            break
+        if said.isdisjoint({listed_part(prompt.name)} - {*prompt.synonyms}):
+            found.append(Suggestion(prompt.name, prompt.synonyms, score))
+            said.update(prompt.synonyms)
+    return tuple(found)
