@@ -1,9 +1,10 @@
 """In a real browser: question and answer always belong together, whatever is pressed and when."""
 
+import shutil
 import time
 
 import pytest
-from browser_page import EXAMPLES, IN_BROWSER, Keys
+from browser_page import EXAMPLES, IN_BROWSER, ROOT, Keys
 
 pytestmark = IN_BROWSER
 STALE = "answer to the question before"
@@ -15,6 +16,15 @@ def answered_words(page):
 
 def is_stale(page):
     return STALE in page.text("#errseg-stale")
+
+
+def chips(page):
+    return page.find(".errseg-chip:not(.more)")
+
+
+def copied(example, path):
+    """Copy an example's photo: under another name it is a visitor's own."""
+    return shutil.copy(ROOT / "examples" / f"{example}.jpg", path)
 
 
 def answers_the_boxes(page):
@@ -60,10 +70,7 @@ def test_other_words_grey_the_answer_until_they_are_asked(page):
     page.wait(lambda: not is_stale(page))
 
 
-def test_another_photo_is_shown_at_once_and_asked_about_by_itself(page, tmp_path):
-    from PIL import Image
-
-    Image.new("RGB", (200, 150), "green").save(tmp_path / "other.png")
+def test_another_photo_is_shown_at_once_and_asked_about_with_words_found_in_it(page, tmp_path):
     page.open().finished()
     words = page.value("classes")
     page.run(
@@ -73,13 +80,50 @@ def test_another_photo_is_shown_at_once_and_asked_about_by_itself(page, tmp_path
         "  (document.querySelector('.errseg-drop img').offsetParent ? ' is seen' : '')))"
         ".observe(document.querySelector('#errseg-picture-column'), {attributes: true});"
     )
-    page.set_photo(tmp_path / "other.png")
-    page.wait(lambda: "other.png" in page.run("return window.errseg.question.photo"))
-    page.wait(lambda: not is_stale(page))
-    assert answered_words(page) == words
+    other = copied("cat", tmp_path / "other.jpg")
+    page.set_photo(other)
+    page.wait(lambda: "other.jpg" in page.run("return window.errseg.question.photo"))
+    page.wait(lambda: answers_the_boxes(page))
+    found = page.value("classes")
+    assert found.startswith("cat, ")
+    assert found != words
     states = page.run("return window.seen")
     assert "plain is seen" in states
     assert states[-1] == "masks"
+    # All of them are chips; a click takes one away, a second adds it again.
+    page.settle()
+    pressed = [chip.text for chip in chips(page) if chip.get_attribute("aria-pressed") == "true"]
+    assert ", ".join(pressed) == found
+    for expected in (", ".join(pressed[1:]), ", ".join([*pressed[1:], "cat"])):
+        chips(page)[0].click()
+        assert page.value("classes") == expected
+    page.run("arguments[0].focus()", page.find(".errseg-chip.more")[0])
+    page.browser.switch_to.active_element.send_keys(Keys.ENTER)  # by keyboard
+    assert len(chips(page)) == 24
+    page.browser.switch_to.active_element.send_keys(Keys.SPACE)  # the first of the new ones
+    assert page.value("classes").endswith(f"cat, {chips(page)[12].text}")
+    # These words are the visitor's now: another photo is asked with them, the chips are its own.
+    own = page.value("classes")
+    page.set_photo(copied("coffee", tmp_path / "third.jpg"))
+    page.wait(lambda: "third.jpg" in page.run("return window.errseg.question.photo"))
+    assert answered_words(page) == own == page.value("classes")
+    page.wait(lambda: "dining table" in [chip.text for chip in chips(page)])
+
+
+def test_words_typed_while_a_photo_arrives_are_never_replaced(page, tmp_path):
+    page.open().finished()
+    page.set_photo(copied("cat", tmp_path / "other.jpg"))
+    page.type_classes("my own words")
+    page.wait(lambda: page.find(".errseg-chip"))
+    page.settle()
+    assert page.value("classes") == "my own words"
+    # A button asks for words of an example too; nothing is filled in.
+    page.run("arguments[0].click()", page.find("#errseg-examples button")[6])
+    page.wait(lambda: not any(chip.is_displayed() for chip in chips(page)))
+    page.wait(lambda: page.value("classes") == EXAMPLES[6]["classes"])
+    page.find("#errseg-what")[0].click()
+    page.wait(lambda: "flower" in [chip.text for chip in chips(page)])
+    assert page.value("classes") == EXAMPLES[6]["classes"]
 
 
 def test_p_that_is_set_before_segment_belongs_to_the_new_words(page):

@@ -101,13 +101,19 @@ def ranking(answer: Answer) -> dict:
     }
 
 
-def suggestions(found: Sequence[Suggestion], first: int, photo: str) -> dict:
-    """Describe the words found in a photo: each class's name and synonyms, and how many show."""
-    return {
-        "photo": photo,
-        "first": first,
-        "words": [list(suggestion.synonyms) for suggestion in found],
-    }
+def suggestions(
+    found: Sequence[Suggestion], first: int, photo: str, fill: tuple[str, str] | None = None
+) -> dict:
+    """Describe the words found in a photo.
+
+    Args:
+        found: the best first.
+        first: how many show at first.
+        photo: where they were found.
+        fill: words in the box, and those that take their place while they stand there.
+    """
+    words = [list(suggestion.synonyms) for suggestion in found]
+    return {"photo": photo, "first": first, "fill": fill, "words": words}
 
 
 def cost(name: str, view: CostView) -> dict:

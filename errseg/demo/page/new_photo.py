@@ -1,7 +1,6 @@
 """A photo that a visitor brings: words are found in it, and it is segmented by itself."""
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 
 import gradio as gr
 from gradio.components import Component
@@ -21,7 +20,8 @@ class NewPhotos:
     """Asks about photos that arrive.
 
     With the words found in them where those in the box are nobody's own: an example's, none, or
-    those found in the photo before. What a visitor typed is never replaced.
+    those found in the photo before. What a visitor typed is never replaced, nor what is typed
+    meanwhile: the chips' script fills the words in where those that were there still stand.
 
     Args:
         question: whose boxes they are.
@@ -54,7 +54,7 @@ class NewPhotos:
     @property
     def outputs(self) -> list[Component]:
         """The components that `ask` fills, beside an answer's."""
-        return [self._question.classes, self._filled, self._question.suggestions.chips]
+        return [self._filled, self._question.suggestions.chips]
 
     def ask(self, values: dict, is_last: Callable[[], bool]) -> Iterator[dict]:
         """Answer what stands in the boxes about a new photo, and show the words found in it."""
@@ -63,27 +63,26 @@ class NewPhotos:
         own = isinstance(words, str) and words.strip() and words not in self._examples
         if not own or words == values[self._filled]:
             try:
-                with self._service.places.wanted(is_last):
-                    found, chips = self._find(values)
+                found, chips = self._find(values, is_last, instead_of=words or "")
             except InputError:  # this model can't, or not this photo, which is told of below
                 if not words:
                     raise
             else:
-                words, chosen = found, None
+                words = found
                 if is_last():
-                    yield {
-                        question.classes: words,
-                        self._filled: words,
-                        self._chosen: None,
-                        question.suggestions.chips: chips,
-                    }
+                    yield {self._filled: words, question.suggestions.chips: chips}
         yield from self._ask({**values, question.classes: words}, chosen, is_last)
         if found is None and is_last():
-            # The answer is there; a model that can't find words may do without.
-            with suppress(InputError), self._service.places.wanted(is_last):
-                _, chips = self._find(values)
-                if is_last():
-                    yield {question.suggestions.chips: chips}
+            try:
+                _, chips = self._find(values, is_last)
+            except InputError:  # the answer is there; this model may do without
+                return
+            if is_last():
+                yield {question.suggestions.chips: chips}
 
-    def _find(self, values: dict) -> tuple[str, str]:
-        return find_words(self._service, values[self._question.photo], values[self._question.model])
+    def _find(
+        self, values: dict, is_last: Callable[[], bool], instead_of: str | None = None
+    ) -> tuple[str, str]:
+        photo, model = values[self._question.photo], values[self._question.model]
+        with self._service.places.wanted(is_last):
+            return find_words(self._service, photo, model, instead_of)

@@ -33,13 +33,16 @@ def build_chips() -> gr.HTML:
     return panel("suggest")
 
 
-def find_words(service: Service, photo: object, model: object) -> tuple[str, str]:
+def find_words(
+    service: Service, photo: object, model: object, instead_of: str | None = None
+) -> tuple[str, str]:
     """Find words in a photo.
 
     Args:
         service: what finds them.
         photo: as the browser sent it.
         model: likewise.
+        instead_of: words in the box that the first of those found take the place of, if any.
 
     Returns:
         the first of them as a person would type them, and what shows all of them as chips.
@@ -50,7 +53,8 @@ def find_words(service: Service, photo: object, model: object) -> tuple[str, str
     path = uploaded(photo)
     found = suggest(service, path, CHIPS, model if isinstance(model, str) else "")
     words = ", ".join(suggestion.name for suggestion in found[:SUGGESTED])
-    return words, view.as_html(view.suggestions(found, SUGGESTED, path))
+    fill = None if instead_of is None else (instead_of, words)
+    return words, view.as_html(view.suggestions(found, SUGGESTED, path, fill))
 
 
 def add_find_event(

@@ -1,5 +1,5 @@
 // Words found in the photo, as chips: a click adds one to the words, a second takes it away again.
-// All of it happens in the browser; the words are the visitor's until Segment is pressed.
+// All of it happens in the browser. Words that were filled in for a new photo are asked already.
 
 const {make, follow, filePart, photoInBox} = window.errsegHelpers;
 
@@ -13,18 +13,22 @@ const plain = (word) => word.trim().replace(/\s+/g, ' ').toLowerCase();
 const names = (entry, word) => entry.split(/[|\uff5c]/).some((name) => word.synonyms.includes(plain(name)));
 const isIn = (text, word) => text.split(SEPARATOR).some((entry) => names(entry, word));
 
+function write(field, text) {
+  field.value = text;
+  field.dispatchEvent(new Event('input', {bubbles: true})); // Gradio listens to it
+  look();
+}
+
 function toggle(word) {
   const field = box();
   if (!field) return;
   const text = field.value.trim();
   if (isIn(text, word)) {
     const left = text.split(SEPARATOR).filter((entry) => entry.trim() && !names(entry, word));
-    field.value = left.map((entry) => entry.trim()).join(', ');
+    write(field, left.map((entry) => entry.trim()).join(', '));
   } else {
-    field.value = text ? `${text.replace(/[,;\s]+$/, '')}, ${word.name}` : word.name;
+    write(field, text ? `${text.replace(/[,;\s]+$/, '')}, ${word.name}` : word.name);
   }
-  field.dispatchEvent(new Event('input', {bubbles: true})); // Gradio listens to it
-  look();
 }
 
 let chips = [];
@@ -66,6 +70,8 @@ follow(element, (data, root) => {
     look();
   }
   found = {photo: data.photo, root};
+  // Whoever typed meanwhile keeps what they typed.
+  if (data.fill && box()?.value === data.fill[0]) write(box(), data.fill[1]);
   show();
   status.textContent = words.length
     ? 'Found in the photo; a click adds a word or takes it away.'
