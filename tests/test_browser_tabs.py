@@ -4,9 +4,10 @@ import io
 import urllib.request
 import zipfile
 
-from browser_page import IN_BROWSER, ROOT, Keys
+from browser_page import IN_BROWSER, ROOT, ActionChains, Keys
 
 pytestmark = IN_BROWSER
+PICTURE = "return document.querySelector('.errseg-sweep canvas').toDataURL()"
 
 
 def test_a_batch_gives_a_zip_and_names_the_bad_file(page, tmp_path):
@@ -35,15 +36,35 @@ def test_a_batch_gives_a_zip_and_names_the_bad_file(page, tmp_path):
 
 
 def test_two_settings_and_a_sweep(page):
-    page.open().finished()
+    page.open("?kept=2").finished()
     page.tab("Compare")
     page.wait(lambda: page.find("#errseg-compare-run")[0].is_displayed())
-    page.find("#errseg-compare-run")[0].click()
+    page.find("#errseg-compare-presets button")[0].click()  # CRM on and off
     page.wait(lambda: "of the pixels" in page.text("#errseg-compare-outcome"))
-    page.wait(lambda: len(page.find("#errseg-compare img")) >= 2)
+    curtain = page.wait(lambda: page.find(".errseg-curtain"))[0]
+    assert "P = 2 of 6" in page.text(".errseg-curtain-title.a")
+    assert "P = 6 of 6" in page.text(".errseg-curtain-title.b")
+    curtain.send_keys(Keys.END, Keys.ARROW_LEFT)
+    assert curtain.get_attribute("aria-valuetext") == "98 % A, 2 % B"
+    drag = ActionChains(page.browser, duration=0).move_to_element(curtain).click_and_hold()
+    drag.move_by_offset(-round(curtain.rect["width"] / 4), 0).release().perform()
+    assert abs(int(curtain.get_attribute("aria-valuenow")) - 25) < 3
     page.tab("Sweep")
     page.wait(lambda: page.find("#errseg-sweep-run")[0].is_displayed())
-    page.type("#errseg-sweep-values textarea, #errseg-sweep-values input", "1, 3")
+    page.type("#errseg-sweep-values textarea, #errseg-sweep-values input", "1, 3, 6")
     page.find("#errseg-sweep-run")[0].click()
-    page.wait(lambda: len(page.find("#errseg-sweep-table tbody tr")) == 2)
-    page.wait(lambda: len(page.find("#errseg-sweep img")) >= 2)
+    page.wait(lambda: len(page.find("#errseg-sweep-table tbody tr")) == 3)
+    slider = page.wait(lambda: page.find(".errseg-sweep input[type=range]"))[0]
+    requests, first = page.requests(), page.run(PICTURE)
+    assert len(page.find(".errseg-sweep-list .kept")) == 1
+    slider.send_keys(Keys.ARROW_RIGHT)
+    assert page.run(PICTURE) != first
+    assert len(page.find(".errseg-sweep-list .kept")) == 3
+    assert page.text(".errseg-sweep-line") == "P = 3: dropped from here on"
+    assert slider.get_attribute("aria-valuetext").startswith("P = 3 · ")
+    page.find(".errseg-sweep .errseg-kind")[0].click()  # plays to the end, and stops there
+    page.wait(lambda: len(page.find(".errseg-sweep-list .kept")) == 6)
+    assert page.text(".errseg-sweep .errseg-kind") == "Play"
+    page.find(".errseg-sweep-strip button")[0].click()
+    assert page.run(PICTURE) == first
+    assert page.requests() == requests

@@ -3,11 +3,14 @@
 import dataclasses
 
 import numpy as np
+import pytest
+from demo_answers import NASTY
+from test_view import decode
 
 from errseg.demo.backend.answers import Answer
-from errseg.demo.backend.side_by_side import colored_alike
+from errseg.demo.backend.side_by_side import colored_alike, comparison_view
 from errseg.demo.backend.sweep import Step, overlays
-from errseg.demo.page.compare import drawn_alike
+from errseg.demo.backend.view import NO_CLASS
 from errseg.pictures.colors import class_color
 from errseg.pictures.export import legend, result_colors
 
@@ -55,9 +58,26 @@ def test_a_comparison_is_colored_by_what_is_shown(answer):
     answers = pair(answer)
     assert len(set(map(tuple, corners(one.overlay for one in answers)))) == 2
     shown = [one.result.labels for one in answers]
-    first, second = corners(drawn_alike(answers, shown))
-    assert first == second == corners([answers[0].overlay])[0]
-    assert corners(drawn_alike(answers, [shown[1]] * 2)) == corners([answers[1].overlay]) * 2
+    own = [one.colors[0] for one in answers]
+    for labels, color in ((shown, own[0]), ([shown[1]] * 2, own[1])):
+        sides = comparison_view(answers, labels, ["one", "other"])["sides"]
+        assert [tuple(side["colors"][0]) for side in sides] == [color, color]
+
+
+def test_a_comparison_tells_every_pixel_of_both_sides(answer):
+    own = answer.result.labels
+    other = np.where(own == 1, 3, own)
+    data = comparison_view([answer, answer], [own, other], ["masks", "others"])
+    for side, shown in zip(data["sides"], (own, other), strict=True):
+        pixels = decode(side["labels"]).astype(int)
+        labels = pixels[..., 0] + 256 * pixels[..., 1]
+        assert np.array_equal(np.where(labels == NO_CLASS, -1, labels), shown)
+        areas = {index: np.mean(shown == index) for index in np.unique(shown) if index >= 0}
+        assert dict(side["legend"]) == pytest.approx(areas, abs=1e-4)
+        assert side["names"] == {index: NASTY[index] for index in areas}
+        assert side["none"] == pytest.approx(0.05)
+    assert [side["title"] for side in data["sides"]] == ["masks", "others"]
+    assert decode(data["photo"]).shape == (20, 40, 3)
 
 
 def test_the_steps_of_a_sweep_have_the_same_colors(answer):

@@ -52,13 +52,11 @@ def masks(answer: Answer) -> dict:
     """Describe the masks panel: photo, labels, votes and probability maps at every pixel."""
     result = answer.result
     height, width = result.labels.shape
-    shown = _shown_size(height, width)
-    labels = resize_labels(np.where(result.labels < 0, NO_CLASS, result.labels), shown)
     scores = {entry.index: entry for entry in answer.legend}
     return {
         "size": [width, height],
         "photo": photo_picture(answer.photo),
-        "labels": as_uri(_two_bytes(labels), "PNG"),
+        "labels": label_picture(result.labels),
         "names": list(result.classes),
         "colors": {index: list(answer.colors[index]) for index in {*result.kept, *scores}},
         "inks": {index: list(ink_color(answer.colors[index])) for index in scores},
@@ -70,11 +68,18 @@ def masks(answer: Answer) -> dict:
     }
 
 
-def photo_picture(photo: np.ndarray) -> str:
+def photo_picture(photo: np.ndarray, longest: int = LONGEST_SHOWN) -> str:
     """A photo (H, W, 3) as a JPEG's data URI, of the size that is shown."""
-    size = _shown_size(*photo.shape[:2])
+    size = _shown_size(*photo.shape[:2], longest)
     shown = Image.fromarray(photo).resize(size, Image.Resampling.BILINEAR, reducing_gap=2)
     return as_uri(shown, "JPEG", quality=JPEG_QUALITY)
+
+
+def label_picture(labels: np.ndarray, longest: int = LONGEST_SHOWN) -> str:
+    """Labels (H, W), -1 or a class, as a PNG's data URI: red + 256 x green, `NO_CLASS` for -1."""
+    size = _shown_size(*labels.shape, longest)
+    shown = resize_labels(np.where(labels < 0, NO_CLASS, labels), size)
+    return as_uri(_two_bytes(shown), "PNG")
 
 
 def ranking(answer: Answer) -> dict:
@@ -207,8 +212,8 @@ def _plates(answer: Answer) -> list[list]:
     return [[index, round(x / width, 4), round(y / height, 4)] for index, x, y in centres]
 
 
-def _shown_size(height: int, width: int) -> tuple[int, int]:
-    scale = min(1.0, LONGEST_SHOWN / max(height, width))
+def _shown_size(height: int, width: int, longest: int = LONGEST_SHOWN) -> tuple[int, int]:
+    scale = min(1.0, longest / max(height, width))
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 

@@ -1,11 +1,14 @@
-"""A strip of results over P or K."""
+"""Results over P or K: all at once, and a slider through them."""
 
 import gradio as gr
 
+from errseg.demo.backend import view
 from errseg.demo.backend.service import Service
-from errseg.demo.backend.sweep import DEFAULT_VALUES, KNOBS, P, check_values, overlays, run_sweep
+from errseg.demo.backend.sweep import DEFAULT_VALUES, KNOBS, P, check_values, run_sweep
+from errseg.demo.backend.sweep_view import sweep_view
 from errseg.demo.page import html
 from errseg.demo.page.events import AT_ONCE, COMPUTES, answered
+from errseg.demo.page.panels import panel
 from errseg.demo.page.question import Question
 
 
@@ -22,32 +25,17 @@ def build_sweep_tab(question: Question, service: Service) -> None:
         )
     run = gr.Button("Sweep", variant="primary", elem_id="errseg-sweep-run")
     message = gr.HTML()
-    strip = gr.Gallery(
-        label="Results",
-        show_label=False,
-        columns=4,
-        object_fit="contain",
-        format="png",
-        interactive=False,
-        elem_id="errseg-sweep",
-    )
+    strip = panel("sweep")
     table = gr.HTML(elem_id="errseg-sweep-table")
 
     @answered(message)
     def fill_strip(given, progress=gr.Progress()):  # noqa: B008  Gradio knows it by its default
         request = question.request(given)
         over, numbers = check_values(given[knob], given[values], len(request.vocabulary))
-        captions, steps = [], []
-        for step in progress.tqdm(
-            run_sweep(service, request, over, numbers), desc="Sweep", total=len(numbers)
-        ):
-            steps.append(step)
-            caption = f"{over} = {step.value}"
-            if len(steps) > 1:
-                caption += f": {step.changed:.1%} changed"
-            captions.append(caption)
-        pictures = list(zip(overlays(steps), captions, strict=True))
-        return {strip: pictures, table: html.sweep_table(over, steps), message: ""}
+        swept = run_sweep(service, request, over, numbers)
+        steps = list(progress.tqdm(swept, desc="Sweep", total=len(numbers)))
+        data = view.as_html(sweep_view(over, steps))
+        return {strip: data, table: html.sweep_table(over, steps), message: ""}
 
     @answered(message)
     def propose_values(name):

@@ -3,7 +3,7 @@
 const {
   make, follow, keepFocus, whenThere, tell, numbers, pixels, scaleBar, percent, css, option, labelled,
 } = window.errsegHelpers;
-const {NO_CLASS, paintMasks, paintSpotlight, paintScores, cutOut, fileName} = window.errsegMasks;
+const {NO_CLASS, labelsOf, paintMasks, paintSpotlight, paintScores, cutOut, fileName} = window.errsegMasks;
 const {pointsOn, crossOver, unpin} = window.errsegPointer;
 
 let turns = 0;
@@ -22,10 +22,7 @@ follow(element, async (data, root) => {
     [data.photo, data.labels, data.maps.picture].map(pixels));
   if (turn !== turns) return; // a later answer was faster
   const {width, height} = photo;
-  const labels = new Uint16Array(width * height);
-  for (let i = 0; i < labels.length; i++) {
-    labels[i] = labelPixels.data[4 * i] + 256 * labelPixels.data[4 * i + 1];
-  }
+  const labels = labelsOf(labelPixels);
   const votes = numbers(data.ranking);
   const places = new Map(data.maps.kept.map((index, place) => [index, place]));
   const asked = `${data.question?.photo} ${data.question?.words}`;

@@ -9,6 +9,13 @@ const DIMMED = 0.6; // of the grey photo's light beside a class in the spotlight
 
 const greyAt = (pixels, p) => GREY[0] * pixels[p] + GREY[1] * pixels[p + 1] + GREY[2] * pixels[p + 2];
 
+/** Read the labels of a picture that `view.label_picture` made, from its pixels. */
+function labelsOf({data, width, height}) {
+  const labels = new Uint16Array(width * height);
+  for (let i = 0; i < labels.length; i++) labels[i] = data[4 * i] + 256 * data[4 * i + 1];
+  return labels;
+}
+
 /** Call draw(i, own, neighbour) for every pixel i; neighbour is a label at its right or below that
  * differs from its own, or -1. */
 function everyPixel(labels, width, draw) {
@@ -96,5 +103,5 @@ function fileName(index, name) {
   return short ? `${index}_${short}.png` : `${index}.png`;
 }
 
-return {NO_CLASS, paintMasks, paintSpotlight, paintScores, cutOut, fileName};
+return {NO_CLASS, labelsOf, paintMasks, paintSpotlight, paintScores, cutOut, fileName};
 })();
