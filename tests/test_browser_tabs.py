@@ -37,6 +37,9 @@ def test_a_batch_gives_a_zip_and_names_the_bad_file(page, tmp_path):
 
 def test_two_settings_and_a_sweep(page):
     page.open("?kept=2").finished()
+    page.run("document.querySelector('.errseg-measure').click()")  # Fig. 2 over all pixels
+    page.wait(lambda: len(page.find(".errseg-figure2")) == 4)
+    assert len(page.find(".errseg-figure2 tbody tr")) == 16  # two layers, with CRM and without
     page.tab("Compare")
     page.wait(lambda: page.find("#errseg-compare-run")[0].is_displayed())
     page.find("#errseg-compare-presets button")[0].click()  # CRM on and off

@@ -8,7 +8,8 @@ const MEASURES = [
   ['own_far', 'How much is on the same class, far away', 'farther than a quarter of the diagonal'],
 ];
 const NOTES = {
-  'errseg-lite': 'The effect of Fig. 2 is small with errseg-lite, which has two layers.',
+  'errseg-lite': 'With errseg-lite the effect of Fig. 2 is small: over 19 photos with 171 classes CRM moved 0.9 % of layer 2’s ' +
+    'attention to the same class, and 16 % of CFM’s to the classes present.',
 };
 const INTRODUCTION = 'Every cell of the photo’s grid asks in the channel of its own class; what SFM attends to is ' +
   'summed up over all of them, with the classes that CRM keeps and with all (P = T).';
@@ -29,7 +30,7 @@ function measure(title, unit, layers) {
     make('td', {class: 'evenly'}, tenth(evenly)));
   return make('table', {class: 'errseg-figure2'},
     make('caption', {}, make('b', {}, title), ` ${unit}`),
-    make('thead', {}, make('tr', {}, make('th', {scope: 'col'}, ''), make('td', {}, ''),
+    make('thead', {}, make('tr', {}, make('td'), make('td'),
       make('th', {scope: 'col'}, 'found'), make('th', {scope: 'col'}, 'evenly'))),
     make('tbody', {}, ...layers.flatMap((rows, layer) => rows.map((row) => bar(row, layer)))));
 }
