@@ -198,6 +198,7 @@ def test_the_server_records_and_proxies_nothing():
         ("call/segment", {"data": ["x"]}, "needs 5 values"),
         ("call/segment", {"data": "x"}, "needs 5 values"),
         ("call/segment", {}, "image, classes, kept_classes"),
+        *(("call/segment", {"data": [1], "fn_index": n}, "needs 5 values") for n in (21, 25, 29)),
         ("call/nothing", {"data": []}, "there are /segment, /attention, /sweep, /suggest, /files"),
         ("run/segment_page", {"data": []}, "no such endpoint"),
     ],

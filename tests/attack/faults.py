@@ -60,7 +60,7 @@ def _segment(trial: Trial, client: Client) -> Said:
 
 
 def _share(trial: Trial, client: Client) -> Said:
-    return client.ask(trial.app.functions["make_files"], [None])
+    return client.ask(trial.app.functions["make_files"], [None, ["coco"]])
 
 
 def _batch(trial: Trial, client: Client) -> Said:

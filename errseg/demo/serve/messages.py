@@ -95,7 +95,8 @@ def _check_names(message: dict, required: bool) -> None:
 def _function(place: str, message: dict, page: gr.Blocks) -> "BlockFunction":
     """Find what a message is for, as Gradio would: by its number, or by the endpoint's name."""
     kind, _, name = place.partition("/")
-    if (number := message.get("fn_index")) is not None:
+    # An endpoint that is called is the one of the address, whatever number comes with it.
+    if kind != "call" and (number := message.get("fn_index")) is not None:
         if number in page.fns:
             return page.fns[number]
         raise InputError(f"There is no function number {number} here.")
