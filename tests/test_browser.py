@@ -15,7 +15,7 @@ def test_the_page_opens_on_a_finished_example(page):
     assert len(page.find("#errseg-examples button img[alt]")) == len(EXAMPLES)
     assert page.photo().endswith(EXAMPLES[0]["file"])
     assert "on CPU" in page.text(".errseg-timing")
-    assert len(page.find(".errseg-maps canvas")) == 3  # SFM, cost at strides 16 and 32
+    assert len(page.find(".errseg-maps canvas")) == 2  # SFM's layers
 
 
 def test_an_example_is_one_click_and_segment_answers_again(page):
@@ -88,31 +88,6 @@ def test_classes_are_hidden_and_shown_alone_without_asking_the_server(page):
     select.find_elements(By.CSS_SELECTOR, "optgroup option")[0].click()
     assert page.picture() not in (shown, hidden)
     assert page.requests() == before
-
-
-def test_a_click_asks_for_attention_and_layers_and_heads_are_at_hand(page):
-    page.open().finished()
-    before = page.sent("attention")
-    page.point(0.5, 0.25, click=True)
-    page.wait(lambda: page.sent("attention") != before)
-    page.settle()
-    x, y = (int(n.get_property("value")) for n in page.find(".errseg-query input"))
-    assert abs(x - 320) < 4
-    assert abs(y - 107) < 4
-    requests, mean = page.requests(), page.picture("attention")
-    selects = page.find("#errseg-attention select")
-    head = selects[2].find_elements(By.CSS_SELECTOR, "option")
-    assert head[0].text == "mean"
-    head[1].click()
-    assert page.picture("attention") != mean
-    selects[1].find_elements(By.CSS_SELECTOR, "option")[0].click()
-    assert page.requests() == requests
-    page.find("#errseg-attention summary")[0].click()
-    assert "with CRM" in page.text(".errseg-share")
-    before = page.sent("attention")
-    page.find(".errseg-check input")[0].click()
-    page.wait(lambda: page.sent("attention") != before)
-    page.wait(lambda: "without" in page.text(".errseg-share"))
 
 
 def test_p_and_k_run_again_on_release_and_draw_the_line(page):

@@ -23,13 +23,11 @@ def test_the_keyboard_is_enough(page):
     field.send_keys(Keys.ENTER)
     page.wait(lambda: "of 2" in page.text("#errseg-ranking h2"))
     page.settle()
-    before = page.sent("attention")
     canvas = page.find("#errseg-masks canvas")[0]
     canvas.send_keys(Keys.ARROW_RIGHT, Keys.ARROW_DOWN)
     assert "votes:" in page.text("#errseg-masks .errseg-readout")
     canvas.send_keys(Keys.ENTER)
-    page.wait(lambda: page.sent("attention") != before)
-    page.settle()
+    page.wait(lambda: page.find("#errseg-masks .errseg-cross.pinned"))
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

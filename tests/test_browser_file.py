@@ -59,25 +59,27 @@ def test_a_pixel_is_read_and_a_class_hidden(page):
 def test_all_of_the_result_is_there(page):
     assert "CRM kept 4 of 5" in page.text("#errseg-ranking h2")
     assert "P = 4: dropped from here on" in page.text("#errseg-ranking")
-    assert len(page.find("#errseg-attention canvas")) >= 3
-    assert len(page.find("#errseg-attention select")[0].text.split("\n")) == 4
+    assert len(page.find("#errseg-attention canvas")) >= 4
+    assert len(page.find("#errseg-attention select")[0].text.split("\n")) == 1 + 4
     page.find(".errseg-settings summary")[0].click()
     assert "python -m errseg segment phone.jpg" in page.text(".errseg-settings")
     assert "--kept-classes 4" in page.text(".errseg-settings")
 
 
-def test_what_the_file_does_not_hold_is_said(page):
-    """A click that asks the server for more on the page leaves the cross where the attention is."""
-    assert not page.find("#errseg-standalone-note:not([hidden])")
-    before = page.picture()
+def test_attention_is_live_and_what_the_file_does_not_hold_is_said(page):
+    page.wait(lambda: " on " in page.text(".errseg-said"))
+    before = page.picture("attention")
+    page.point(0.9, 0.9)
+    page.wait(lambda: page.picture("attention") != before)
     page.point(0.9, 0.9, click=True)
-    note = page.wait(lambda: page.find("#errseg-standalone-note:not([hidden])"))[0]
-    assert "the attention of one pixel" in note.text
-    page.wait(lambda: page.picture() == before)
+    page.wait(lambda: page.find(".errseg-cross.pinned"))
+    for name in page.find("#errseg-attention select")[0].text.split("\n")[1:]:
+        page.find("#errseg-attention select")[0].send_keys(name)
+        page.wait(lambda name=name: f"on {name}" in page.text(".errseg-said"))
+    assert not page.find("#errseg-standalone-note:not([hidden])")
     page.find("#errseg-ranking .errseg-bar")[0].send_keys(Keys.ENTER)
-    page.wait(lambda: "in the attention panel" in note.text)
-    for control in page.find(".errseg-query input, .errseg-check input"):
-        assert not control.is_displayed()  # they ask a server
+    note = page.wait(lambda: page.find("#errseg-standalone-note:not([hidden])"))[0]
+    assert "in the attention panel" in note.text
 
 
 def test_words_stay_words_and_nothing_is_fetched(page):

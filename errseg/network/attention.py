@@ -77,10 +77,10 @@ def attend_from(
     spatial, classes, means, queries, keys, averages, rows = ([] for _ in range(7))
     for layer, before, after in walk_escf(model, features, text, tokens_of):
         if isinstance(layer.sfm, SFM):
-            spatial.append(_spatial_rows(layer.sfm, before, image_guidance, cell))
-            if places:
-                query, key, average = _spatial_parts(layer.sfm, before[:, places], image_guidance)
-                queries.append(query), keys.append(key), averages.append(average)
+            own, parts = _spatial_rows(layer.sfm, before, image_guidance, cell, places)
+            spatial.append(own)
+            for kind, of in zip((queries, keys, averages), zip(*parts, strict=True), strict=False):
+                kind.append(torch.stack(of))
         if isinstance(layer.cfm, CFM):
             here, mean = _class_rows(layer.cfm, after, text_guidance, cell)
             classes.append(here), means.append(mean)
@@ -141,29 +141,27 @@ def class_queries_and_keys(
 
 
 def _spatial_rows(
-    sfm: SFM, tokens: Tensor, guidance: Tensor | None, cell: tuple[int, int]
-) -> Tensor:
-    """Read one cell's rows of SFM's attention, (P, heads, h', w')."""
-    shared, rows = sfm.attention.guidance(guidance), []
+    sfm: SFM, tokens: Tensor, guidance: Tensor | None, cell: tuple[int, int], places: list[int]
+) -> tuple[Tensor, list[tuple[Tensor, Tensor, Tensor]]]:
+    """Read one cell's rows of SFM's attention, and what all rows of some classes are made of.
+
+    Returns:
+        rows (P, heads, h', w'); and for each of the places queries (h, w, C), keys (h', w', C) and
+        the mean of the weights (heads, h', w').
+    """
+    heads, shared = sfm.attention.heads, sfm.attention.guidance(guidance)
+    rows, parts, start = [], {}, 0
     for group in class_groups(tokens):
         query, key = (x[0] for x in sfm.attention.project(sfm.norm1(group), shared))
         here = query[:, cell[0], cell[1], None]  # (P', 1, C)
-        weights = attention_weights(here, key.flatten(1, 2), sfm.attention.heads)
+        weights = attention_weights(here, key.flatten(1, 2), heads)
         rows.append(weights[:, :, 0].unflatten(-1, key.shape[1:3]))
-    return torch.cat(rows)
-
-
-def _spatial_parts(
-    sfm: SFM, tokens: Tensor, guidance: Tensor | None
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Read SFM's queries (n, h, w, C), keys (n, h', w', C), and the mean of its weights."""
-    shared, parts = sfm.attention.guidance(guidance), []
-    for one in tokens.split(1, dim=1):
-        query, key = (x[0] for x in sfm.attention.project(sfm.norm1(one), shared))
-        weights = attention_weights(query.flatten(1, 2), key.flatten(1, 2), sfm.attention.heads)
-        average = weights.mean(dim=2).unflatten(-1, key.shape[1:3])  # (1, heads, h', w')
-        parts.append((query.float(), key.float(), average))
-    return tuple(map(torch.cat, zip(*parts, strict=True)))
+        for place in {*places}.intersection(range(start, start + len(query))):
+            q, k = query[place - start].float(), key[place - start].float()
+            weights = attention_weights(q.flatten(0, 1)[None], k.flatten(0, 1)[None], heads)[0]
+            parts[place] = q, k, weights.mean(dim=1).unflatten(-1, k.shape[:2])
+        start += len(query)
+    return torch.cat(rows), [parts[place] for place in places]
 
 
 def _class_weights(cfm: CFM, tokens: Tensor, guidance: Tensor | None, places: list[int]) -> Tensor:

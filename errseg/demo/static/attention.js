@@ -39,10 +39,10 @@ follow(element, async (data, root) => {
 
   function now() {
     const point = window.errseg?.point ?? start;
-    const best = winners[maths.cellAt(point, data.winners.grid)];
+    const best = winners[maths.cellAt(point, data.winners.grid, data.size)];
     const place = choices.name == null ? best : names.indexOf(choices.name);
     const index = data.kept[place];
-    return {point, place, index, name: names[place], cell: maths.cellAt(point, grids.query), pack: packs.get(index)};
+    return {point, place, index, name: names[place], cell: maths.cellAt(point, grids.query, data.size), pack: packs.get(index)};
   }
 
   /** SFM's row of one class, as chosen: {row, times}, or null where it is not here. */

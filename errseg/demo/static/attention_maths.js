@@ -135,11 +135,12 @@ function classRow(codes, sizes, layer, head, cell) {
   return meanOf(Array.from({length: heads}, (_, each) => of(each)));
 }
 
-/** The cell of a grid (rows, columns) under a point, given as shares of the photo. */
-function cellAt(point, [rows, columns]) {
-  const row = Math.min(Math.max(Math.floor(point[1] * rows), 0), rows - 1);
-  const column = Math.min(Math.max(Math.floor(point[0] * columns), 0), columns - 1);
-  return row * columns + column;
+/** The cell of a grid (rows, columns) in which the network has the pixel under a point: shares of a
+ * photo of a size (width, height). */
+function cellAt(point, [rows, columns], [width, height]) {
+  const cell = (share, size, cells) =>
+    Math.min(Math.max(Math.floor((Math.floor(share * size) * cells) / size), 0), cells - 1);
+  return cell(point[1], height, rows) * columns + cell(point[0], width, columns);
 }
 
 /** The cell of CSR's pooled grid in which a cell of the grid lies. */
