@@ -174,10 +174,8 @@ function classMatrix({data, names, choices, packs, want}) {
 function all(context) {
   const {spatial, classes} = context.layers;
   return [
-    ...(classes ? [classBars(context)] : []),
-    ...(spatial ? [classTiles(context), headTiles(context)] : []),
-    ...(classes ? [classMatrix(context)] : []),
-    ...(spatial ? [comparison(context)] : []),
+    ...(spatial ? [classTiles(context), headTiles(context), comparison(context)] : []),
+    ...(classes ? [classBars(context), classMatrix(context)] : []),
   ];
 }
 
