@@ -198,10 +198,9 @@ def pipeline(answer: Answer, stages: Sequence[Stage]) -> dict:
 
 def _labels(labels: np.ndarray) -> dict | str:
     """Labels (h, w), -1 as `NO_CLASS`: packed where they are few, else a picture as it is shown."""
-    whole = np.where(labels < 0, NO_CLASS, labels)
-    if whole.size <= MOST_PACKED:
-        return packed(whole)
-    return as_uri(_two_bytes(resize_labels(whole, _shown_size(*whole.shape))), "PNG")
+    if labels.size <= MOST_PACKED:
+        return packed(np.where(labels < 0, NO_CLASS, labels))
+    return label_picture(labels)
 
 
 def _plates(answer: Answer) -> list[list]:
