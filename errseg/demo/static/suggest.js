@@ -31,6 +31,20 @@ function toggle(word) {
   }
 }
 
+/** Fill words in where others still stand: not over what is typed, nor under the hands of somebody. */
+function fillIn(before, words) {
+  const field = box();
+  if (!field || field.value !== before) return;
+  if (document.activeElement === field) {
+    const mine = found;
+    field.addEventListener('blur', () => {
+      if (found === mine && !mine.root.hidden) fillIn(before, words);
+    }, {once: true});
+  } else {
+    write(field, words);
+  }
+}
+
 let chips = [];
 let seen = null;
 let found = null; // the photo that they were found in, and where they stand
@@ -70,8 +84,7 @@ follow(element, (data, root) => {
     look();
   }
   found = {photo: data.photo, root};
-  // Whoever typed meanwhile keeps what they typed.
-  if (data.fill && box()?.value === data.fill[0]) write(box(), data.fill[1]);
+  if (data.fill) fillIn(...data.fill);
   show();
   status.textContent = words.length
     ? 'Found in the photo; a click adds a word or takes it away.'
