@@ -45,6 +45,7 @@ def test_the_link_is_whole_and_stays_in_the_address_bar(page):
     assert copied(page) == link
     page.set_number("#errseg-votes", 1)  # a knob's answer is kept too
     page.wait(lambda: "&votes=1&" in page.browser.current_url)
+    page.finished()  # who leaves while something is on its way has a line in the console
     assert page.run("return window.notReloaded")
     assert page.run("return history.length") == entries
     # Within a Space's page the address bar is that page's, and hears of it; no other page does.
@@ -72,6 +73,7 @@ def test_a_link_to_a_person_s_own_photo_asks_for_one(page, odd_photos):
     page.type_classes("temple, tree, sky")
     page.set_photo(odd_photos["phone.jpg"])
     page.wait(lambda: "isn't in the link" in page.text(".errseg-link"))
+    page.finished()
     link = page.value("link")
     assert link.startswith(f"{page.url}?classes=temple,+tree,+sky&kept=2&")
     page.browser.get("about:blank")
