@@ -60,6 +60,11 @@ class _Everyday:
     letters: dict[str, int]  # which ones a word has, a bit each
 
 
+def read_word_lists() -> None:
+    """Read all that words are looked up in, which takes about half a second; once."""
+    _everyday(), everyday_names(), nouns(), other_words()
+
+
 def is_known(name: str) -> bool:
     """Say whether one word of a name is known, or WordNet lists all of it."""
     return any(map(is_known_word, words_of(name))) or is_noun(without_accents(name))

@@ -34,6 +34,8 @@ from errseg.demo.backend.request import Request
 from errseg.errors import InputError
 from errseg.inference.photo import check_pixel
 from errseg.pictures.export import legend, result_colors
+from errseg.words import known
+from errseg.words.hints import Hint, hints
 from errseg.words.vocabulary import MAX_CLASSES, Vocabulary, fill_templates, parse_classes
 
 if TYPE_CHECKING:  # torch takes seconds to import; the page paints before it is there
@@ -407,6 +409,17 @@ class Service:
         cut = (n for (n, _), length in zip(prompts, lengths, strict=True) if length > limit)
         return tuple(dict.fromkeys(cut))
 
+    def hints(self, text: str | None) -> tuple[Hint, ...]:
+        """Say what there is to know about words while they are typed; nothing if none can be read.
+
+        The first model's dictionary counts, once it is there.
+        """
+        try:
+            vocabulary = parse_classes(text, limit=MAX_CLASSES)
+        except InputError:
+            return ()
+        return (self.models.predictor.hints if self.models.loaded else hints)(vocabulary)
+
     @property
     def device(self) -> str:
         """Where the network runs, once it is loaded."""
@@ -416,6 +429,7 @@ class Service:
         answer = self.answer(request)
         pixel, first = query_pixel(answer), legend_classes(answer)
         both = answer, self.attention(request, pixel, everywhere=first)
+        known.read_word_lists()  # so that nobody waits for them
         loaded = self.models.loaded_for(request)
         self._in_turn(loaded, Price(loaded.prices.ordinary), loaded.prices.measure)
         return both

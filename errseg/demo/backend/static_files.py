@@ -4,7 +4,7 @@ from pathlib import Path
 
 STATIC = Path(__file__).resolve().parents[1] / "static"
 STYLES = (
-    *("style", "picture", "masks", "ranking", "attention", "figure2", "suggest"),
+    *("style", "picture", "masks", "ranking", "attention", "figure2", "suggest", "hints"),
     *("link", "large", "pipeline", "sheet", "sweep", "compare"),
 )
 """Styles in their order: what is common, then a file for each panel that is drawn by a script."""

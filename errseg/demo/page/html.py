@@ -34,8 +34,13 @@ def example_strip(shown: Sequence[Example]) -> str:
 
 
 def notes(answer: Answer, device: str, drawing: float) -> str:
-    """Notices, then time by stage (`drawing`, in seconds, is the page's own) and what computed."""
-    notices = "".join(f"<li>{escape(notice)}</li>" for notice in answer.result.notices)
+    """Notices, then time by stage (`drawing`, in seconds, is the page's own) and what computed.
+
+    What the hints below the words say isn't said again.
+    """
+    hinted = {hint.sentence for hint in answer.result.hints}
+    said = (notice for notice in answer.result.notices if notice not in hinted)
+    notices = "".join(f"<li>{escape(notice)}</li>" for notice in said)
     listed = f'<ul class="errseg-notices">{notices}</ul>' if notices else ""
     return listed + line("timing", timing(answer, device, drawing))
 

@@ -13,6 +13,7 @@ from errseg.demo.backend.service import SECONDS_TO_KEEP, Service
 from errseg.demo.page import html
 from errseg.demo.page.controls import SLIDERS, first_kept_slider, kept_bound, slider
 from errseg.demo.page.events import AT_ONCE, answered, uploaded
+from errseg.demo.page.hints import as_shown, build_hints
 from errseg.demo.page.picture import Picture
 from errseg.demo.page.suggest import Suggestions, add_find_event, build_ask, build_chips
 from errseg.device import AUTOMATIC, FLOAT32
@@ -34,6 +35,7 @@ class Question:
     picked: gr.State  # the model that the threshold's slider was last set for
     run: gr.Button
     message: gr.HTML
+    hints: gr.HTML
     suggestions: Suggestions
     found: gr.events.Dependency  # the Hub was asked for models: what lists them follows
 
@@ -69,6 +71,7 @@ def build_question(
     first, message = examples[0], gr.HTML(elem_id="errseg-message", render=False)
     with gr.Column(scale=5, min_width=320, elem_id="errseg-question"):
         classes, lint = _build_words(first.classes)
+        hints = build_hints()
         chips = build_chips()
         with gr.Row(elem_id="errseg-buttons"):
             run = gr.Button("Segment", variant="primary", scale=3, elem_id="errseg-run")
@@ -91,6 +94,7 @@ def build_question(
         picked,
         run,
         message,
+        hints,
         suggestions,
         found,
     )
@@ -236,9 +240,9 @@ def _look_at_words(question: Question, lint: gr.HTML, service: Service) -> None:
             bound = kept_bound(kept_now, text)
         except InputError:  # half typed; the line below the words says what is wrong
             bound = gr.skip()
-        return {lint: found, kept: bound}
+        return {lint: found, kept: bound, question.hints: as_shown(service.hints(text))}
 
-    outputs = [lint, kept, question.message]
+    outputs = [lint, question.hints, kept, question.message]
     question.classes.change(
         look_at_words, [question.classes, kept], outputs, trigger_mode="always_last", **AT_ONCE
     )

@@ -30,6 +30,7 @@ from errseg.demo.page.events import (
     uploaded,
 )
 from errseg.demo.page.figure2 import add_figure2_events, build_figure2, offered
+from errseg.demo.page.hints import as_shown
 from errseg.demo.page.new_photo import NewPhotos
 from errseg.demo.page.opening import Opening
 from errseg.demo.page.panels import fold, panel
@@ -115,7 +116,7 @@ def add_segment_events(
     """Connect the main view with the question and with the server."""
     message, knobs = question.message, question.knobs
     kept, threshold = knobs["kept_classes"], knobs["threshold"]
-    outputs = [*vars(tab).values(), kept, threshold, tabs, message]
+    outputs = [*vars(tab).values(), question.hints, kept, threshold, tabs, message]
     inputs = {*question.inputs, tab.shown, tab.chosen}
     runs = {**COMPUTES, "show_progress_on": tab.masks, "trigger_mode": "multiple"}
     latest, link_to = Latest(), page_links(examples, service)
@@ -133,6 +134,7 @@ def add_segment_events(
         return {
             **drawn,
             tab.notes: html.notes(answer, service.device, drawing),
+            question.hints: as_shown(answer.result.hints),
             kept: kept_slider(request.options.kept_classes, len(request.vocabulary)),
             threshold: answer.result.settings.threshold,
             message: "",
