@@ -7,7 +7,15 @@ import threading
 
 import pytest
 
-from errseg.words.wordnet import EXTRACT, chain, find, hypernyms, nouns, parse_extract
+from errseg.words.wordnet import (
+    EXTRACT,
+    OTHER_WORDS,
+    chain,
+    find,
+    hypernyms,
+    nouns,
+    parse_extract,
+)
 
 LICENSE_FILE = "LICENSE.txt"
 
@@ -108,6 +116,9 @@ def test_an_extract_holds_the_physical_nouns(tmp_path, tagged, first):
     (tmp_path / "data.noun").write_text(DATA)
     (tmp_path / "index.noun").write_text(INDEX.format(tagged=tagged))
     (tmp_path / "noun.exc").write_text("beasties beast\nideae idea\n")
+    (tmp_path / "index.adj").write_text("  1 The licence.\nred a 1 0 1 0 00000001\n")
+    (tmp_path / "index.verb").write_text("animal v 1 0 1 0 00000001\nrun_by v 1 0 1 0 00000001\n")
+    (tmp_path / "index.adv").write_text("seldom r 1 0 1 0 00000001\nsoon r 1 0 1 1 00000001\n")
     out = tmp_path / "out" / "nouns.txt.xz"
     assert "4 synsets" in make_extract("--source", tmp_path, "--out", out).stdout
     table = parse_extract(lzma.decompress(out.read_bytes()).decode())
@@ -115,6 +126,8 @@ def test_an_extract_holds_the_physical_nouns(tmp_path, tagged, first):
     above = table.broader[table.first_sense["crane"]]
     assert table.lemmas(above)[0] == first
     assert table.plurals == {"beasties": "beast"}
+    others = lzma.decompress(out.with_name(OTHER_WORDS.name).read_bytes()).decode()
+    assert others.split() == ["red", "soon"]  # no noun of the extract, and what corpora hold
     assert (tmp_path / "out" / LICENSE_FILE).read_text().splitlines()[0] == "The licence."
 
 

@@ -8,19 +8,31 @@ from dataclasses import dataclass
 
 from errseg.words.parting import is_listed
 
-_SIDES = "left|right|top|bottom|middle|cent(?:er|re)|front|back|foreground|background|corner|edge"
-_SIDES += "|side|upper|lower|distance|horizon|end"
-_RELATIONS = "behind|beside|below|beneath|underneath|above|between|near(?:by)?|next to|close to"
-_RELATIONS += "|closest to|in front of|on top of|inside|outside|under|against|across|around|among"
-_RELATIONS += "|opposite|(?:to the )?(?:left|right) of"
-_FIRST = "left|right|leftmost|rightmost|topmost|bottommost|middle|top|bottom|upper|lower|front|back"
-_FIRST += "|rear|nearest|closest|farthest|furthest|far|near|left-hand|right-hand|nearby|distant"
-_NUMBERS = "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|both|several|many|few"
-_NUMBERS += r"|some|every|each|exactly \w+|at least \w+|at most \w+|only one|dozens of|\d{1,3}"
-_ORDINALS = r"first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|last|next|other"
-_ORDINALS += r"|another|\d{1,3}(?:st|nd|rd|th)|only"
-_MOST = "largest|biggest|smallest|tallest|highest|lowest|shortest|longest|oldest|youngest|newest"
-_MOST += "|brightest|darkest|fastest|heaviest|widest|thickest|thinnest|most"
+_SIDES = (
+    "left|right|top|bottom|middle|cent(?:er|re)|front|back|foreground|background|corner|edge"
+    "|side|upper|lower|distance|horizon|end"
+)
+_RELATIONS = (
+    "behind|beside|below|beneath|underneath|above|between|near(?:by)?|next to|close to"
+    "|closest to|in front of|on top of|inside|outside|under|against|across|around|among"
+    "|opposite|(?:to the )?(?:left|right) of"
+)
+_FIRST = (
+    "left|right|leftmost|rightmost|topmost|bottommost|middle|top|bottom|upper|lower|front|back"
+    "|rear|nearest|closest|farthest|furthest|far|near|left-hand|right-hand|nearby|distant"
+)
+_NUMBERS = (
+    "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|both|several|many|few"
+    r"|some|every|each|exactly \w+|at least \w+|at most \w+|only one|dozens of|\d{1,3}"
+)
+_ORDINALS = (
+    r"first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|last|next|other"
+    r"|another|\d{1,3}(?:st|nd|rd|th)|only"
+)
+_MOST = (
+    "largest|biggest|smallest|tallest|highest|lowest|shortest|longest|oldest|youngest|newest"
+    "|brightest|darkest|fastest|heaviest|widest|thickest|thinnest|most"
+)
 _MORE = "larger|bigger|smaller|taller|shorter|longer|older|younger|brighter|darker"
 
 _WITHOUT = (
