@@ -33,7 +33,7 @@ _FENCE = re.compile(r"\s*(?:```|~~~)\w{0,20}\s*$")
 _COMMENT = re.compile(r"\s*(?:#\s|//|<!--|---\s*$)")
 _OTHER_LISTS = ("label", "class", "category", "prompt", "text[ _]prompt")
 _KEY = re.compile(
-    rf"\s*(?:--)?[\"']?(?P<key>{'|'.join((*LISTS, *_OTHER_LISTS))})[\"']?"
+    rf"\s*(?:--)?(?P<mark>[\"']?)(?P<key>{'|'.join((*LISTS, *_OTHER_LISTS))})(?P=mark)"
     r"\s{0,3}[:=]\s{0,3}",
     re.IGNORECASE,
 )

@@ -32,7 +32,7 @@ _QUOTED = re.compile(rf"\s*{_in_quotes(_LONGEST_QUOTED)}\s*(?=[{MARKS}{BARS}]|$)
 _QUOTED_PART = re.compile(rf"(?:(?<=[{BARS}])|^)\s*{_in_quotes(_LONGEST_QUOTED)}\s*(?=[{BARS}]|$)")
 _ALL_QUOTED = re.compile(rf"\s*{_in_quotes(10**5)}\s*$")
 _BAR_OR_SEPARATOR = re.compile(f"[{MARKS}{BARS}]")
-_AND = re.compile(r"(?:and|or|&)\s+(?=\S)", re.IGNORECASE)
+_AND = re.compile(rf"(?:and|or|&)\s+(?=[^\s{BARS}])", re.IGNORECASE)
 _AND_SO_ON = re.compile(r"(?:and\s+)?(?:etc\.?|so on|so forth)$|(?:\.\s?){3,}$|…$", re.IGNORECASE)
 _SHORTEST = 3  # letters of a word whose full stop isn't an abbreviation's
 
