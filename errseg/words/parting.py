@@ -36,7 +36,7 @@ _COLORS = frozenset(
 )
 # Words that hold a name together.
 _INNER = frozenset(
-    "of with without in on at by for from to under over the a an his her and or near not than".split()
+    "of with without in on at by for from to under over the a an his her and or not than".split()
 )
 _FEWEST_ALONE = 3  # words without anything between them that may be as many names
 _LONGEST_COMPOUND = 3  # words of a name that WordNet or a vocabulary lists

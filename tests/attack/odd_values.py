@@ -33,6 +33,22 @@ WORDS = (
     *("NaN, inf, None", "__proto__", "'; DROP TABLE", "," * 6000, "w " * 30_000, "\u0344" * 9000),
     *(", ".join(f"thing {i}" for i in range(1001)), ",".join("a" * 60_000)),
     *("|".join(f"s{i}" for i in range(1500)), "a" + "\u0300" * 20_000 + "\u0323" * 20_000),
+    *(
+        "[" * 40_000,
+        '["sky", ["' * 3000,
+        '"' * 49_999,
+        "1. sky " * 7000,
+        "id,name\n0,sky",
+        "names: [sky]",
+    ),
+    *(
+        "skie, tempel",
+        "not a cat, the second dog on the left",
+        "\U0001f415",
+        "names:",
+        "{}",
+        "[[]]",
+    ),
     *("\ufb2c" * 90, "\u1112\u1161\u11ab" * 33, "\u212a, k, K", "\u0130, i\u0307", "\xdf, ss"),
 )
 """Vocabularies."""

@@ -21,6 +21,9 @@ each pixel attend over the classes. Image and text features guide it.
 Why drop classes? **Proposition 1**: attention that goes to classes that are not in the photo is \
 lost for those that are. The attention panel measures it, with and without CRM.
 
+The models read English. They understand names of things, with an adjective or without: not places \
+("on the left"), counts ("the second dog"), comparisons, negation ("not a cat"), or other scripts.
+
 The attention shown is the network's own: ESCF runs again on the classes that CRM kept for the \
 masks. Nothing is estimated. Hovering, hiding classes and probability maps run in your browser.
 """
