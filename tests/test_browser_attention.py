@@ -180,11 +180,16 @@ def test_a_class_that_is_not_here_is_asked_for_once(page):
     assert f"All {len(EXAMPLES[0]['classes'].split(','))} classes are kept" in page.text(
         ".errseg-reason"
     )
-    page.find("#errseg-attention select")[0].send_keys(data["names"][other])
-    page.wait(lambda: f"on {data['names'][other]}" in page.text(".errseg-said"))
+
+    def choose(index):
+        name = data["names"][index]
+        options = page.find("#errseg-attention select option")
+        next(option for option in options if option.text == name).click()
+        page.wait(lambda: f"on {name} (" in page.text(".errseg-said"))
+
+    choose(other)
     page.wait(lambda: page.find(".errseg-bars li:not([hidden])"))
     requests = page.requests()
-    page.find("#errseg-attention select")[0].send_keys(data["names"][here[0]])
-    page.find("#errseg-attention select")[0].send_keys(data["names"][other])
-    page.wait(lambda: f"on {data['names'][other]}" in page.text(".errseg-said"))
+    choose(here[0])
+    choose(other)
     assert page.requests() == requests

@@ -12,10 +12,12 @@ const DIFFERENCE = 'without CRM, in times of with';
 /** A part that is drawn only while it is open, which it stays over answers. */
 function folded(name, title, choices, body, draw) {
   let last = null;
+  body.hidden = !choices.open.has(name);
   const node = make('details', {
     class: 'errseg-more', open: choices.open.has(name),
     ontoggle: (event) => {
       choices.open[event.target.open ? 'add' : 'delete'](name);
+      body.hidden = !event.target.open;
       if (last && event.target.open) draw(last);
     },
   }, make('summary', {}, title), body);
