@@ -45,7 +45,14 @@ def test_all_that_costs_raises_the_price(prices):
         assert heavier.bytes > plain.bytes
     assert prices.answer(few.changed(kept_classes=900), PHOTO) == more_kept  # P stops at T
     without = prices.attention(few, PHOTO, without_crm=True)
-    assert without.seconds > 2 * prices.attention(few, PHOTO, without_crm=False).seconds
+    alone = prices.attention(few, PHOTO, without_crm=False)
+    assert without.seconds > 2 * alone.seconds
+    live = prices.attention(few, PHOTO, without_crm=False, everywhere=4)
+    assert live.seconds > alone.seconds
+    assert live.bytes > alone.bytes
+    rooms = [prices.live_classes(few, PHOTO, characters) for characters in (1, 10**6, 10**7)]
+    assert rooms[0] == 1
+    assert rooms == sorted(set(rooms))
 
 
 def test_words_cost_until_they_were_read(prices):
