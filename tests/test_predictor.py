@@ -51,6 +51,18 @@ def test_unknown_words_are_read_with_their_hypernyms(predictor, photo):
     assert not np.array_equal(result.class_scores, bare.class_scores)
 
 
+def test_what_is_said_of_words_and_of_nothing_found_stands_in_the_notices(predictor, photo):
+    result = predictor(photo, "skie . sky and tree .", threshold=1.0)
+    assert result.classes == ("skie", "sky and tree")
+    assert result.notices[0] == "Read as names parted by full stops."
+    assert {hint.sentence for hint in result.hints} <= {*result.notices}
+    written = [hint.words for hint in result.hints if hint.words]
+    assert written[:2] == ["skie, sky, tree", "sky, sky and tree"]
+    (lower,) = (hint.threshold for hint in result.hints if hint.threshold)
+    assert (predictor(photo, "skie . sky and tree .", threshold=lower).labels >= 0).mean() > 0.005
+    assert predictor.hints(parse_classes("sky, tree")) == ()
+
+
 def test_attention_and_cost_maps_expand_as_a_call_does(predictor, photo):
     out = predictor.segment(photo, "catfish, sky")
     expected = predictor(photo, "catfish, sky").crm_scores

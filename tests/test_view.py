@@ -16,6 +16,8 @@ from PIL import Image
 
 from errseg.demo.backend import view
 from errseg.demo.page import html
+from errseg.demo.page.hints import as_shown
+from errseg.words.hints import Hint
 
 
 def decode(uri: str) -> np.ndarray:
@@ -31,6 +33,21 @@ def test_nothing_a_visitor_typed_is_sent_as_html(answer, attention):
         assert raw not in page
     text = re.fullmatch(r'<div data-view="([^"]*)" hidden></div>', view.as_html(sent[0]))[1]
     assert json.loads(standard_html.unescape(text))["names"] == list(NASTY)
+
+
+def test_a_hint_is_data_and_is_not_said_twice(answer):
+    hint = Hint(f"{NASTY[0]}: sky?", "sky", "sky, tree")
+    shown = as_shown([hint])
+    assert "<img" not in shown
+    text = re.fullmatch(r'<div data-view="([^"]*)" hidden></div>', shown)[1]
+    assert json.loads(standard_html.unescape(text))["hints"] == [
+        {"sentence": hint.sentence, "label": "sky", "words": "sky, tree", "threshold": None}
+    ]
+    told = (*answer.result.notices, "Also.", hint.sentence)
+    result = dataclasses.replace(answer.result, notices=told, hints=(hint,))
+    page = html.notes(dataclasses.replace(answer, result=result), "cpu", 0.1)
+    assert "Also." in page
+    assert "sky?" not in page
 
 
 def test_the_browser_gets_every_pixel_s_label_votes_and_scores(answer):
