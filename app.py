@@ -1,8 +1,8 @@
 """Starts the demo: ``python app.py [--model NAME|PATH] [--host ADDRESS] [--port N] [--share]``.
 
 Where there is no command line, as on Spaces, ERRSEG_MODEL, ERRSEG_DEVICE, ERRSEG_PRECISION,
-ERRSEG_COMPILE=1 and ERRSEG_MCP=1 stand for options, and Gradio's GRADIO_SERVER_NAME and
-GRADIO_SERVER_PORT for the address.
+ERRSEG_COMPILE=1, ERRSEG_MCP=1 and ERRSEG_AUTH stand for options, and Gradio's GRADIO_SERVER_NAME,
+GRADIO_SERVER_PORT and GRADIO_ROOT_PATH for the address.
 """
 
 import argparse
@@ -10,6 +10,7 @@ import os
 
 from errseg.commands.options import add_question_options, add_shared
 from errseg.demo.backend.budget import SECONDS, Budget
+from errseg.demo.serve.address import asked_port, check_root, read_login
 from errseg.errors import InputError
 
 
@@ -30,6 +31,18 @@ def main() -> None:
     )
     parser.add_argument("--share", action="store_true", help="make a public link")
     parser.add_argument(
+        "--auth",
+        default=os.environ.get("ERRSEG_AUTH"),
+        metavar="USER:PASSWORD",
+        help="ask visitors for them; others may read a command line, so better set ERRSEG_AUTH",
+    )
+    parser.add_argument(
+        "--root-path",
+        default=os.environ.get("GRADIO_ROOT_PATH"),
+        metavar="PATH",
+        help="where a proxy shows the page, such as /demo",
+    )
+    parser.add_argument(
         "--mcp",
         action="store_true",
         help='offer the endpoints as MCP tools; needs pip install "gradio[mcp]"',
@@ -45,15 +58,18 @@ def main() -> None:
         **given,
     )
     args = parser.parse_args()
-
-    from errseg.demo.backend.models import Models  # Gradio takes seconds to import
-    from errseg.demo.page.layout import create_demo
-    from errseg.demo.serve.server import serve_demo
-
     try:
+        port, login = asked_port(args.port), read_login(args.auth)
+        root_path = check_root(args.root_path)
+
+        from errseg.demo.backend.models import Models  # Gradio takes seconds to import
+        from errseg.demo.page.layout import create_demo
+        from errseg.demo.serve.server import serve_demo
+
         models = Models(args.model, args.device, args.precision, args.compile)
         budget = Budget(seconds=args.budget)
-        serve_demo(create_demo(models, budget), args.host, args.port, args.share, mcp=args.mcp)
+        more = {"mcp": args.mcp, "login": login, "root_path": root_path}
+        serve_demo(create_demo(models, budget), args.host, port, args.share, **more)
     except InputError as error:
         parser.exit(2, f"{error}\n")
     except OSError as error:  # the folder for uploads, above all

@@ -5,6 +5,7 @@ import json
 import re
 import urllib.error
 import urllib.request
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -201,6 +202,13 @@ def test_the_server_records_and_proxies_nothing():
         *(("call/segment", {"data": [1], "fn_index": n}, "needs 5 values") for n in (21, 25, 29)),
         ("call/nothing", {"data": []}, "there are /segment, /attention, /sweep, /suggest, /files"),
         ("run/segment_page", {"data": []}, "no such endpoint"),
+        ("run/segment", {"data": ["x"]}, "POST this to /gradio_api/call/segment, and read"),
+        ("api/segment", {}, "POST this to /gradio_api/call/segment, and read"),
+        ("call/v2/segment", {}, "/segment lacks image, classes: it needs image, classes; it may"),
+        ("call/v2/segment", {"image": None}, "/segment lacks classes: it needs image, classes"),
+        ("call/v2/segment", {"photo": "x", "classes": "sky"}, "/segment takes no 'photo'"),
+        ("call/v2/segment", {"data": ["x", "sky"]}, "/segment takes no 'data'"),
+        ("call/v2/attention", {"image": "x"}, "/attention lacks classes, x, y: it needs"),
     ],
 )
 def test_a_message_that_is_no_question_gets_one_sentence(path, message, sentence):
@@ -220,6 +228,8 @@ def test_a_message_that_is_too_long_is_not_read_to_its_end():
     "photo",
     [
         *("x", 5, True, [], [1], {"path": 5}, {"path": "a\0b"}, {"path": "http://127.0.0.1:1/x"}),
+        *(None, {}, "http://127.0.0.1:1/x.jpg", "data:image/png;base64,AAAA"),
+        {"url": "http://127.0.0.1:1/x.jpg"},
         {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}},
         {"path": "x" * 5000, "meta": {"_type": "gradio.FileData"}},
         [{"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}],
@@ -232,6 +242,29 @@ def test_what_is_no_upload_says_how_to_send_one(photo):
     _, said = ask(f"gradio_api/call/segment/{event}")
     assert said.startswith(b"event: error")
     assert b"POST it to /gradio_api/upload" in said
+
+
+def test_an_upload_s_path_may_come_bare():
+    photo = upload(CAT)["path"]
+    message = {"data": [photo, "cat, wall", 2, 3, 0]}
+    _, answer = ask("gradio_api/call/segment", message)
+    _, said = ask(f"gradio_api/call/segment/{json.loads(answer)['event_id']}")
+    assert b"event: complete" in said
+
+
+def test_a_photo_that_is_gone_is_said_to_be():
+    photo = upload(CAT)
+    Path(photo["path"]).unlink()
+    _, answer = ask("gradio_api/call/segment", {"data": [photo, "cat", 2, 3, 0]})
+    _, said = ask(f"gradio_api/call/segment/{json.loads(answer)['event_id']}")
+    assert b"The photo is gone" in said
+
+
+def test_who_logs_in_finds_the_doors_for_that():
+    assert is_open("POST", "/login", login=True)
+    assert is_open("GET", "/logout", login=True)
+    assert not is_open("POST", "/login")
+    assert not is_open("GET", "/login", login=True)
 
 
 class Nothing:

@@ -16,8 +16,13 @@ from errseg.demo.page import html
 from errseg.errors import InputError
 
 NOT_UPLOADED = (
-    "The photo has to be uploaded: POST it to /gradio_api/upload, and send the path that comes "
-    "back."
+    "The photo has to be uploaded, nothing is fetched from an address: POST it to "
+    "/gradio_api/upload as the form's field 'files', and send {'path': PATH} with the path that "
+    "comes back."
+)
+NO_LONGER_THERE = (
+    "The photo is gone: the server keeps photos for an hour, and maybe none when it is started "
+    "again; choose it again."
 )
 IN_TURN = {"concurrency_limit": None}
 """All that computes begins at once and waits for its turn in `backend.places`, which is fair."""
@@ -105,6 +110,8 @@ def uploaded(image: dict | None) -> str | None:
         raise InputError(NOT_UPLOADED)
     if Path(path).name.startswith("."):  # Gradio serves none
         raise InputError("The name of the photo's file begins with a dot; give it another name.")
+    if not Path(path).is_file():
+        raise InputError(NO_LONGER_THERE)
     return path
 
 

@@ -36,7 +36,7 @@ def add_figure2_events(
 
     @answered(message)
     def measure_all_pixels(seen):
-        request, is_last = seen.request, latest.current(current_visitor())
+        request, is_last = seen.asked, latest.current(current_visitor())
         try:
             with service.places.wanted(is_last):
                 found = figure2.ask_figure2(service, request)

@@ -32,7 +32,7 @@ def add_pipeline_events(pipe: Pipeline, tab: SegmentTab, service: Service) -> No
 
     @answered(message)
     def show_pipeline(shown):
-        answer, stages = pipeline(service, shown.request)
+        answer, stages = pipeline(service, shown.asked)
         return {strip: view.as_html(view.pipeline(answer, stages)), message: ""}
 
     events = {**COMPUTES, "trigger_mode": "always_last", "show_progress": "minimal"}

@@ -41,6 +41,10 @@ from errseg.options import knobs as option_knobs
 from errseg.words.vocabulary import suggested_kept_classes
 
 SEGMENT = "segment"  # the main tab's id
+GONE = (
+    "The server has forgotten what is shown here: it was started again, or many others asked since; "
+    "choose the photo again, and press Segment."
+)
 PHOTO_MISSING = "These words were asked of a photo that isn't in the link; drop yours."
 
 
@@ -51,6 +55,18 @@ class Shown:
     request: Request
     words: str  # as they were typed
     pixel: tuple[int, int] | None = None  # the query, (x, y)
+    opened: bool = True  # false where this server never served the page, or forgot what it shows
+
+    @property
+    def asked(self) -> Request:
+        """The question that clicks refer to.
+
+        Raises:
+            InputError: it isn't here: the server was started again, or it expired.
+        """
+        if not self.opened:
+            raise InputError(GONE)
+        return self.request
 
 
 @dataclass(frozen=True)
@@ -88,7 +104,9 @@ def build_segment_tab(
     if stored:
         ranking, attention = map(view.as_html, (stored.ranking, stored.attention))
         pixel = tuple(stored.attention["pixel"])
-    shown = gr.State(Shown(opening, words, pixel), time_to_live=SECONDS_TO_KEEP)
+    # Who opens the page gets its own; this one is whose page another server has served.
+    nothing = Shown(opening, words, pixel, opened=False)
+    shown = gr.State(nothing, time_to_live=SECONDS_TO_KEEP)
     chosen = gr.State(None, time_to_live=SECONDS_TO_KEEP)
     fold("CRM and attention")
     with gr.Row(elem_id="errseg-answer"):
@@ -209,9 +227,12 @@ def add_segment_events(
         yield {tab.chosen: chosen}
         yield from ask(values, chosen, is_last)
 
-    @answered(message)
     def follow_link(request: gr.Request):
         """Fill in what the page's address says; without a link the opening is shown."""
+        return {tab.shown: dataclasses.replace(tab.shown.value, opened=True), **followed(request)}
+
+    @answered(message)
+    def followed(request):
         link = read_link(dict(request.query_params), examples)
         if link is None:
             return {linked: None}
@@ -271,14 +292,14 @@ def add_segment_events(
         if not classes or not all(type(index) is int for index in classes):
             raise InputError("Name the classes to look for by their numbers.")
         classes = classes[:MOST_ATTENDED]
-        answer = service.attention(shown.request, None, bool(without), classes, ONE_ANSWER)
+        answer = service.attention(shown.asked, None, bool(without), classes, ONE_ANSWER)
         return {tab.queries: view.as_html(view.queries(answer)[0])}  # the others are asked for then
 
     @answered(tab.cost_message)
     def ask_cost(shown, event: gr.EventData):
         index = sent(event, "index", int)
-        maps = service.cost_view(shown.request, -1 if index is None else index)
-        name = shown.request.vocabulary.names[index]
+        maps = service.cost_view(shown.asked, -1 if index is None else index)
+        name = shown.asked.vocabulary.names[index]
         return {tab.cost: view.as_html(view.cost(name, maps)), tab.cost_message: ""}
 
     @answered(message)
@@ -311,7 +332,7 @@ def add_segment_events(
     linked = gr.State(None, time_to_live=SECONDS_TO_KEEP)
     told = {name: knobs[name] for name, knob in option_knobs().items() if knob.link}
     filled = [linked, question.photo, question.classes, question.model, question.picked, message]
-    page.load(follow_link, None, [*filled, tab.chosen, *told.values()], **AT_ONCE).then(
+    page.load(follow_link, None, [*filled, tab.shown, tab.chosen, *told.values()], **AT_ONCE).then(
         open_page, [linked, tab.shown], outputs, **runs
     )
     filled_in = [question.photo, question.classes]

@@ -58,9 +58,9 @@ def add_sharing(tab: SegmentTab, question: Question, service: Service) -> None:
     @answered(question.message)
     def make_files(shown, formats):
         formats = check_formats(formats or (), "The page")
-        request, photo = service.models.named(shown.request), str(shown.request.photo)
+        request, photo = service.models.named(shown.asked), str(shown.asked.photo)
         with tempfile.TemporaryDirectory() as folder:
-            paths = take_away(service, shown.request, formats, Path(folder), shown.pixel)
+            paths = take_away(service, shown.asked, formats, Path(folder), shown.pixel)
             kept = [served(path) for path in paths]
         if request.options.threshold is None:  # the stored opening's, which nobody has turned
             request = request.changed(threshold=service.models.threshold(request.model))

@@ -9,6 +9,7 @@ import re
 
 API = "/gradio_api"
 MCP = f"{API}/mcp"  # the Model Context Protocol, where it is asked for
+LOGIN, LOGOUT = "/login", "/logout"  # where visitors need a name and a password
 READ = (
     r"/",
     r"/(config|info)/?",
@@ -33,14 +34,17 @@ _READ, _SENT = re.compile("|".join(READ)), re.compile("|".join(SENT))
 _LISTENED = re.compile(rf"{API}/call/(?:v2/)?[^/]+/([^/]+)")
 
 
-def is_open(method: str, path: str, mcp: bool = False) -> bool:
+def is_open(method: str, path: str, mcp: bool = False, login: bool = False) -> bool:
     """Tell whether there is a door at an address, the path without what a proxy put before it.
 
     Args:
         method: of the request, such as "GET".
         path: of the request.
         mcp: whether the Model Context Protocol is served.
+        login: whether visitors log in.
     """
+    if login and ((method == "POST" and path.rstrip("/") == LOGIN) or path == LOGOUT):
+        return True
     if mcp and (path == MCP or path.startswith(f"{MCP}/")):
         return True
     if method in ("GET", "HEAD"):

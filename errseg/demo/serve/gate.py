@@ -30,13 +30,22 @@ class Gate:
         page: whose messages come in.
         listeners: is told who waits for an answer.
         mcp: whether the Model Context Protocol is served.
+        login: whether visitors log in.
     """
 
-    def __init__(self, app: ASGIApp, page: gr.Blocks, listeners: Listeners, mcp: bool = False):
+    def __init__(
+        self,
+        app: ASGIApp,
+        page: gr.Blocks,
+        listeners: Listeners,
+        mcp: bool = False,
+        login: bool = False,
+    ):
         self._app = app
         self._page = page
         self._listeners = listeners
         self._mcp = mcp
+        self._login = login
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer it with one sentence."""
@@ -45,10 +54,10 @@ class Gate:
                 await self._app(scope, receive, send)
             return
         path, method = _own_path(scope), scope["method"]
-        if not is_open(method, path, self._mcp):
+        if not is_open(method, path, self._mcp, self._login):
             await _refuse(send, NOTHING_HERE, "There is nothing at this address.")
             return
-        if method == "POST" and path.startswith(f"{API}/") and not path.startswith(MCP):
+        if method == "POST" and not path.startswith(MCP):
             if path.startswith(WRITES) and not _has_room():
                 await _refuse(send, NO_ROOM, DISK_FULL)
                 return
@@ -59,7 +68,8 @@ class Gate:
                     await _refuse(send, TOO_LONG, f"A message has at most {limit}.")
                     return
                 try:
-                    body = checked_message(path, body, self._page)
+                    if path.startswith(f"{API}/"):
+                        body = checked_message(path, body, self._page)
                 except InputError as error:
                     await _refuse(send, BAD, str(error))
                     return

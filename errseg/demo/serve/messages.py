@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 MESSAGE_BYTES = 2 * 2**20
 """Most bytes of a message: all words that a question may have, escaped, and room."""
 LONGEST_SESSION = 64  # characters of a session's name; browsers send some ten
+AT_ONCE = ("run/", "api/")  # doors of what needs no turn, which every endpoint does
+NAMES = ("session_hash", "fn_index", "trigger_id", "event_id")  # beside a question's values
+NAME_SHOWN = 30  # characters of a name that there isn't, in a sentence
 WITHOUT_VALUES = {"reset": ("event_id",), "cancel": ("session_hash", "fn_index", "event_id")}
 """Doors whose messages name a question and hold no values -> what names it."""
 FILE = {"_type": "gradio.FileData"}  # how Gradio marks files in messages
@@ -43,6 +46,9 @@ def checked_message(path: str, body: bytes, page: gr.Blocks) -> bytes:
     if place in WITHOUT_VALUES:
         return _named_only(message, WITHOUT_VALUES[place])
     function = _function(place, message, page)
+    if place.startswith(AT_ONCE) and function.queue:
+        where = f"{API}/call/{function.api_name}"
+        raise InputError(f"POST this to {where}, and read the answer at {where}/EVENT_ID.")
     named = place.startswith("call/v2/")
     blocks = _inputs(message, function, place, named)
     values = message if named else message["data"]
@@ -113,6 +119,7 @@ def _inputs(
 ) -> list[tuple[int | str, object]]:
     """Pair the places of a message's values with the components that they are for."""
     if named:
+        _check_named(message, function)
         return [(block.label, block) for block in function.inputs]
     values, every = message.get("data"), function.inputs
     shown = [block for block in every if not (place.startswith("call/") and block.skip_api)]
@@ -123,6 +130,20 @@ def _inputs(
             f'This needs {len(shown)} values in a list under "data" ({names}); there are {given}.'
         )
     return list(enumerate(shown if len(values) == len(shown) else every))
+
+
+def _check_named(message: dict, function: "BlockFunction") -> None:
+    """Refuse values by names that an endpoint hasn't, and a question without those it needs."""
+    defaults = {block.label: getattr(block, "value", None) for block in function.inputs}
+    needed = [name for name, value in defaults.items() if value is None]
+    others = [name for name in defaults if name not in needed]
+    told = f"it needs {', '.join(needed)}" + (
+        f"; it may have {', '.join(others)}" if others else ""
+    )
+    if unknown := message.keys() - {*defaults, *NAMES}:
+        raise InputError(f"/{function.api_name} takes no {min(unknown)[:NAME_SHOWN]!r}: {told}.")
+    if missing := [name for name in needed if name not in message]:
+        raise InputError(f"/{function.api_name} lacks {', '.join(missing)}: {told}.")
 
 
 def _repaired(value: object, several: bool) -> object:
@@ -137,6 +158,8 @@ def _repaired(value: object, several: bool) -> object:
         if not isinstance(value, list) or not all(map(_is_upload, value)):
             raise InputError(NOT_UPLOADED)
         return value
+    if isinstance(value, str) and _is_upload(as_file := {"path": value, "meta": FILE}):
+        return as_file
     if isinstance(value, dict) and value.get("path") is None:  # no photo
         return value if value.keys() <= {"path", "url", "meta"} else {"path": None}
     if _is_upload(value):

@@ -2,7 +2,6 @@
 
 import importlib.util
 import os
-import socket
 
 import gradio as gr
 from starlette.middleware import Middleware
@@ -12,12 +11,11 @@ from errseg.demo.backend.places import LONGEST_LINE, MOST_UNHEARD
 from errseg.demo.backend.static_files import styles
 from errseg.demo.page.layout import Demo
 from errseg.demo.page.panels import shared_script
+from errseg.demo.serve.address import check_address
 from errseg.demo.serve.gate import Gate
 from errseg.errors import InputError
 
 LARGEST_UPLOAD = "20mb"
-LAST_PORT = 65535
-LOCAL_HOST = "127.0.0.1"  # Gradio's default: this machine only
 MOST_SESSIONS = 200
 """Visitors of whom Gradio remembers what their page shows: a quarter of a megabyte each, and what
 they were sent last. 10,000, its default, would fill the memory. Who is forgotten asks anew."""
@@ -54,6 +52,8 @@ def serve_demo(
     public_link: bool = False,
     block: bool = True,
     mcp: bool = False,
+    login: tuple[str, str] | None = None,
+    root_path: str | None = None,
 ) -> str:
     """Serve a page from `create_demo` until it is stopped, and return its local address.
 
@@ -64,16 +64,19 @@ def serve_demo(
         public_link: make one through Gradio's servers.
         block: False to come back while the page is served by threads.
         mcp: also offer the endpoints as tools of the Model Context Protocol.
+        login: name and password without which nothing is shown or answered.
+        root_path: where a proxy shows the page, if that isn't its address' root.
 
     Raises:
         InputError: the page can't be served at this address, or what MCP needs isn't installed.
     """
-    _check_address(host, port)
+    check_address(host, port)
     share_arenas()
     if mcp and importlib.util.find_spec("mcp") is None:  # Gradio would go on without it
         raise InputError('MCP needs optional packages; install them: pip install "gradio[mcp]"')
     # Photos are the visitors' own; 6.16 doesn't know the argument yet, but nor any history.
     os.environ["GRADIO_RUN_HISTORY"] = "False"
+    doors = {"page": demo.page, "mcp": mcp, "login": login is not None}
     demo.page.queue(api_open=False)  # how long it may get is `backend.places`' to say
     _, url, _ = demo.page.launch(
         server_name=host,
@@ -88,11 +91,13 @@ def serve_demo(
         show_error=False,
         ssr_mode=False,
         mcp_server=mcp,
+        auth=login,
+        root_path=root_path,
         enable_monitoring=False,
         max_threads=THREADS,
         state_session_capacity=MOST_SESSIONS,
         app_kwargs={
-            "middleware": [Middleware(Gate, page=demo.page, listeners=demo.listeners, mcp=mcp)],
+            "middleware": [Middleware(Gate, listeners=demo.listeners, **doors)],
             "docs_url": None,
             "redoc_url": None,
             "openapi_url": None,
@@ -103,24 +108,3 @@ def serve_demo(
     if block:
         demo.page.block_thread()
     return url
-
-
-def _check_address(host: str | None, port: int | None) -> None:
-    """Try an address: Gradio would try many times and then explain how to call Gradio."""
-    if port is not None and not 1 <= port <= LAST_PORT:
-        raise InputError(f"A port lies between 1 and {LAST_PORT}, not {port}.")
-    if host is None and port is None:
-        return
-    try:
-        family, kind, *_, address = socket.getaddrinfo(
-            host or LOCAL_HOST, port or 0, type=socket.SOCK_STREAM
-        )[0]
-        with socket.socket(family, kind) as tried:
-            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            tried.bind(address)
-    except OSError as error:
-        where = host or LOCAL_HOST
-        raise InputError(
-            f"The page can't be served at {where}{f':{port}' if port else ''} "
-            f"({error.strerror or error}); give another --host or --port."
-        ) from None
