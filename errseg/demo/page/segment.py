@@ -42,8 +42,8 @@ from errseg.words.vocabulary import suggested_kept_classes
 
 SEGMENT = "segment"  # the main tab's id
 GONE = (
-    "The server has forgotten what is shown here: it was started again, or many others asked since; "
-    "choose the photo again, and press Segment."
+    "The server has forgotten what is shown here: it was started again, or many others asked "
+    "since; choose the photo again, and press Segment."
 )
 PHOTO_MISSING = "These words were asked of a photo that isn't in the link; drop yours."
 
