@@ -16,7 +16,7 @@ from errseg.demo.backend.service import Service
 from errseg.demo.backend.suggest import suggest as find
 from errseg.demo.backend.sweep import P, check_values, overlays, run_sweep
 from errseg.demo.backend.sweep import as_dict as step_as_dict
-from errseg.demo.page.events import AS_SENT, IN_TURN, NOT_UPLOADED, for_programs, served, uploaded
+from errseg.demo.page.events import AS_SENT, IN_TURN, NOT_SENT, for_programs, served, uploaded
 from errseg.errors import InputError
 from errseg.options import Options
 from errseg.pictures.export import as_dict
@@ -171,7 +171,7 @@ def _request(image, classes, kept_classes, votes_per_pixel, threshold=None) -> R
     """Check a program's question."""
     options = {"kept_classes": kept_classes, "votes_per_pixel": votes_per_pixel}
     if (photo := uploaded(image)) is None:
-        raise InputError(NOT_UPLOADED)
+        raise InputError(NOT_SENT)
     return check_request(photo, classes, **options, threshold=threshold)
 
 

@@ -15,11 +15,12 @@ from errseg.demo.backend.refusals import sentence_for
 from errseg.demo.page import html
 from errseg.errors import InputError
 
-NOT_UPLOADED = (
-    "The photo has to be uploaded, nothing is fetched from an address: POST it to "
-    "/gradio_api/upload as the form's field 'files', and send {'path': PATH} with the path that "
-    "comes back."
+_UPLOAD = (
+    "POST it to /gradio_api/upload as the form's field 'files', and send {'path': PATH} with the "
+    "path that comes back."
 )
+NOT_UPLOADED = f"The photo has to be uploaded, nothing is fetched from an address: {_UPLOAD}"
+NOT_SENT = f"There is no photo yet: {_UPLOAD}"
 NO_LONGER_THERE = (
     "The photo is gone: the server keeps photos for an hour, and maybe none when it is started "
     "again; choose it again."
