@@ -16,7 +16,10 @@ _ANIMATED = (
     WebPImagePlugin.WebPImageFile.format,
     "AVIF",
 )
-_BROKEN = (OSError, SyntaxError, ValueError, ArithmeticError, LookupError, EOFError, struct.error)
+_BROKEN = (
+    *(OSError, SyntaxError, ValueError, ArithmeticError, LookupError, TypeError, EOFError),
+    *(RuntimeError, struct.error),
+)
 
 
 def take_frame(image: Image.Image, frames: int) -> tuple[str, ...]:

@@ -66,7 +66,10 @@ LARGEST = {
     AvifImagePlugin.AvifImageFile.format: LARGEST_AVIF,
     HEIC: LARGEST_AVIF,
 }
-BROKEN = (OSError, SyntaxError, ValueError, ArithmeticError, LookupError, TypeError, EOFError)
+BROKEN = (
+    *(OSError, SyntaxError, ValueError, ArithmeticError, LookupError, TypeError, EOFError),
+    RuntimeError,  # libavif's
+)
 """What Pillow raises for broken files, and `struct.error`."""
 EXIF_IN_WORDS = "Raw profile type exif"  # the keyword of a PNG's text that is EXIF in hexadecimal
 DEEP_COLORS = ";16"  # in how a file's colours are stored: of their 16 bits Pillow keeps 8
