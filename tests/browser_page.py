@@ -10,6 +10,7 @@ import pytest
 from errseg.pictures.overlay import NONE_NAME
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+from lasting_elements import Browser  # noqa: E402
 from selenium.common.exceptions import StaleElementReferenceException  # noqa: E402
 from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
@@ -52,7 +53,11 @@ class Page:
         return self.browser.find_elements(By.CSS_SELECTOR, css)
 
     def text(self, css):
-        return " ".join(element.text for element in self.find(css))
+        return " ".join(self.texts(css))
+
+    def texts(self, css):
+        """What can be seen of all elements at one moment: a page changes while it is read."""
+        return self.browser.texts(css)
 
     def wait(self, condition):
         # Panels are replaced whole, also while they are being read, or aren't there yet.
@@ -143,7 +148,7 @@ class Page:
         return field.get_property("value")
 
     def legend(self):
-        return [row.text for row in self.find(".errseg-legend .name")]
+        return self.texts(".errseg-legend .name")
 
     def seen(self):
         """The classes that some pixel has."""
@@ -177,7 +182,8 @@ class Page:
             fold.click()
 
     def tab(self, name):
-        next(b for b in self.find("#errseg-tabs button[role=tab]") if b.text == name).click()
+        css = "#errseg-tabs button[role=tab]"
+        self.find(css)[self.texts(css).index(name)].click()
 
     def point(self, x, y, click=False):
         """Point at a share of the masks' canvas, or click it."""
@@ -201,4 +207,4 @@ def start_browser(profile):
     for flag in (*FLAGS, f"--user-data-dir={profile}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    return webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    return Browser(options=options, service=webdriver.ChromeService(DRIVER))

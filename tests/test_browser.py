@@ -38,7 +38,7 @@ def test_words_that_are_code_stay_words(page):
     page.type_classes("<img src=x onerror=alert(1)>, ${1+1}, {{value}}, <b>sky</b>")
     page.press_segment()
     page.list_classes()
-    names = [name.text for name in page.find("#errseg-ranking .name")]
+    names = page.texts("#errseg-ranking .name")
     assert set(names) == {"<img src=x onerror=alert(1)>", "${1+1}", "{{value}}", "<b>sky</b>"}
     page.find("#errseg-ranking .errseg-bar")[0].click()
     page.wait(lambda: page.find("#errseg-cost + .errseg-root canvas, #errseg-cost canvas"))
@@ -77,12 +77,12 @@ def test_classes_are_hidden_and_shown_alone_without_asking_the_server(page):
     toggle.click()
     hidden = page.picture()
     assert hidden != shown
-    assert name not in [plate.text for plate in page.find(".errseg-plates span")]
+    assert name not in page.texts(".errseg-plates span")
     assert page.find(".errseg-legend .toggle")[0].get_attribute("aria-pressed") == "false"
     page.find(".errseg-legend .toggle")[0].click()
     assert page.picture() == shown
     page.find(".errseg-legend .solo")[0].click()
-    assert {plate.text for plate in page.find(".errseg-plates span")} <= {name}
+    assert {*page.texts(".errseg-plates span")} <= {name}
     page.find(".errseg-legend .solo")[0].click()
     select = page.find("#errseg-masks select")[0]
     select.find_elements(By.CSS_SELECTOR, "optgroup option")[0].click()
@@ -111,12 +111,12 @@ def test_the_ranking_is_searched_and_tabled_and_shows_dropped_classes(page):
     field = page.find("#errseg-ranking input[type=search]")[0]
     name = page.wait(lambda: page.find("#errseg-ranking .errseg-bar.dropped .name"))[0].text
     field.send_keys(name[:4].upper())
-    rows = [row.text for row in page.find("#errseg-ranking .errseg-bar .name")]
+    rows = page.texts("#errseg-ranking .errseg-bar .name")
     assert name in rows
     assert len(rows) < 6
     field.send_keys(Keys.CONTROL, "a", Keys.DELETE)
     page.find("#errseg-ranking .errseg-kind")[0].click()
-    heads = [head.text for head in page.find("#errseg-ranking thead th")]
+    heads = page.texts("#errseg-ranking thead th")
     assert heads[:6] == ["#", "class", "score", "rank 1", "rank 2", "rank 3"]
     assert len(page.find("#errseg-ranking tbody tr")) == 6
     assert len(page.find("#errseg-ranking tbody tr.dropped")) == 4
