@@ -1,6 +1,7 @@
 """Several photos at once."""
 
 import dataclasses
+import errno
 import json
 import re
 import zipfile
@@ -44,6 +45,8 @@ class OnePhoto:
             return self.known
         if "odd" in request.photo:
             raise RuntimeError("a secret of the server")
+        if "shut" in request.photo:
+            raise OSError(errno.EROFS, "Read-only file system")
         raise InputError("This is no photo.")
 
 
@@ -136,6 +139,12 @@ def test_a_batch_has_figures_and_pages_as_the_command_has(lite_weights, photo_fi
 
 def request_with_all_kept():
     return check_request("later", ", ".join(map(str, range(200))), kept_classes=200)
+
+
+def test_a_disk_that_can_not_be_used_ends_the_batch(answer, tmp_path):
+    request = check_request("later", "cat, dog")
+    with pytest.raises(OSError, match="Read-only"):
+        run(["good.jpg", "shut.jpg"], answer, request, tmp_path)
 
 
 def test_the_zip_has_all_photos_in_one_coco_file_and_on_one_sheet(answer, tmp_path):

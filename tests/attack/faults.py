@@ -10,7 +10,7 @@ from attack.photos import page_values, photo, segment
 from attack.trial import Trial, refused
 
 LEAST_FAULTS = 25  # issue 17: 25 / 25
-FULL = {"disk full": "disk is full"}  # fault -> what has to be said of it
+SAID = {"disk full": "disk is full", "read-only disk": "use its disk"}  # of a fault
 QUICK = 3  # each so-maniest fault of the network is tried then
 
 
@@ -26,7 +26,7 @@ def attack(app: object = None, quick: bool = False) -> Figures:
             for fault in [*FAULTS][:: QUICK if quick else 1]:
                 what = f"the network raises {fault}"
                 trial.of(what, lambda: refused(trial.ask()), fault)
-            for fault in [*DISK][: 1 if quick else None]:
+            for fault in DISK:
                 _disk(trial, fault)
             for fault in CLOCK:
                 trial.of(fault, trial.ordinary, fault)
@@ -43,7 +43,7 @@ def _disk(trial: Trial, fault: str) -> None:
     """Do all that writes while nothing can be written."""
     for ask in (_upload, _segment, _share, _batch):
         what = f"{fault}: {ask.__name__.removeprefix('_')}"
-        trial.of(what, partial(_refusal, ask, trial, FULL.get(fault, "")), fault)
+        trial.of(what, partial(_refusal, ask, trial, SAID[fault]), fault)
 
 
 def _refusal(ask, trial: Trial, words: str) -> str:

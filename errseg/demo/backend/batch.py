@@ -13,7 +13,7 @@ from errseg.demo.backend.answers import Answer
 from errseg.demo.backend.budget import Price
 from errseg.demo.backend.places import GoneError
 from errseg.demo.backend.price import Prices
-from errseg.demo.backend.refusals import sentence_for
+from errseg.demo.backend.refusals import of_disk, sentence_for
 from errseg.demo.backend.request import Request
 from errseg.demo.backend.saved import attention_for, needs_attention, price_beside, price_of, save
 from errseg.demo.backend.service import Service, check_attended
@@ -69,6 +69,7 @@ def run_batch(
     Raises:
         InputError: there is no photo, there are too many, or they cost too much together.
         GoneError: nobody waits for the ZIP any more.
+        OSError: the disk is full or can't be used.
     """
     if not photos:
         raise InputError("There are no photos yet; drop some files.")
@@ -97,6 +98,8 @@ def run_batch(
         except GoneError:  # nobody waits for the other photos either
             raise
         except Exception as error:
+            if of_disk(error):  # the other photos' results can't be written either
+                raise
             outcomes.append(Outcome(name, sentence_for(error, UNREADABLE)))
         yield Batch(tuple(outcomes))
     if not made:

@@ -16,7 +16,15 @@ from errseg.demo.backend.service import Service
 from errseg.demo.backend.suggest import suggest as find
 from errseg.demo.backend.sweep import P, check_values, overlays, run_sweep
 from errseg.demo.backend.sweep import as_dict as step_as_dict
-from errseg.demo.page.events import AS_SENT, IN_TURN, NOT_SENT, for_programs, served, uploaded
+from errseg.demo.page.events import (
+    AS_SENT,
+    IN_TURN,
+    NOT_SENT,
+    drawn,
+    for_programs,
+    served,
+    uploaded,
+)
 from errseg.errors import InputError
 from errseg.options import Options
 from errseg.pictures.export import as_dict
@@ -52,7 +60,8 @@ def add_endpoints(service: Service) -> None:
         """
         request = _request(image, classes, kept_classes, votes_per_pixel, threshold)
         answer = service.answer(request)
-        return answer.overlay, answer.mask, as_dict(answer.result, answer.colors)
+        pictures = drawn(answer.overlay), drawn(answer.mask)
+        return *pictures, as_dict(answer.result, answer.colors)
 
     def attention(image, classes, x, y, kept_classes, votes_per_pixel, without_crm):
         """Ask what ESCF attends to from one pixel, among the classes that CRM kept for the masks.
@@ -103,7 +112,7 @@ def add_endpoints(service: Service) -> None:
         knob, numbers = check_values(over, values, len(request.vocabulary))
         steps = list(run_sweep(service, request, knob, numbers))
         captions = [f"{knob} = {step.value}" for step in steps]
-        pictures = list(zip(overlays(steps), captions, strict=True))
+        pictures = list(zip(map(drawn, overlays(steps)), captions, strict=True))
         return pictures, [step_as_dict(step) for step in steps]
 
     def suggest(image, count):

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import gradio as gr
 from gradio.context import LocalContext
-from gradio.processing_utils import save_file_to_cache
+from gradio.processing_utils import save_file_to_cache, save_pil_to_cache
 from gradio.utils import get_upload_folder
+from PIL import Image
 
 from errseg.demo.backend.places import GoneError
 from errseg.demo.backend.refusals import sentence_for
@@ -119,6 +120,14 @@ def uploaded(image: dict | None) -> str | None:
 def served(path: Path) -> str:
     """Copy a file of ours to where Gradio serves files from; it serves none from elsewhere."""
     return save_file_to_cache(path, get_upload_folder())
+
+
+def drawn(picture: Image.Image) -> str:
+    """Write a picture as PNG to where Gradio serves files from.
+
+    Gradio would do it after the event, where nobody has a sentence for a disk that takes nothing.
+    """
+    return save_pil_to_cache(picture, get_upload_folder(), format="png")
 
 
 def sent(event: gr.EventData, name: str, kind: type) -> object | None:

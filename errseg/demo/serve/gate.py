@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from errseg.demo.backend.listeners import Listeners
-from errseg.demo.backend.refusals import DISK_FULL
+from errseg.demo.backend.refusals import DISK_FULL, sentence_for
 from errseg.demo.serve.doors import API, MCP, is_open, listener
 from errseg.demo.serve.messages import MESSAGE_BYTES, checked_message
 from errseg.errors import InputError
@@ -19,7 +19,7 @@ from errseg.errors import InputError
 LEAST_ROOM = 256 * 2**20  # bytes that must be free on the disk for what comes in and goes out
 UPLOAD = f"{API}/upload"
 WRITES = (UPLOAD, f"{API}/queue/join", f"{API}/call/")  # where files come of it
-NOTHING_HERE, BAD, TOO_LONG, NO_ROOM = 404, 400, 413, 507  # HTTP's numbers
+NOTHING_HERE, BAD, TOO_LONG, FAILED, NO_ROOM = 404, 400, 413, 500, 507  # HTTP's numbers
 
 
 class Gate:
@@ -77,7 +77,26 @@ class Gate:
         who = listener(path, parse_qs(scope["query_string"].decode("latin-1")))
         # Who leaves in the middle of an upload is not there for an answer, nor worth a traceback.
         with self._listeners.connected(who) if who else nullcontext(), suppress(ClientDisconnect):
-            await self._app(scope, receive, send)
+            await _answer(self._app, scope, receive, send)
+
+
+async def _answer(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Let the application answer; what prevents it, such as a disk, has a sentence."""
+    begun = False
+
+    async def noted(message: Message) -> None:
+        nonlocal begun
+        begun = True
+        await send(message)
+
+    try:
+        await app(scope, receive, noted)
+    except ClientDisconnect:
+        raise
+    except Exception as error:
+        sentence = sentence_for(error)
+        if not begun:
+            await _refuse(send, FAILED, sentence)
 
 
 def _own_path(scope: Scope) -> str:
