@@ -155,7 +155,7 @@ def test_the_legend_hides_shows_alone_puts_in_the_spotlight_and_cuts_out(page):
     assert np.ptp(lit[far], axis=-1).max() <= 1  # grey
     own = (labels == index) & around & ~edges(labels)
     assert np.abs(lit - photo)[own].max() <= 1
-    assert [plate.text for plate in page.find(".errseg-plates span")] in ([name], [])
+    assert page.texts(".errseg-plates span") in ([name], [])
 
     saved, content = page.browser.execute_async_script(DOWNLOAD, control(page, f"save {name}"))
     assert saved == file_name(index, name)

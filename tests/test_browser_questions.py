@@ -57,6 +57,25 @@ def test_a_second_question_overtakes_the_first(page):
     assert page.text("#errseg-message") == ""
 
 
+def test_stop_ends_a_question_and_leaves_what_was_there(page):
+    page.open().finished()
+    before = page.sent("masks")
+    page.type_classes(", ".join(f"stopped {number}" for number in range(600)))
+    run = page.find("#errseg-run")[0]
+    run.click()
+    page.wait(lambda: page.text("#errseg-run") == "Stop")
+    page.wait(lambda: page.find(".errseg-waiting"))
+    assert page.text("#errseg-message").endswith("…")
+    assert not is_stale(page)  # that line says what to press
+    assert page.run("return document.activeElement === arguments[0]", run)
+    run.send_keys(Keys.ENTER)
+    page.wait(lambda: page.text("#errseg-message") == "Stopped.")
+    page.wait(lambda: page.text("#errseg-run") == "Segment" and is_stale(page))
+    page.settle()
+    assert page.sent("masks") == before
+    assert not page.find(".errseg-waiting")
+
+
 def test_other_words_grey_the_answer_until_they_are_asked(page):
     page.open().finished()
     page.wait(lambda: not is_stale(page))

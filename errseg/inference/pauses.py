@@ -1,4 +1,7 @@
-"""A word between a network's parts: whoever runs it may stop it there, or let others go first."""
+"""A word between a network's parts: whoever runs it may stop it there, or let others go first.
+
+It also tells the stage that a question is at.
+"""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -23,18 +26,30 @@ class Pauses:
         self._thread = threading.local()
 
     @contextmanager
-    def calling(self, function: Callable[[], None]) -> Iterator[None]:
-        """Call a function between the parts of all passes that this thread runs in a block."""
+    def calling(
+        self, function: Callable[[], None], tell: Callable[[str], None] = lambda stage: None
+    ) -> Iterator[None]:
+        """Call a function between the parts of all passes that this thread runs in a block.
+
+        Args:
+            function: is called.
+            tell: is told each stage that begins, as the timings call it.
+        """
         with self._hooking:
             if not self._hooked:
                 for part in _parts(self._model):
                     part.register_forward_pre_hook(self._between)
                 self._hooked = True
-        self._thread.function = function
+        self._thread.function, self._thread.tell = function, tell
         try:
             yield
         finally:
-            self._thread.function = None
+            self._thread.function = self._thread.tell = None
+
+    def begin(self, stage: str) -> None:
+        """Tell whoever waits for this thread that a stage begins."""
+        if (tell := getattr(self._thread, "tell", None)) is not None:
+            tell(stage)
 
     def _between(self, part: nn.Module, inputs: tuple) -> None:
         if (function := getattr(self._thread, "function", None)) is not None:

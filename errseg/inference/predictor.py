@@ -12,7 +12,7 @@ import functools
 import hashlib
 import operator
 import time
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,15 +90,21 @@ class CostView:
 
 
 class _Clock:
-    """Seconds between laps."""
+    """Seconds of each stage; tells of those that begin."""
 
-    def __init__(self):
+    def __init__(self, tell: Callable[[str], None]):
         self.laps: dict[str, float] = {}
-        self._last = time.perf_counter()
+        self._tell = tell
+        self._stage, self._last = "", 0.0
 
-    def lap(self, name: str) -> None:
+    def begin(self, stage: str = "") -> None:
+        """End the stage before and begin another one, or none."""
         now = time.perf_counter()
-        self.laps[name], self._last = now - self._last, now
+        if self._stage:
+            self.laps[self._stage] = now - self._last
+        self._stage, self._last = stage, now
+        if stage:
+            self._tell(stage)
 
 
 @dataclass(frozen=True)
@@ -148,12 +154,13 @@ class Predictor:
     ) -> Result:
         """Segment one photo."""
         question = self._read(image, classes, options, changes)
-        settings, lap = question.settings, question.clock.lap
+        settings, begin = question.settings, question.clock.begin
+        begin("decode")
         out = self._segment(question)
-        lap("decode")
+        begin("label")
         size = question.photo.shape[:2]
         labels, scores = label_pixels(out.kept_logits[0], out.kept[0], size, settings.threshold)
-        lap("label")
+        begin()
         kept = tuple(out.kept[0].tolist())
         class_scores = out.kept_logits[0].float().sigmoid().cpu().numpy()
         vocabulary = question.vocabulary
@@ -257,7 +264,8 @@ class Predictor:
         self, image: Photo, classes: Words, options: Options | None, changes: dict[str, object]
     ) -> _Question:
         """Check a question, fill in what it leaves to the model, and encode words and photo."""
-        clock, config = _Clock(), self.model.config
+        clock, config = _Clock(self.pauses.begin), self.model.config
+        clock.begin("read")
         options = checked_options(options, changes)
         vocabulary, read = parse_classes(classes), load_photo(image)
         photo = read.pixels
@@ -275,11 +283,11 @@ class Predictor:
             expand=options.expand and config.towers.expand_unknown,
             precision=self.model.precision,
         )
-        clock.lap("read")
+        clock.begin("text")
         text, notices = self.embed(vocabulary, resolved.expand)
-        clock.lap("text")
+        clock.begin("encode")
         key, features, memory = self._encode(photo, size)
-        clock.lap("encode")
+        clock.begin()
         settings = Settings(
             **vars(resolved),
             model=config.name,

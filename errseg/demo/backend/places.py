@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from errseg.demo.backend.stages import ahead
 from errseg.errors import InputError
 
 LONGEST_LINE = 64
@@ -48,8 +49,10 @@ class Turn:
         dear: bool,
         most: float,
         wanted: Callable[[], bool],
+        tell: Callable[[str], None],
     ):
         self.visitor = visitor
+        self.tell = tell  # what its visitor waits for
         self.wanted = wanted  # tells whether it has not been overtaken
         self.seconds = seconds  # its price
         self.dear = dear
@@ -116,13 +119,24 @@ class Places:
         return next(self._numbers)
 
     @contextmanager
-    def wanted(self, wanted: Callable[[], bool]) -> Iterator[None]:
-        """Drop the questions that this thread asks in a block once a function says no."""
-        self._thread.wanted = wanted
+    def wanted(
+        self, wanted: Callable[[], bool], tell: Callable[[str], None] = lambda said: None
+    ) -> Iterator[None]:
+        """Drop the questions that this thread asks in a block once a function says no.
+
+        Args:
+            wanted: tells whether somebody still wants an answer.
+            tell: is told what a question is at: a stage of `backend.stages`, or a sentence.
+        """
+        self._thread.wanted, self._thread.tell = wanted, tell
         try:
             yield
         finally:
-            self._thread.wanted = _always
+            self._thread.wanted, self._thread.tell = _always, _silent
+
+    def teller(self) -> Callable[[str], None]:
+        """Return what tells whoever asks in this thread what the question is at."""
+        return getattr(self._thread, "tell", _silent)
 
     def _join(self, number: int, seconds: float, ordinary: float, budget: float) -> Turn:
         visitor = self._visitor()
@@ -134,6 +148,7 @@ class Places:
                 dear=seconds > 2 * ordinary,
                 most=OVERRUN * max(budget, seconds),
                 wanted=getattr(self._thread, "wanted", _always),
+                tell=self.teller(),
             )
             ahead = sum(max(other.seconds - other.used, 0.0) for other in self._open)
             unheard = sum(not self._hears(other) for other in self._line)
@@ -153,10 +168,14 @@ class Places:
             return turn
 
     def _wait(self, turn: Turn) -> None:
+        told = 0
         with self._changed:
             try:
                 while self._running is not None or self._next() is not turn:
                     self._check_wanted(turn, SECONDS_LOST if turn.begun else SECONDS_UNHEARD)
+                    if (count := self._ahead(turn)) not in (0, told):
+                        turn.tell(ahead(count))
+                        told = count
                     self._changed.wait(SECONDS_BETWEEN_LOOKS)
             finally:
                 self._line.remove(turn)
@@ -218,6 +237,12 @@ class Places:
             return min(ordinary, key=self._place)
         return min(dear or ordinary, key=self._place, default=None)
 
+    def _ahead(self, turn: Turn) -> int:
+        """Count the visitors who go before: each has one question in the line at a time."""
+        before = {_who(other) for other in self._line if self._place(other) < self._place(turn)}
+        running = self._running and _who(self._running)
+        return len(before | {running} - {None, _who(turn)})
+
     def _place(self, turn: Turn) -> int:
         return self._stands[_who(turn)]
 
@@ -235,6 +260,10 @@ class Places:
 
 def _always() -> bool:
     return True
+
+
+def _silent(said: str) -> None:
+    """Nobody waits to be told."""
 
 
 def _who(turn: Turn) -> str | int:

@@ -98,6 +98,7 @@ class Service:
             GoneError: nobody waits for the answer any more.
         """
         number = self.places.arrive()
+        self.places.teller()("read")
         photo, size, notices = self._photos.read(request.photo)
         loaded = self.models.loaded_for(request)
         price = self._check(
@@ -182,14 +183,14 @@ class Service:
 
         It computes in one of a few threads: torch keeps memory for every thread that used it.
         """
-        ordinary = loaded.prices.ordinary
+        ordinary, tell = loaded.prices.ordinary, self.places.teller()
         turn = self.places.turn(price.seconds, ordinary, self.budget.seconds, number)
         try:
             with turn as pause:
                 context = contextvars.copy_context()
 
                 def run() -> T:
-                    with loaded.predictor.pauses.calling(pause):
+                    with loaded.predictor.pauses.calling(pause, tell):
                         return compute()
 
                 return self._threads.submit(context.run, run).result()

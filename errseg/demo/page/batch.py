@@ -12,6 +12,7 @@ from errseg.demo.page.controls import format_choices
 from errseg.demo.page.events import COMPUTES, answered, served, uploaded
 from errseg.demo.page.panels import panel
 from errseg.demo.page.question import Question
+from errseg.demo.page.stop import Stoppable
 from errseg.pictures.files import check_formats
 
 ALWAYS = ("coco",)  # of all photos together, without asking
@@ -36,15 +37,19 @@ def build_batch_tab(question: Question, service: Service) -> None:
     sheet = panel("sheet")
     packed = gr.File(label="Results", interactive=False, elem_id="errseg-batch-zip")
 
+    stop = Stoppable(run, message, service.places)
+
     @answered(message)
-    def segment_all(values):
+    @stop
+    def segment_all(is_last, values):
         request = question.request(values)
         paths = [path for path in map(uploaded, values[photos] or []) if path]
         formats = check_formats(values[wanted] or (), "The batch")
         cards = []
         yield {packed: None, sheet: "", message: ""}
         with tempfile.TemporaryDirectory() as folder:
-            for batch in run_batch(service, paths, request, Path(folder), formats):
+            batches = run_batch(service, paths, request, Path(folder), formats)
+            while batch := (yield from stop.wait_for(lambda: next(batches, None), is_last)):
                 cards += [_card(outcome) for outcome in batch.outcomes[len(cards) :]]
                 step = {sheet: view.as_html({"cards": cards, "of": len(paths)})}
                 yield {**step, packed: served(batch.packed)} if batch.packed else step
@@ -52,7 +57,7 @@ def build_batch_tab(question: Question, service: Service) -> None:
     run.click(
         segment_all,
         {photos, wanted, *question.inputs} - {question.photo},
-        [packed, sheet, message],
+        [packed, sheet, message, run],
         **COMPUTES,
         show_progress_on=packed,
     )

@@ -10,9 +10,9 @@ import gradio as gr
 from errseg.demo.backend import view
 from errseg.demo.backend.answers import Answer, AttentionAnswer, legend_classes, query_pixel
 from errseg.demo.backend.examples import Example
-from errseg.demo.backend.latest import Latest
 from errseg.demo.backend.links import read_link
 from errseg.demo.backend.live_attention import ONE_ANSWER
+from errseg.demo.backend.places import GoneError
 from errseg.demo.backend.request import Request, check_options, check_request
 from errseg.demo.backend.service import MOST_ATTENDED, SECONDS_TO_KEEP, Service
 from errseg.demo.backend.word_help import kept_for
@@ -23,7 +23,6 @@ from errseg.demo.page.events import (
     AT_ONCE,
     COMPUTES,
     answered,
-    current_visitor,
     refused_in,
     sent,
     served,
@@ -36,6 +35,7 @@ from errseg.demo.page.opening import Opening
 from errseg.demo.page.panels import fold, panel
 from errseg.demo.page.picture import Picture
 from errseg.demo.page.question import PHOTO_LATER, Question
+from errseg.demo.page.stop import Stoppable
 from errseg.errors import InputError
 from errseg.options import knobs as option_knobs
 from errseg.words.vocabulary import suggested_kept_classes
@@ -134,10 +134,11 @@ def add_segment_events(
     """Connect the main view with the question and with the server."""
     message, knobs = question.message, question.knobs
     kept, threshold = knobs["kept_classes"], knobs["threshold"]
-    outputs = [*vars(tab).values(), question.hints, kept, threshold, tabs, message]
+    run = question.run
+    outputs = [*vars(tab).values(), question.hints, kept, threshold, tabs, message, run]
     inputs = {*question.inputs, tab.shown, tab.chosen}
     runs = {**COMPUTES, "show_progress_on": tab.masks, "trigger_mode": "multiple"}
-    latest, link_to = Latest(), page_links(examples, service)
+    stop, link_to = Stoppable(run, message, service.places), page_links(examples, service)
 
     def updates(shown: Shown, answer: Answer) -> dict:
         started, request = time.perf_counter(), shown.request
@@ -167,12 +168,11 @@ def add_segment_events(
     def show(
         request: Request, words: str, before: Shown, is_last: Callable[[], bool]
     ) -> Iterator[dict]:
-        """Answer a question in two steps: masks and CRM, then attention.
+        """Answer a question in two steps: masks and CRM, then attention; its stages in between.
 
-        Nothing comes of it once the same visitor has asked another one.
+        Nothing comes of it once the same visitor has asked another one, or stopped it.
         """
-        with service.places.wanted(is_last):
-            answer = service.answer(request)
+        answer = yield from stop.wait_for(lambda: service.answer(request), is_last)
         pixel = before.pixel if request.photo == before.request.photo else None
         height, width = answer.result.labels.shape
         if pixel is None or not (pixel[0] < width and pixel[1] < height):
@@ -182,16 +182,23 @@ def add_segment_events(
         if not is_last():
             return
         yield step
+        emptied = {tab.attention: "", tab.queries: ""}  # those of the question before
+        first = legend_classes(answer)
         try:
-            first = legend_classes(answer)
-            with service.places.wanted(is_last):
-                attended = service.attention(request, pixel, everywhere=first)
-            for step in attended_updates(attended):
-                if is_last():
-                    yield step
-        except InputError as error:  # too many classes for it; not those of the question before
+            attended = yield from stop.wait_for(
+                lambda: service.attention(request, pixel, everywhere=first), is_last
+            )
+        except InputError as error:  # too many classes for it
             refused = {tab.attention_message: html.message(str(error))}
-            yield {tab.attention: "", tab.queries: "", **refused}
+            yield {**emptied, **refused, message: ""}
+            return
+        except GoneError:
+            yield emptied
+            raise
+        yield {message: ""} if is_last() else emptied
+        for step in attended_updates(attended):
+            if is_last():
+                yield step
 
     def ask(values: dict, chosen: int | None, is_last: Callable[[], bool]) -> Iterator[dict]:
         """Ask what stands in the boxes; P is what was chosen, or the paper's for these words."""
@@ -202,27 +209,27 @@ def add_segment_events(
         if dataclasses.replace(request, options=before.options) == before and (
             request.options.of_network == before.options.of_network
         ):  # another threshold: cost maps and attention stay
-            with service.places.wanted(is_last):
-                now = dataclasses.replace(shown, request=request, words=words)
-                step = updates(now, service.answer(request))
+            answer = yield from stop.wait_for(lambda: service.answer(request), is_last)
+            step = updates(dataclasses.replace(shown, request=request, words=words), answer)
             if is_last():
                 yield step
         else:
             yield from show(request, words, shown, is_last)
 
     @answered(message)
-    def segment_page(values):
-        is_last = latest.begin(current_visitor())
+    @stop
+    def segment_page(is_last, values):
         for place, step in enumerate(ask(values, values[tab.chosen], is_last)):
             yield step if place else {tabs: gr.update(selected=SEGMENT), **step}
 
     @answered(message)
-    def turn_knob(values):
-        yield from ask(values, values[tab.chosen], latest.begin(current_visitor()))
+    @stop
+    def turn_knob(is_last, values):
+        yield from ask(values, values[tab.chosen], is_last)
 
     @answered(message)
-    def choose_kept(values):
-        is_last = latest.begin(current_visitor())
+    @stop
+    def choose_kept(is_last, values):
         chosen = check_options({"kept_classes": values[kept]})["kept_classes"]
         yield {tab.chosen: chosen}
         yield from ask(values, chosen, is_last)
@@ -258,7 +265,8 @@ def add_segment_events(
         }
 
     @answered(message)
-    def open_page(asked, shown):
+    @stop
+    def open_page(is_last, asked, shown):
         if asked is not None and asked[0].photo == PHOTO_LATER:
             panels = tab.masks, tab.ranking, tab.cost, tab.attention, tab.figure2, tab.notes
             yield {
@@ -267,7 +275,7 @@ def add_segment_events(
                 message: html.message(PHOTO_MISSING),
             }
         elif asked is not None:
-            yield from show(*asked, shown, latest.begin(current_visitor()))
+            yield from show(*asked, shown, is_last)
         elif stored is None:
             answer, attention = service.opening()
             step = updates(dataclasses.replace(shown, pixel=attention.pixel), answer)
@@ -303,8 +311,8 @@ def add_segment_events(
         return {tab.cost: view.as_html(view.cost(name, maps)), tab.cost_message: ""}
 
     @answered(message)
-    def pick_example(values, event: gr.EventData):
-        is_last = latest.begin(current_visitor())
+    @stop
+    def pick_example(is_last, values, event: gr.EventData):
         index = sent(event, "index", int)
         if index is None or not 0 <= index < len(examples):
             raise InputError("There is no such example.")
@@ -316,9 +324,9 @@ def add_segment_events(
         yield from ask(asked, None, is_last)
 
     @answered(message)
-    def take_photo(values, event: gr.EventData):
+    @stop
+    def take_photo(is_last, values, event: gr.EventData):
         """A visitor's photo was uploaded: ask about it."""
-        is_last = latest.begin(current_visitor())
         photo = uploaded(sent(event, "path", str))
         if is_last():
             yield {question.photo: photo, tabs: gr.update(selected=SEGMENT)}
@@ -343,4 +351,4 @@ def add_segment_events(
     tab.attention.select(pin_pixel, tab.shown, [tab.shown, tab.attention_message], **AT_ONCE)
     tab.attention.want(ask_queries, tab.shown, tab.queries, **clicks)
     tab.ranking.select(ask_cost, tab.shown, [tab.cost, tab.cost_message], **clicks)
-    add_figure2_events(tab.figure2, message, tab.shown, service, latest)
+    add_figure2_events(tab.figure2, message, tab.shown, service, stop.latest)

@@ -10,6 +10,7 @@ from errseg.demo.page import html
 from errseg.demo.page.events import AT_ONCE, COMPUTES, answered
 from errseg.demo.page.panels import panel
 from errseg.demo.page.question import Question
+from errseg.demo.page.stop import Stoppable
 
 
 def build_sweep_tab(question: Question, service: Service) -> None:
@@ -28,14 +29,19 @@ def build_sweep_tab(question: Question, service: Service) -> None:
     strip = panel("sweep")
     table = gr.HTML(elem_id="errseg-sweep-table")
 
+    stop = Stoppable(run, message, service.places)
+
     @answered(message)
-    def fill_strip(given, progress=gr.Progress()):  # noqa: B008  Gradio knows it by its default
+    @stop
+    def fill_strip(is_last, given, progress=gr.Progress()):  # noqa: B008  Gradio knows it by its default
         request = question.request(given)
         over, numbers = check_values(given[knob], given[values], len(request.vocabulary))
         swept = run_sweep(service, request, over, numbers)
-        steps = list(progress.tqdm(swept, desc="Sweep", total=len(numbers)))
+        steps = yield from stop.wait_for(
+            lambda: [*progress.tqdm(swept, desc="Sweep", total=len(numbers))], is_last
+        )
         data = view.as_html(sweep_view(over, steps))
-        return {strip: data, table: html.sweep_table(over, steps), message: ""}
+        yield {strip: data, table: html.sweep_table(over, steps), message: ""}
 
     @answered(message)
     def propose_values(name):
@@ -45,7 +51,7 @@ def build_sweep_tab(question: Question, service: Service) -> None:
     run.click(
         fill_strip,
         {*question.inputs, knob, values},
-        [strip, table, message],
+        [strip, table, message, run],
         **COMPUTES,
         show_progress_on=strip,
     )

@@ -38,7 +38,9 @@ function look() {
   message?.setAttribute('aria-live', 'assertive');
   notes?.setAttribute('role', 'status');
   if (!answer) return;
-  const stale = !answersTheBoxes();
+  const waits = document.querySelector('#errseg-run')?.textContent.trim() === 'Stop';
+  answer.classList.toggle('errseg-waiting', waits);
+  const stale = !waits && !answersTheBoxes();
   if (stale === answer.classList.contains('errseg-stale')) return;
   answer.classList.toggle('errseg-stale', stale);
   document.querySelector('#errseg-stale')?.remove();

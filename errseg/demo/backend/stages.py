@@ -1,0 +1,60 @@
+"""What a question is at while somebody waits for it, told as it goes on."""
+
+import contextvars
+import threading
+from collections.abc import Callable, Generator
+from concurrent.futures import Future
+from queue import Empty, SimpleQueue
+from typing import TypeVar
+
+T, S = TypeVar("T"), TypeVar("S")
+
+SENTENCES = {
+    "read": "Reading the photo …",
+    "text": "Reading the words …",
+    "encode": "Looking at the photo …",
+    "decode": "Finding the words in it: CRM, ESCF, GUD …",
+    "attend": "Asking what the pixel attends to …",
+}
+"""A stage's name in timings -> what somebody who waits for it is told."""
+SECONDS_WORTH_TELLING = 0.15  # a stage that is over sooner is not told
+
+
+def ahead(count: int) -> str:
+    """Say how many questions go before one."""
+    return f"{count} question{' is' if count == 1 else 's are'} ahead of yours."
+
+
+def told(
+    ask: Callable[[Callable[[str], None]], T], as_step: Callable[[str], S]
+) -> Generator[S, None, T]:
+    """Ask a question in a thread of its own, and give its stages as they come.
+
+    Args:
+        ask: asks it; is given what to tell a stage to: one of `SENTENCES`, or a sentence.
+        as_step: makes of a stage's sentence what is given.
+
+    Returns:
+        what `ask` returns; what it raises is raised.
+    """
+    news: SimpleQueue[str | None] = SimpleQueue()
+    answer: Future[T] = Future()
+    context = contextvars.copy_context()  # says who asks
+
+    def run() -> None:
+        try:
+            answer.set_result(context.run(ask, news.put))
+        except BaseException as error:  # SystemExit too: who waits must hear of it
+            answer.set_exception(error)
+        finally:
+            news.put(None)
+
+    threading.Thread(target=run, daemon=True).start()
+    stage = news.get()
+    while stage is not None:
+        try:
+            stage = news.get(timeout=SECONDS_WORTH_TELLING)
+        except Empty:
+            yield as_step(SENTENCES.get(stage, stage))
+            stage = news.get()
+    return answer.result()

@@ -1,0 +1,84 @@
+"""A button that starts a question and, while somebody waits for it, stops it."""
+
+import functools
+import inspect
+from collections.abc import Callable, Generator, Iterator
+from typing import TypeVar
+
+import gradio as gr
+
+from errseg.demo.backend.latest import Latest
+from errseg.demo.backend.places import Places
+from errseg.demo.backend.stages import told
+from errseg.demo.page import html
+from errseg.demo.page.events import AT_ONCE, current_visitor
+
+T = TypeVar("T")
+STOP = "Stop"  # what ``static/stop.js`` looks for
+
+
+class Stoppable:
+    """Questions of one button: the last one of a visitor counts, and a press on Stop ends it.
+
+    While one is answered the button says Stop, and the message what it is at.
+
+    Args:
+        run: the button; its id ends with ``run``.
+        message: says what a visitor should know.
+        places: where the questions wait.
+    """
+
+    def __init__(self, run: gr.Button, message: gr.HTML, places: Places):
+        self._run, self._message = run, message
+        self._places = places
+        self.latest = Latest()
+        self._begun = {message: "", run: gr.update(value=STOP, variant="stop")}
+        self._idle = {run: gr.update(value=run.value, variant=run.variant)}
+        # Pressed by the script: an event of its own, since the other one may wait in a line.
+        stop = gr.Button(visible="hidden", elem_id=run.elem_id.removesuffix("run") + "stop")
+        stop.click(self._stop, None, [run, message], **AT_ONCE, api_name="stop")
+
+    def __call__(self, handler: Callable[..., Iterator[dict]]) -> Callable[..., Iterator[dict]]:
+        """Decorate a handler that yields {component: value}.
+
+        It is given what tells whether its question still is the visitor's last one, then its
+        values. Both components of this object have to be among its outputs.
+        """
+
+        @functools.wraps(handler)
+        def question(*values: object) -> Iterator[dict]:
+            is_last = self.latest.begin(current_visitor())
+            try:
+                yield from handler(is_last, *values)
+            except (Exception, SystemExit):
+                if is_last():
+                    yield self._idle
+                raise
+            if is_last():
+                yield self._idle
+
+        signature = inspect.signature(handler)  # Gradio looks at it for what it has to give
+        question.__signature__ = signature.replace(parameters=[*signature.parameters.values()][1:])
+        return question
+
+    def wait_for(
+        self, ask: Callable[[], T], is_last: Callable[[], bool]
+    ) -> Generator[dict, None, T]:
+        """Ask the service something, and give the stages of it as steps; returns the answer.
+
+        Raises:
+            GoneError: the visitor has stopped it, or asked something else.
+        """
+
+        def asked(tell: Callable[[str], None]) -> T:
+            with self._places.wanted(is_last, tell):
+                return ask()
+
+        return (yield from told(asked, self._step))
+
+    def _step(self, sentence: str) -> dict:
+        return {**self._begun, self._message: html.line("stage", sentence)}
+
+    def _stop(self) -> dict:
+        self.latest.begin(current_visitor())  # none of those before is wanted any more
+        return {**self._idle, self._message: html.line("stage", "Stopped.")}
