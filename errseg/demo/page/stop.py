@@ -34,6 +34,7 @@ class Stoppable:
         self.latest = Latest()
         self._begun = {message: "", run: gr.update(value=STOP, variant="stop")}
         self._idle = {run: gr.update(value=run.value, variant=run.variant)}
+        self._stopped = {**self._idle, message: html.line("stage", "Stopped.")}
         # Pressed by the script: an event of its own, since the other one may wait in a line.
         stop = gr.Button(visible="hidden", elem_id=run.elem_id.removesuffix("run") + "stop")
         stop.click(self._stop, None, [run, message], **AT_ONCE, api_name="stop")
@@ -47,15 +48,14 @@ class Stoppable:
 
         @functools.wraps(handler)
         def question(*values: object) -> Iterator[dict]:
-            is_last = self.latest.begin(current_visitor())
+            visitor = current_visitor()
+            is_last = self.latest.begin(visitor)
             try:
                 yield from handler(is_last, *values)
             except (Exception, SystemExit):
-                if is_last():
-                    yield self._idle
+                yield from self._end(visitor, is_last)
                 raise
-            if is_last():
-                yield self._idle
+            yield from self._end(visitor, is_last)
 
         signature = inspect.signature(handler)  # Gradio looks at it for what it has to give
         question.__signature__ = signature.replace(parameters=[*signature.parameters.values()][1:])
@@ -74,11 +74,24 @@ class Stoppable:
             with self._places.wanted(is_last, tell):
                 return ask()
 
-        return (yield from told(asked, self._step))
+        steps = told(asked, self._step)
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as end:
+                return end.value
+            if is_last():  # else the button says already what it is to say
+                yield step
 
     def _step(self, sentence: str) -> dict:
         return {**self._begun, self._message: html.line("stage", sentence)}
 
+    def _end(self, visitor: str | None, is_last: Callable[[], bool]) -> Iterator[dict]:
+        if is_last():
+            yield self._idle
+        elif self.latest.dropped(visitor):  # a stage may have been on its way when it was stopped
+            yield self._stopped
+
     def _stop(self) -> dict:
-        self.latest.begin(current_visitor())  # none of those before is wanted any more
-        return {**self._idle, self._message: html.line("stage", "Stopped.")}
+        self.latest.drop(current_visitor())
+        return self._stopped
