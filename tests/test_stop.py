@@ -102,7 +102,8 @@ def test_stop_before_the_attention_takes_the_old_one_away(demo, segment, press_s
     steps = [*segment()]
     assert any("errseg-masks" in step for step in steps)
     assert "" in [step.get("errseg-attention") for step in steps]
-    assert steps[-1]["errseg-run"]["value"] == "Segment"
+    buttons = [step["errseg-run"] for step in steps if "errseg-run" in step]
+    assert buttons[-1]["value"] == "Segment"
 
 
 def test_a_refusal_gives_the_button_back(demo, segment, monkeypatch):
