@@ -58,14 +58,15 @@ def test_rows_of_every_cell_are_those_read_cell_by_cell(make_model, make_pixels,
         np.testing.assert_allclose(average_rows(sent[i]["spatial"]), means[:, i], atol=1e-5)
 
 
-def test_sharp_attention_stays_within_the_rounding(monkeypatch):
+@pytest.mark.parametrize(("grid", "channels"), [((4, 4), 16), ((3, 4), 12)])
+def test_sharp_attention_stays_within_the_rounding(grid, channels):
     """Exponents as large as errseg-lite's, in 3 heads; keys far from zero cost nothing."""
     generator = torch.Generator().manual_seed(0)
     query = 5 * torch.randn(2, 1, 5, 6, 48, generator=generator)
-    key = 3 * torch.randn(2, 1, 4, 4, 48, generator=generator) + 100
+    key = 3 * torch.randn(2, 1, *grid, 48, generator=generator) + 100
     of = live_attention_of(query, key, heads=3)
     parts = live_attention.live_class(7, of, 0, None)["spatial"]
-    assert parts["query"]["channels"] == 16
+    assert parts["query"]["channels"] == channels  # no more than there are keys
     product = query[:, 0].flatten(1, 2).unflatten(-1, (3, 16)).transpose(1, 2).double()
     product = product @ key[:, 0].flatten(1, 2).unflatten(-1, (3, 16)).permute(0, 2, 3, 1).double()
     equal_rows(spatial_rows(parts), (product / 4).softmax(-1).numpy())

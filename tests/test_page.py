@@ -108,7 +108,8 @@ def test_a_new_knob_makes_masks_once_and_attends_to_the_classes_they_kept(visito
     assert "errseg-masks" in masks
     assert "errseg-attention" in attention
     assert "errseg-masks" not in attention
-    assert queries and all(step.keys() == {"errseg-queries"} for step in queries)
+    assert queries
+    assert all(step.keys() == {"errseg-queries"} for step in queries)
     assert runs.count("decode") == runs.count("GUD") == 1
     assert runs.index("GUD") < runs.index("attention")  # the masks don't wait for it
     assert runs.count("attention") == runs.count("cost_maps") == 1

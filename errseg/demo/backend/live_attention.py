@@ -104,14 +104,17 @@ def _class_rows(everywhere: Everywhere, place: int) -> dict:
 
 
 def _turned(query: np.ndarray, key: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Turn one head's queries (n, C) and keys (m, C) to their products' own channels.
+    """Turn one head's queries (n, C) and keys (m, C) to their products' own min(n, m, C) channels.
 
     Both come back so scaled that a product is the softmax's exponent, up to what is the same for
     all keys, and that rounding either to one step costs the exponents as much.
     """
     key = key - key.mean(axis=0)
     q_rest, k_rest = (np.linalg.qr(values, "r") for values in (query, key))
-    left, sizes, right = np.linalg.svd(q_rest @ k_rest.T / math.sqrt(query.shape[1]))
+    # A small grid has fewer cells than a head has channels, and then fewer channels are enough.
+    left, sizes, right = np.linalg.svd(
+        q_rest @ k_rest.T / math.sqrt(query.shape[1]), full_matrices=False
+    )
     # query = Q q_rest and key = K k_rest with orthonormal columns Q and K, so the exponents are
     # Q left diag(sizes) right K'.
     roots = np.sqrt(sizes)

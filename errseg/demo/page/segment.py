@@ -310,27 +310,27 @@ def add_segment_events(
         name = shown.asked.vocabulary.names[index]
         return {tab.cost: view.as_html(view.cost(name, maps)), tab.cost_message: ""}
 
+    # Filling in is an event of its own: to Gradio's browser side a photo that a later step of the
+    # same event leaves alone is no photo any more.
     @answered(message)
-    @stop
-    def pick_example(is_last, values, event: gr.EventData):
+    def fill_in_example(event: gr.EventData):
         index = sent(event, "index", int)
         if index is None or not 0 <= index < len(examples):
             raise InputError("There is no such example.")
         photo, words = served(examples[index].path), examples[index].classes
-        if is_last():
-            fill = {question.photo: photo, question.classes: words, tab.chosen: None}
-            yield {**fill, tabs: gr.update(selected=SEGMENT)}
-        asked = {**values, question.photo: {"path": photo}, question.classes: words}
-        yield from ask(asked, None, is_last)
+        fill = {question.photo: photo, question.classes: words, tab.chosen: None}
+        return {**fill, tabs: gr.update(selected=SEGMENT), message: ""}
+
+    @answered(message)
+    def take_photo(event: gr.EventData):
+        photo = uploaded(sent(event, "path", str))
+        return {question.photo: photo, tabs: gr.update(selected=SEGMENT), message: ""}
 
     @answered(message)
     @stop
-    def take_photo(is_last, values, event: gr.EventData):
+    def ask_about_photo(is_last, values):
         """A visitor's photo was uploaded: ask about it."""
-        photo = uploaded(sent(event, "path", str))
-        if is_last():
-            yield {question.photo: photo, tabs: gr.update(selected=SEGMENT)}
-        yield from new_photos.ask({**values, question.photo: {"path": photo}}, is_last)
+        yield from new_photos.ask(values, is_last)
 
     new_photos = NewPhotos(question, tab.chosen, examples, service, ask)
     gr.on([question.run.click, question.classes.submit], segment_page, inputs, outputs, **runs)
@@ -343,10 +343,16 @@ def add_segment_events(
     page.load(follow_link, None, [*filled, tab.shown, tab.chosen, *told.values()], **AT_ONCE).then(
         open_page, [linked, tab.shown], outputs, **runs
     )
-    filled_in = [question.photo, question.classes]
-    question.strip.click(pick_example, inputs, [*filled_in, *outputs], **runs)
-    taken = [question.photo, *new_photos.outputs, *outputs]
-    picture.place.upload(take_photo, inputs | new_photos.inputs, taken, **runs)
+    filled_in = [question.photo, question.classes, tab.chosen, tabs, message]
+    question.strip.click(fill_in_example, None, filled_in, **AT_ONCE).then(
+        segment_page, inputs, outputs, **runs
+    )
+    picture.place.upload(take_photo, None, [question.photo, tabs, message], **AT_ONCE).then(
+        ask_about_photo,
+        inputs | new_photos.inputs,
+        [*new_photos.outputs, *outputs],
+        **runs,
+    )
     clicks = {**COMPUTES, "trigger_mode": "always_last", "show_progress": "minimal"}
     tab.attention.select(pin_pixel, tab.shown, [tab.shown, tab.attention_message], **AT_ONCE)
     tab.attention.want(ask_queries, tab.shown, tab.queries, **clicks)
