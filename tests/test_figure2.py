@@ -12,7 +12,7 @@ from errseg.demo.backend.models import Models
 from errseg.demo.backend.request import check_request
 from errseg.demo.backend.service import MOST_WITHOUT_CRM, Service
 from errseg.demo.page.figure2 import add_figure2_events
-from errseg.demo.page.segment import Shown
+from errseg.demo.page.shown import Shown
 from errseg.errors import InputError
 from errseg.inference.attended import figure2
 from errseg.inference.photo import load_image

@@ -8,7 +8,7 @@ from errseg.demo.backend.static_files import STATIC
 from errseg.demo.page import stop as stop_module
 from errseg.demo.page.events import served
 from errseg.demo.page.layout import create_demo
-from errseg.demo.page.segment import Shown
+from errseg.demo.page.shown import Shown
 from errseg.inference.predictor import Predictor
 
 IDS = {

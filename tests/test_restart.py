@@ -6,7 +6,7 @@ import pytest
 
 from errseg.demo.backend.models import Models
 from errseg.demo.page.layout import create_demo
-from errseg.demo.page.segment import Shown
+from errseg.demo.page.shown import Shown
 from errseg.errors import InputError
 
 

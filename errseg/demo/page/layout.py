@@ -20,8 +20,9 @@ from errseg.demo.page.opening import load_opening
 from errseg.demo.page.picture import build_picture
 from errseg.demo.page.pipeline import add_pipeline_events, build_pipeline
 from errseg.demo.page.question import build_question
-from errseg.demo.page.segment import SEGMENT, add_segment_events, build_notes, build_segment_tab
+from errseg.demo.page.segment import SEGMENT, add_segment_events
 from errseg.demo.page.share import add_sharing, build_link
+from errseg.demo.page.shown import build_notes, build_segment_tab
 from errseg.demo.page.sweep import build_sweep_tab
 
 

@@ -9,7 +9,7 @@ from errseg.demo.backend.pipeline import pipeline
 from errseg.demo.backend.service import Service
 from errseg.demo.page.events import COMPUTES, answered
 from errseg.demo.page.panels import panel
-from errseg.demo.page.segment import SegmentTab
+from errseg.demo.page.shown import SegmentTab
 
 
 @dataclass(frozen=True)

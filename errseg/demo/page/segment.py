@@ -3,7 +3,6 @@
 import dataclasses
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import gradio as gr
 
@@ -11,10 +10,9 @@ from errseg.demo.backend import view
 from errseg.demo.backend.answers import Answer, AttentionAnswer, legend_classes, query_pixel
 from errseg.demo.backend.examples import Example
 from errseg.demo.backend.links import read_link
-from errseg.demo.backend.live_attention import ONE_ANSWER
 from errseg.demo.backend.places import GoneError
 from errseg.demo.backend.request import Request, check_options, check_request
-from errseg.demo.backend.service import MOST_ATTENDED, SECONDS_TO_KEEP, Service
+from errseg.demo.backend.service import SECONDS_TO_KEEP, Service
 from errseg.demo.backend.word_help import kept_for
 from errseg.demo.page import html
 from errseg.demo.page.address import page_links
@@ -23,102 +21,25 @@ from errseg.demo.page.events import (
     AT_ONCE,
     COMPUTES,
     answered,
-    refused_in,
     sent,
     served,
     uploaded,
 )
-from errseg.demo.page.figure2 import add_figure2_events, build_figure2, offered
+from errseg.demo.page.figure2 import add_figure2_events, offered
 from errseg.demo.page.hints import as_shown
+from errseg.demo.page.look_inside import add_look_inside_events
 from errseg.demo.page.new_photo import NewPhotos
 from errseg.demo.page.opening import Opening
-from errseg.demo.page.panels import fold, panel
 from errseg.demo.page.picture import Picture
 from errseg.demo.page.question import PHOTO_LATER, Question
+from errseg.demo.page.shown import SegmentTab, Shown
 from errseg.demo.page.stop import Stoppable
 from errseg.errors import InputError
 from errseg.options import knobs as option_knobs
 from errseg.words.vocabulary import suggested_kept_classes
 
 SEGMENT = "segment"  # the main tab's id
-GONE = (
-    "The server has forgotten what is shown here: it was started again, or many others asked "
-    "since; choose the photo again, and press Segment."
-)
 PHOTO_MISSING = "These words were asked of a photo that isn't in the link; drop yours."
-
-
-@dataclass(frozen=True)
-class Shown:
-    """What one visitor sees: clicks and knobs refer to it, not to what was typed since."""
-
-    request: Request
-    words: str  # as they were typed
-    pixel: tuple[int, int] | None = None  # the query, (x, y)
-    opened: bool = True  # false where this server never served the page, or forgot what it shows
-
-    @property
-    def asked(self) -> Request:
-        """The question that clicks refer to.
-
-        Raises:
-            InputError: it isn't here: the server was started again, or it expired.
-        """
-        if not self.opened:
-            raise InputError(GONE)
-        return self.request
-
-
-@dataclass(frozen=True)
-class SegmentTab:
-    """The main view's components."""
-
-    shown: gr.State
-    chosen: gr.State  # P as the visitor set it, or None while it is the paper's
-    masks: gr.HTML
-    ranking: gr.HTML
-    cost: gr.HTML
-    cost_message: gr.HTML
-    attention: gr.HTML
-    attention_message: gr.HTML
-    figure2: gr.HTML
-    queries: gr.HTML  # of classes that the attention panel can look at; shows nothing
-    notes: gr.HTML
-
-
-def build_notes(stored: Opening | None) -> gr.HTML:
-    """Make the line about how the answer came about; where it stands is for others to say."""
-    said = html.line("waiting", "The first result is on its way …")
-    if stored:
-        said = html.line("timing", f"Stored result, computed in {stored.timing}")
-    return gr.HTML(said, elem_id="errseg-notes", render=False)
-
-
-def build_segment_tab(
-    opening: Request, words: str, picture: Picture, notes: gr.HTML, stored: Opening | None
-) -> SegmentTab:
-    """Lay out what stands below the picture, with the stored opening if there is one."""
-    # As the page's own photo arrives when it is asked again.
-    opening = dataclasses.replace(opening, photo=served(opening.photo))
-    ranking, attention, pixel = "", "", None
-    if stored:
-        ranking, attention = map(view.as_html, (stored.ranking, stored.attention))
-        pixel = tuple(stored.attention["pixel"])
-    # Who opens the page gets its own; this one is whose page another server has served.
-    nothing = Shown(opening, words, pixel, opened=False)
-    shown = gr.State(nothing, time_to_live=SECONDS_TO_KEEP)
-    chosen = gr.State(None, time_to_live=SECONDS_TO_KEEP)
-    fold("CRM and attention")
-    with gr.Row(elem_id="errseg-answer"):
-        with gr.Column(scale=4, min_width=420):
-            ranking, cost = panel("ranking", ranking), panel("cost")
-            cost_message = gr.HTML(elem_id="errseg-cost-message")
-        with gr.Column(scale=6, min_width=320):
-            attention_message = gr.HTML(elem_id="errseg-attention-message")
-            attention = panel("attention", attention)
-            figure2, queries = build_figure2(opening), panel("queries")
-    panels = ranking, cost, cost_message, attention, attention_message, figure2, queries, notes
-    return SegmentTab(shown, chosen, picture.masks, *panels)
 
 
 def add_segment_events(
@@ -285,31 +206,6 @@ def add_segment_events(
         else:  # behind the page itself, which paints sooner without them
             yield {tab.queries: view.as_html(stored.queries)}
 
-    @answered(tab.attention_message)
-    def pin_pixel(shown, event: gr.EventData):
-        """Remember the pixel that files and other answers are to have the attention of."""
-        pixel = (sent(event, "x", int), sent(event, "y", int))
-        if None in pixel or min(pixel) < 0:
-            raise InputError("Give the query pixel as two whole numbers, x and y.")
-        return {tab.shown: dataclasses.replace(shown, pixel=pixel)}
-
-    @refused_in(tab.queries, lambda sentence: view.as_html(view.refused_queries(sentence)))
-    def ask_queries(shown, event: gr.EventData):
-        """Send what the browser computes the attention of further classes from."""
-        classes, without = sent(event, "classes", list), sent(event, "without", bool)
-        if not classes or not all(type(index) is int for index in classes):
-            raise InputError("Name the classes to look for by their numbers.")
-        classes = classes[:MOST_ATTENDED]
-        answer = service.attention(shown.asked, None, bool(without), classes, ONE_ANSWER)
-        return {tab.queries: view.as_html(view.queries(answer)[0])}  # the others are asked for then
-
-    @answered(tab.cost_message)
-    def ask_cost(shown, event: gr.EventData):
-        index = sent(event, "index", int)
-        maps = service.cost_view(shown.asked, -1 if index is None else index)
-        name = shown.asked.vocabulary.names[index]
-        return {tab.cost: view.as_html(view.cost(name, maps)), tab.cost_message: ""}
-
     # Filling in is an event of its own: to Gradio's browser side a photo that a later step of the
     # same event leaves alone is no photo any more.
     @answered(message)
@@ -353,8 +249,5 @@ def add_segment_events(
         [*new_photos.outputs, *outputs],
         **runs,
     )
-    clicks = {**COMPUTES, "trigger_mode": "always_last", "show_progress": "minimal"}
-    tab.attention.select(pin_pixel, tab.shown, [tab.shown, tab.attention_message], **AT_ONCE)
-    tab.attention.want(ask_queries, tab.shown, tab.queries, **clicks)
-    tab.ranking.select(ask_cost, tab.shown, [tab.cost, tab.cost_message], **clicks)
+    add_look_inside_events(tab, service)
     add_figure2_events(tab.figure2, message, tab.shown, service, stop.latest)

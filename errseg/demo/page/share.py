@@ -17,7 +17,7 @@ from errseg.demo.page.controls import format_choices
 from errseg.demo.page.events import COMPUTES, answered, served
 from errseg.demo.page.panels import panel
 from errseg.demo.page.question import Question
-from errseg.demo.page.segment import SegmentTab
+from errseg.demo.page.shown import SegmentTab
 from errseg.pictures.files import check_formats
 
 AT_FIRST = ("coco", "html", "figure")
