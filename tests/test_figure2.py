@@ -6,11 +6,12 @@ import gradio as gr
 import pytest
 
 from errseg.demo.backend import figure2 as questions
+from errseg.demo.backend.attended import MOST_WITHOUT_CRM
 from errseg.demo.backend.budget import Budget
 from errseg.demo.backend.latest import Latest
 from errseg.demo.backend.models import Models
 from errseg.demo.backend.request import check_request
-from errseg.demo.backend.service import MOST_WITHOUT_CRM, Service
+from errseg.demo.backend.service import Service
 from errseg.demo.page.figure2 import add_figure2_events
 from errseg.demo.page.shown import Shown
 from errseg.errors import InputError

@@ -6,11 +6,12 @@ import pytest
 from torch.utils.flop_counter import FlopCounterMode
 
 from errseg.config import EXAMPLES, ClipConfig
+from errseg.demo.backend.attended import MOST_ATTENDED
 from errseg.demo.backend.budget import BYTES, Budget, Price
 from errseg.demo.backend.models import Models
 from errseg.demo.backend.price import Prices, Speeds, decoder_work, text_work
 from errseg.demo.backend.request import check_request
-from errseg.demo.backend.service import MOST_ATTENDED, Service
+from errseg.demo.backend.service import Service
 from errseg.demo.backend.sweep import P, run_sweep
 from errseg.errors import InputError
 from errseg.inference.predictor import Predictor

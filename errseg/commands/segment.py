@@ -205,8 +205,8 @@ def asked_of_the_page(
     Raises:
         InputError: attention is to be shown, and CRM keeps too many classes for that.
     """
+    from errseg.demo.backend.attended import check_attended
     from errseg.demo.backend.request import Request
-    from errseg.demo.backend.service import check_attended
 
     # What is written tells a model's name, and of a file of weights not where it lies.
     request = Request(photo, vocabulary, options, Path(args.model).name)

@@ -10,13 +10,14 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from errseg.demo.backend.answers import Answer
+from errseg.demo.backend.attended import check_attended
 from errseg.demo.backend.budget import Price
 from errseg.demo.backend.places import GoneError
 from errseg.demo.backend.price import Prices
 from errseg.demo.backend.refusals import of_disk, sentence_for
 from errseg.demo.backend.request import Request
 from errseg.demo.backend.saved import attention_for, needs_attention, price_beside, price_of, save
-from errseg.demo.backend.service import Service, check_attended
+from errseg.demo.backend.service import Service
 from errseg.demo.backend.view import LONGEST_SHOWN
 from errseg.errors import InputError
 from errseg.pictures.coco import coco_photo, write_coco

@@ -6,8 +6,9 @@ import math
 import secrets
 from typing import TYPE_CHECKING
 
+from errseg.demo.backend.attended import MOST_WITHOUT_CRM
 from errseg.demo.backend.request import Request
-from errseg.demo.backend.service import MOST_WITHOUT_CRM, Service
+from errseg.demo.backend.service import Service
 from errseg.errors import InputError
 
 if TYPE_CHECKING:  # torch takes seconds to import; the page paints before it is there

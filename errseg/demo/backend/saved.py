@@ -4,12 +4,13 @@ from collections.abc import Collection
 from pathlib import Path
 
 from errseg.demo.backend.answers import Answer, AttentionAnswer, kept_classes, query_pixel
+from errseg.demo.backend.attended import check_attended
 from errseg.demo.backend.budget import Price
 from errseg.demo.backend.links import attention_heats, command, shell_name
 from errseg.demo.backend.live_attention import AT_FIRST
 from errseg.demo.backend.price import Prices
 from errseg.demo.backend.request import Request
-from errseg.demo.backend.service import Service, check_attended
+from errseg.demo.backend.service import Service
 from errseg.demo.backend.standalone import write_page
 from errseg.pictures.coco import coco_photo, write_coco
 from errseg.pictures.export import as_dict

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextvars
 import dataclasses
-import functools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
@@ -21,10 +20,11 @@ from errseg.demo.backend.answers import (
     moved_pixel,
     query_pixel,
 )
+from errseg.demo.backend.attended import attended, check_attended, without_crm_refusal
 from errseg.demo.backend.background import Background
 from errseg.demo.backend.budget import Budget, Price
 from errseg.demo.backend.gpu import on_gpu
-from errseg.demo.backend.live_attention import AT_FIRST, live_class
+from errseg.demo.backend.live_attention import AT_FIRST
 from errseg.demo.backend.memory import give_back
 from errseg.demo.backend.models import Loaded, Models
 from errseg.demo.backend.photos import LONGEST_SIDE, Photos
@@ -36,7 +36,7 @@ from errseg.inference.photo import check_pixel
 from errseg.pictures.export import legend, result_colors
 from errseg.words import known
 from errseg.words.hints import Hint, hints
-from errseg.words.vocabulary import MAX_CLASSES, Vocabulary, fill_templates, parse_classes
+from errseg.words.vocabulary import MAX_CLASSES, Vocabulary, parse_classes
 
 if TYPE_CHECKING:  # torch takes seconds to import; the page paints before it is there
     from errseg.demo.backend.price import Prices
@@ -46,12 +46,6 @@ T = TypeVar("T")
 
 SECONDS_TO_KEEP = 3600
 """What is a visitor's own, and photos in memory and on disk, are kept no longer."""
-MOST_WITHOUT_CRM = 171
-"""Classes up to which ESCF's attention without CRM is shown: COCO-Stuff's. Time and memory of CFM's
-maps grow with the square of the classes."""
-MOST_ATTENDED = 100
-"""Kept classes up to which attention is shown: as many as the page's slider of P has."""
-MOST_LOOKED_AT = 300  # long words whose tokens are counted while somebody types
 
 
 class Service:
@@ -267,42 +261,8 @@ class Service:
         without_crm: bool,
         everywhere: tuple[int, ...],
     ) -> AttentionAnswer:
-        predictor, names = self.models.predictor_for(request), request.vocabulary.names
-        asked = (photo, request.vocabulary)
-        out = predictor.segment(*asked, request.options)  # the one that is attended to
-        kept = out.kept[0].cpu()
-        places = {index: place for place, index in enumerate(kept.tolist())}
-        if dropped := [index for index in everywhere if index not in places]:
-            raise InputError(f"CRM kept no class number {dropped[0]} here.")
-        attend = functools.partial(predictor.attention, *asked, pixel, request.options)
-        attention = attend(everywhere=[places[index] for index in everywhere])
-        best = out.kept_logits[0].argmax(dim=0).cpu()  # (h4, w4) places
-        winners = kept[best]  # class indices
-        present = kept.new_zeros(len(names)).index_fill(0, winners.unique(), 1).bool()
-        everything = None
-        if without_crm:
-            every = len(kept) == len(names)
-            everything = attention if every else attend(everything=True, everywhere=everywhere)
-        (x, y), (height, width), (rows, columns) = pixel, photo.shape[:2], winners.shape
-        return AttentionAnswer(
-            pixel=pixel,
-            size=photo.shape[:2],
-            classes=names,
-            kept=tuple(kept.tolist()),
-            best=int(winners[y * rows // height, x * columns // width]),
-            attention=attention,
-            costs=predictor.cost_view(*asked, kept.tolist(), request.options),
-            present=tuple(present.nonzero()[:, 0].tolist()),
-            share=attention.share_on(present[kept]),
-            everything=everything,
-            share_without_crm=everything and everything.share_on(present),
-            winners=best.numpy().astype(np.uint8),
-            class_reduction=predictor.model.config.head.class_reduction,
-            live=tuple(
-                live_class(index, attention.everywhere, place, everything and everything.everywhere)
-                for place, index in enumerate(everywhere)
-            ),
-        )
+        predictor = self.models.predictor_for(request)
+        return attended(predictor, request, photo, pixel, without_crm, everywhere)
 
     def cost_view(self, request: Request, index: int) -> CostView:
         """Ask for the cost maps of one class, whether CRM kept it or not.
@@ -380,36 +340,6 @@ class Service:
             raise ValueError("This service has no opening question.")
         return self._opening.result()
 
-    def too_long(self, text: str | None) -> tuple[str, ...]:
-        """Name classes whose prompts the text tower would cut; none while it isn't there.
-
-        Of very many long words only the first are looked at; a result's notices name all.
-        """
-        if not self.models.loaded:
-            return ()
-        towers = self.models.predictor.model.towers
-        try:
-            classes = parse_classes(text, limit=MAX_CLASSES).classes
-        except InputError:
-            return ()
-        templates, limit = towers.config.templates, towers.config.context_length
-        # A token stands for one byte at least: shorter words can't be cut.
-        room = limit - max(map(len, templates))
-        long = [
-            (prompt.name, word)
-            for prompt in classes
-            for word in prompt.synonyms
-            if len(word.encode()) > room
-        ]
-        prompts = [
-            (name, filled)
-            for name, word in long[:MOST_LOOKED_AT]
-            for filled in fill_templates(word, templates)
-        ]
-        lengths = towers.prompt_lengths([filled for _, filled in prompts]) if prompts else []
-        cut = (n for (n, _), length in zip(prompts, lengths, strict=True) if length > limit)
-        return tuple(dict.fromkeys(cut))
-
     def hints(self, text: str | None) -> tuple[Hint, ...]:
         """Say what there is to know about words while they are typed; nothing if none can be read.
 
@@ -434,27 +364,3 @@ class Service:
         loaded = self.models.loaded_for(request)
         self._in_turn(loaded, Price(loaded.prices.ordinary), loaded.prices.measure)
         return both
-
-
-def without_crm_refusal(size: int) -> str | None:
-    """Say why attention without CRM isn't told of so many classes, if it isn't."""
-    if size <= MOST_WITHOUT_CRM:
-        return None
-    return (
-        f"Attention without CRM is possible for up to {MOST_WITHOUT_CRM} classes; "
-        f"here are {size:,}."
-    )
-
-
-def check_attended(request: Request, remedy: str = "lower P") -> None:
-    """Refuse a question whose attention can't be shown.
-
-    Raises:
-        InputError: CRM keeps too many classes; the sentence ends with the remedy.
-    """
-    kept = min(request.options.kept_classes, len(request.vocabulary))
-    if kept > MOST_ATTENDED:
-        raise InputError(
-            f"Attention is shown for up to {MOST_ATTENDED} kept classes, not for {kept:,}; "
-            f"{remedy}."
-        )

@@ -17,9 +17,9 @@ import numpy as np
 from PIL import Image
 
 from errseg.demo.backend.answers import Answer, AttentionAnswer
+from errseg.demo.backend.attended import without_crm_refusal
 from errseg.demo.backend.live_attention import ONE_ANSWER, in_answers
 from errseg.demo.backend.packing import as_uri, packed, tiled
-from errseg.demo.backend.service import without_crm_refusal
 from errseg.pictures.captions import name_plates
 from errseg.pictures.colors import ink_color
 from errseg.pictures.export import crm_ranks

@@ -1,5 +1,6 @@
 """Help with the words: ready-made vocabularies, background words, and what to look at again."""
 
+from errseg.demo.backend.models import Models
 from errseg.errors import InputError
 from errseg.words.names import check_length
 from errseg.words.relations import plain_name, synonyms
@@ -7,10 +8,12 @@ from errseg.words.vocabulary import (
     BACKGROUND_WORDS,
     MAX_CLASSES,
     Vocabulary,
+    fill_templates,
     parse_classes,
     suggested_kept_classes,
 )
 
+MOST_LOOKED_AT = 300  # long words whose tokens are counted while somebody types
 MOST_PAIRS = 3  # pairs of near-synonyms that are named
 
 
@@ -47,6 +50,37 @@ def near_synonyms(vocabulary: Vocabulary) -> list[tuple[str, str]]:
         for word in own:
             owner.setdefault(word, prompt.name)
     return list(pairs)
+
+
+def too_long(models: Models, text: str | None) -> tuple[str, ...]:
+    """Name classes whose prompts the text tower would cut; none while it isn't there.
+
+    Of very many long words only the first are looked at; a result's notices name all.
+    """
+    if not models.loaded:
+        return ()
+    towers = models.predictor.model.towers
+    try:
+        classes = parse_classes(text, limit=MAX_CLASSES).classes
+    except InputError:
+        return ()
+    templates, limit = towers.config.templates, towers.config.context_length
+    # A token stands for one byte at least: shorter words can't be cut.
+    room = limit - max(map(len, templates))
+    long = [
+        (prompt.name, word)
+        for prompt in classes
+        for word in prompt.synonyms
+        if len(word.encode()) > room
+    ]
+    prompts = [
+        (name, filled)
+        for name, word in long[:MOST_LOOKED_AT]
+        for filled in fill_templates(word, templates)
+    ]
+    lengths = towers.prompt_lengths([filled for _, filled in prompts]) if prompts else []
+    cut = (n for (n, _), length in zip(prompts, lengths, strict=True) if length > limit)
+    return tuple(dict.fromkeys(cut))
 
 
 def lint(text: str | None, cut: tuple[str, ...] = ()) -> list[str]:

@@ -5,8 +5,9 @@ import dataclasses
 import gradio as gr
 
 from errseg.demo.backend import view
+from errseg.demo.backend.attended import MOST_ATTENDED
 from errseg.demo.backend.live_attention import ONE_ANSWER
-from errseg.demo.backend.service import MOST_ATTENDED, Service
+from errseg.demo.backend.service import Service
 from errseg.demo.page.events import AT_ONCE, COMPUTES, answered, refused_in, sent
 from errseg.demo.page.shown import SegmentTab
 from errseg.errors import InputError

@@ -234,7 +234,9 @@ def _look_at_words(question: Question, lint: gr.HTML, service: Service) -> None:
 
     @answered(question.message)
     def look_at_words(text, kept_classes):
-        found = html.line("lint", " ".join(word_help.lint(text, service.too_long(text))))
+        found = html.line(
+            "lint", " ".join(word_help.lint(text, word_help.too_long(service.models, text)))
+        )
         try:
             kept_now = check_options({"kept_classes": kept_classes})["kept_classes"]
             bound = kept_bound(kept_now, text)
