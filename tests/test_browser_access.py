@@ -39,7 +39,7 @@ def test_a_phone_shows_everything_without_sideways_scrolling(page, theme):
     assert page.run("return document.documentElement.scrollWidth") == 390
     for css in ("picture-column", "run", "masks", "ranking", "attention"):
         box = page.find(f"#errseg-{css}")[0].rect
-        assert box["width"] > 250
+        assert box["width"] > (150 if css == "run" else 250)  # "What is in it?" stands beside it
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= 390
 

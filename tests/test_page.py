@@ -108,6 +108,7 @@ def test_a_new_knob_makes_masks_once_and_attends_to_the_classes_they_kept(visito
     assert "errseg-masks" in masks
     assert "errseg-attention" in attention
     assert "errseg-masks" not in attention
+    assert masks["errseg-run"]["value"] == "Segment"  # nobody waits any more
     assert queries
     assert all(step.keys() == {"errseg-queries"} for step in queries)
     assert runs.count("decode") == runs.count("GUD") == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -60,13 +59,8 @@ class AttentionAnswer:
     share_without_crm: float | None = None
     winners: np.ndarray | None = None  # (h4, w4) uint8: at stride 4 the place of the best in `kept`
     class_reduction: int = 1  # CSR: cells of the stride-16 grid to one of CFM's, each way
+    key: str = ""  # tells its question from others, whatever pixel and precision
     live: tuple[dict, ...] = ()  # of the classes that were asked for everywhere: `live_class`
-
-    @property
-    def key(self) -> str:
-        """What tells this question's attention from others', wherever its pixel is."""
-        content = np.ascontiguousarray(self.costs.stride16).tobytes()
-        return hashlib.blake2b(content + bytes(str(self.kept), "ascii"), digest_size=8).hexdigest()
 
 
 def moved_pixel(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -72,6 +73,7 @@ def attended(
         share=attention.share_on(present[kept]),
         everything=everything,
         share_without_crm=everything and everything.share_on(present),
+        key=_key(predictor, request, photo, kept.tolist()),
         winners=best.numpy().astype(np.uint8),
         class_reduction=predictor.model.config.head.class_reduction,
         live=tuple(
@@ -79,6 +81,14 @@ def attended(
             for place, index in enumerate(everywhere)
         ),
     )
+
+
+def _key(predictor: Predictor, request: Request, photo: np.ndarray, kept: list[int]) -> str:
+    """Tell a question's attention from others'; figures would depend on the machine as well."""
+    options = request.options
+    asked = predictor.model.weights_hash, request.vocabulary.text, kept, options.input_size
+    content = repr((*asked, options.expand, photo.shape)).encode() + photo.tobytes()
+    return hashlib.blake2b(content, digest_size=8).hexdigest()
 
 
 def without_crm_refusal(size: int) -> str | None:

@@ -102,12 +102,12 @@ def add_segment_events(
         step = {**emptied, **updates(Shown(request, words, pixel), answer)}
         if not is_last():
             return
-        yield step
+        yield {**step, **stop.idle}
         emptied = {tab.attention: "", tab.queries: ""}  # those of the question before
         first = legend_classes(answer)
         try:
             attended = yield from stop.wait_for(
-                lambda: service.attention(request, pixel, everywhere=first), is_last
+                lambda: service.attention(request, pixel, everywhere=first), is_last, True
             )
         except InputError as error:  # too many classes for it
             refused = {tab.attention_message: html.message(str(error))}

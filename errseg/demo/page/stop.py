@@ -33,8 +33,9 @@ class Stoppable:
         self._places = places
         self.latest = Latest()
         self._begun = {message: "", run: gr.update(value=STOP, variant="stop")}
-        self._idle = {run: gr.update(value=run.value, variant=run.variant)}
-        self._stopped = {**self._idle, message: html.line("stage", "Stopped.")}
+        self.idle = {run: gr.update(value=run.value, variant=run.variant)}
+        """Makes the button one that asks again."""
+        self._stopped = {**self.idle, message: html.line("stage", "Stopped.")}
         # Pressed by the script: an event of its own, since the other one may wait in a line.
         stop = gr.Button(visible="hidden", elem_id=run.elem_id.removesuffix("run") + "stop")
         stop.click(self._stop, None, [run, message], **AT_ONCE, api_name="stop")
@@ -62,9 +63,15 @@ class Stoppable:
         return question
 
     def wait_for(
-        self, ask: Callable[[], T], is_last: Callable[[], bool]
+        self, ask: Callable[[], T], is_last: Callable[[], bool], after_answer: bool = False
     ) -> Generator[dict, None, T]:
         """Ask the service something, and give the stages of it as steps; returns the answer.
+
+        Args:
+            ask: what to ask.
+            is_last: whether the question is still its visitor's last one.
+            after_answer: whether the answer is there and this only adds to it: then nobody waits,
+                and the button stays as it is.
 
         Raises:
             GoneError: the visitor has stopped it, or asked something else.
@@ -74,7 +81,7 @@ class Stoppable:
             with self._places.wanted(is_last, tell):
                 return ask()
 
-        steps = told(asked, self._step)
+        steps = told(asked, self._say if after_answer else self._step)
         while True:
             try:
                 step = next(steps)
@@ -84,11 +91,14 @@ class Stoppable:
                 yield step
 
     def _step(self, sentence: str) -> dict:
-        return {**self._begun, self._message: html.line("stage", sentence)}
+        return {**self._begun, **self._say(sentence)}
+
+    def _say(self, sentence: str) -> dict:
+        return {self._message: html.line("stage", sentence)}
 
     def _end(self, visitor: str | None, is_last: Callable[[], bool]) -> Iterator[dict]:
         if is_last():
-            yield self._idle
+            yield self.idle
         elif self.latest.dropped(visitor):  # a stage may have been on its way when it was stopped
             yield self._stopped
 
