@@ -86,6 +86,8 @@ def test_stop_drops_the_question_and_leaves_what_was_there(demo, segment, press_
     said = press_stop()
     assert said["errseg-run"]["value"] == "Segment"
     assert "Stopped." in said["errseg-message"]
+    said["errseg-run"].clear()  # as Gradio does with what it has sent
+    assert press_stop()["errseg-run"]["value"] == "Segment"
     goes_on.set()
     rest = [*steps]
     assert not any(step.keys() - {"errseg-message", "errseg-run"} for step in rest)

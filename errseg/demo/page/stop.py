@@ -32,13 +32,18 @@ class Stoppable:
         self._run, self._message = run, message
         self._places = places
         self.latest = Latest()
-        self._begun = {message: "", run: gr.update(value=STOP, variant="stop")}
-        self.idle = {run: gr.update(value=run.value, variant=run.variant)}
-        """Makes the button one that asks again."""
-        self._stopped = {**self.idle, message: html.line("stage", "Stopped.")}
         # Pressed by the script: an event of its own, since the other one may wait in a line.
         stop = gr.Button(visible="hidden", elem_id=run.elem_id.removesuffix("run") + "stop")
         stop.click(self._stop, None, [run, message], **AT_ONCE, api_name="stop")
+
+    @property
+    def idle(self) -> dict:
+        """What makes the button one that asks again; new each time, since Gradio empties it."""
+        return {self._run: gr.update(value=self._run.value, variant=self._run.variant)}
+
+    @property
+    def _stopped(self) -> dict:
+        return {**self.idle, self._message: html.line("stage", "Stopped.")}
 
     def __call__(self, handler: Callable[..., Iterator[dict]]) -> Callable[..., Iterator[dict]]:
         """Decorate a handler that yields {component: value}.
@@ -91,7 +96,7 @@ class Stoppable:
                 yield step
 
     def _step(self, sentence: str) -> dict:
-        return {**self._begun, **self._say(sentence)}
+        return {self._run: gr.update(value=STOP, variant="stop"), **self._say(sentence)}
 
     def _say(self, sentence: str) -> dict:
         return {self._message: html.line("stage", sentence)}
