@@ -40,8 +40,11 @@ def _no_network(monkeypatch):
 
 
 def pytest_configure():
-    """No test may read or fill the user's cache of text embeddings."""
+    """No test may read or fill the user's cache of text embeddings, nor take another's core."""
     os.environ["ERRSEG_CACHE"] = "off"
+    if "PYTEST_XDIST_WORKER" in os.environ:  # several processes test at once
+        os.environ["OMP_NUM_THREADS"] = "1"  # of the programs that tests start
+        torch.set_num_threads(1)
 
 
 def tiny_tokenizer() -> str:
