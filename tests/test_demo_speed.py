@@ -1,8 +1,8 @@
 """How long a visitor waits: the page in a real browser, with the embedded model.
 
-``python -m pytest -m slow -n 0 -s tests/test_demo_speed.py`` prints the medians beside the goals, which
-are meant for two idle cores; the test allows several times as much, for machines that do other
-things as well.
+``python -m pytest -m slow -n 0 -s tests/test_demo_speed.py`` prints the medians beside the goals,
+which are meant for two idle cores; the test allows several times as much, for machines that do
+other things as well.
 """
 
 import functools
