@@ -194,10 +194,10 @@ def test_a_long_photo_stays_within_the_window_and_is_read_where_it_is_pointed_at
     width, height = size
     ramp = np.linspace(0, 255, height)[:, None] + np.zeros((1, width))
     Image.fromarray(np.stack([ramp, ramp[::-1], ramp], -1).astype(np.uint8)).save(
-        tmp_path / "l.png"
+        tmp_path / "long.png"
     )
     page.open("?threshold=0.3").finished()
-    page.set_photo(tmp_path / "l.png")
+    page.set_photo(tmp_path / "long.png")
     page.wait(lambda: "long.png" in page.data("masks")["question"]["photo"])
     page.settle()
     canvas = box(page, "#errseg-masks canvas")
