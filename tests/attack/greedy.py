@@ -96,13 +96,14 @@ class _Worst:
         # What stands behind a JPEG's end makes another file of it, and is read by nobody.
         path = client.upload("greedy.jpg", self._photo + str(time.monotonic()).encode()).data[0]
         words = ", ".join(f"greedy {time.monotonic()} {i}" for i in range(self.words))
-        knobs = {"classes": words, "p": self.kept, "input_size": GREEDY_INPUT}
+        knobs = {"classes": words, "kept": self.kept, "input_size": GREEDY_INPUT}
         question = page_values(self._app, "segment_page", path, **knobs)
         began = time.perf_counter()
         client.join(self._app.functions["segment_page"], question).raise_for_status()
         steps = [json.dumps(m) for m in client.listen() if m["msg"] == "process_generating"]
-        fits = FITS.search(steps[0]) if steps else None
-        if steps and not fits:  # the masks; the attention after them may be refused
+        masks = next((n for n, step in enumerate(steps) if "data-view" in step), None)
+        fits = next(filter(None, map(FITS.search, steps[:masks])), None)
+        if masks is not None:  # the attention after them may be refused
             self.computed.append(time.perf_counter() - began)
         if fits and fits[1]:
             self.kept = int(fits[1].replace(",", ""))

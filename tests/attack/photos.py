@@ -47,17 +47,23 @@ def page_values(app: App, event: str, path: str, **changed: object) -> list:
         app: whose page.
         event: the event's name.
         path: of the uploaded photo.
-        changed: other values, by the components' labels ("Input size" as ``input_size``).
+        changed: other values, by the components' ids (``errseg-input-size`` as ``input_size``).
     """
     parts = {one["id"]: one for one in app.config["components"]}
+    names = {number: _name(part) for number, part in parts.items()}
+    assert changed.keys() <= {*names.values()}, f"the page has no {', '.join(changed)}"
     inputs = next(d["inputs"] for d in app.config["dependencies"] if d["api_name"] == event)
     values = []
-    for part in map(parts.get, inputs):
-        name = str(part["props"].get("label")).lower().replace(" ", "_")
+    for number in inputs:
+        part = parts[number]
         own = {"image": uploaded(path), "file": [uploaded(path)], "state": None}
         usual = own.get(part["type"], part["props"].get("value"))
-        values.append(changed.get(name, usual))
+        values.append(changed.get(names[number], usual))
     return values
+
+
+def _name(part: dict) -> str:
+    return str(part["props"].get("elem_id")).removeprefix("errseg-").replace("-", "_")
 
 
 def upload_and_segment(app: App, client: Client, name: str, data: bytes, words: str) -> Said:
