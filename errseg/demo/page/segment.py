@@ -114,9 +114,13 @@ def add_segment_events(
             yield {**emptied, **refused, message: ""}
             return
         except GoneError:
-            yield emptied
+            if stop.was_stopped():  # else a later question brings its own, or has already
+                yield emptied
             raise
-        yield {message: ""} if is_last() else emptied
+        if is_last():
+            yield {message: ""}
+        elif stop.was_stopped():
+            yield emptied
         for step in attended_updates(attended):
             if is_last():
                 yield step

@@ -95,6 +95,10 @@ class Stoppable:
             if is_last():  # else the button says already what it is to say
                 yield step
 
+    def was_stopped(self) -> bool:
+        """Say whether this visitor's last question was ended by Stop."""
+        return self.latest.dropped(current_visitor())
+
     def _step(self, sentence: str) -> dict:
         return {self._run: gr.update(value=STOP, variant="stop"), **self._say(sentence)}
 
