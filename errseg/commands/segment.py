@@ -18,7 +18,7 @@ from errseg.commands.options import (
 )
 from errseg.errors import InputError
 from errseg.options import Options
-from errseg.pictures.files import FORMATS, OF_ATTENTION, RESULT_FILE, check_formats
+from errseg.pictures.files import FORMATS, RESULT_FILE, check_formats
 from errseg.words.union import SUGGESTED, check_count
 from errseg.words.vocabulary import MAX_CLASSES, Vocabulary, load_vocabulary, parse_classes
 
@@ -205,13 +205,12 @@ def asked_of_the_page(
     Raises:
         InputError: attention is to be shown, and CRM keeps too many classes for that.
     """
-    from errseg.demo.backend.attended import check_attended
     from errseg.demo.backend.request import Request
+    from errseg.demo.backend.saved import check_can_save
 
     # What is written tells a model's name, and of a file of weights not where it lies.
     request = Request(photo, vocabulary, options, Path(args.model).name)
-    if not OF_ATTENTION.isdisjoint(args.save):
-        check_attended(request, "lower P, or do without the figure and the HTML file")
+    check_can_save(request, args.save)
     return request
 
 

@@ -1,9 +1,10 @@
 """Which picture of a file with several is the photo: the first that shows something."""
 
-import struct
 from typing import BinaryIO
 
 from PIL import GifImagePlugin, Image, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
+
+from errseg.inference.photo_kinds import BROKEN
 
 FRAMES = 8  # of an animation that are looked at
 LARGEST_LOOKED_AT = 4_000_000
@@ -15,10 +16,6 @@ _ANIMATED = (
     PngImagePlugin.PngImageFile.format,
     WebPImagePlugin.WebPImageFile.format,
     "AVIF",
-)
-_BROKEN = (
-    *(OSError, SyntaxError, ValueError, ArithmeticError, LookupError, TypeError, EOFError),
-    *(RuntimeError, struct.error),
 )
 
 
@@ -52,7 +49,7 @@ def _first_seen(image: Image.Image, frames: int) -> int:
             image.load()
             if not _is_blank(image):
                 return number
-    except _BROKEN:
+    except BROKEN:
         pass  # what lies before is whole
     if number:
         image.seek(0)

@@ -7,7 +7,6 @@ import base64
 import math
 import os
 import re
-import struct
 from typing import BinaryIO
 from urllib.parse import unquote_to_bytes
 
@@ -18,7 +17,6 @@ from errseg.config import LARGEST_INPUT, SMALLEST_INPUT, STRIDES, ModelConfig
 from errseg.errors import InputError
 from errseg.inference.photo_arrays import read_array
 from errseg.inference.photo_files import (
-    BROKEN,
     ReadPhoto,
     check_deep_colors,
     check_size,
@@ -26,6 +24,7 @@ from errseg.inference.photo_files import (
     read_photo,
     upright_pixels,
 )
+from errseg.inference.photo_kinds import BROKEN
 from errseg.upright import image_tones
 
 Photo = Image.Image | np.ndarray | str | os.PathLike | bytes | BinaryIO | ReadPhoto
@@ -85,7 +84,7 @@ def _read_image(image: Image.Image) -> ReadPhoto:
         pixels = upright_pixels(image, tones)
     except InputError:
         raise
-    except (*BROKEN, struct.error) as error:
+    except BROKEN as error:
         raise InputError(f"This PIL image is damaged and can't be read ({error}).") from None
     return ReadPhoto(pixels, pixels.shape[1::-1], tones.notices if tones else ())
 

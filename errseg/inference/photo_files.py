@@ -5,7 +5,6 @@ the way where a smaller photo is asked for. No torch: the demo reads in small pr
 """
 
 import io
-import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +25,7 @@ from PIL import (
 from errseg.errors import InputError
 from errseg.inference.animations import take_frame
 from errseg.inference.photo_headers import Header, check_header
-from errseg.inference.photo_kinds import is_heic, known_kind, reads_heic
+from errseg.inference.photo_kinds import BROKEN, is_heic, known_kind, reads_heic
 from errseg.inference.tag_directories import check_exif
 from errseg.tones import Tones
 from errseg.upright import (
@@ -66,11 +65,6 @@ LARGEST = {
     AvifImagePlugin.AvifImageFile.format: LARGEST_AVIF,
     HEIC: LARGEST_AVIF,
 }
-BROKEN = (
-    *(OSError, SyntaxError, ValueError, ArithmeticError, LookupError, TypeError, EOFError),
-    RuntimeError,  # libavif's
-)
-"""What Pillow raises for broken files, and `struct.error`."""
 EXIF_IN_WORDS = "Raw profile type exif"  # the keyword of a PNG's text that is EXIF in hexadecimal
 DEEP_COLORS = ";16"  # in how a file's colours are stored: of their 16 bits Pillow keeps 8
 LEAST_DEEP = 64
@@ -180,7 +174,7 @@ def opened_photo(source: str | Path | bytes) -> Iterator[tuple[Image.Image, tupl
         raise InputError(_too_large(name, LARGEST_DECODED)) from None
     except InputError:
         raise
-    except (*BROKEN, struct.error) as error:
+    except BROKEN as error:
         reason = getattr(error, "strerror", None) or error  # the system's own names the whole path
         raise InputError(f"{name} is damaged and can't be read ({reason}).") from None
 

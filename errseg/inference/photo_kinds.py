@@ -1,4 +1,7 @@
-"""What a file is that is no photo of a kind that is read: its name, and what to do with it."""
+"""What a file is that is no photo of a kind that is read: its name, and what to do with it.
+
+And what Pillow raises for files of the kinds that are read, when they are broken.
+"""
 
 import importlib.util
 import struct
@@ -8,6 +11,12 @@ AVIF_BRANDS = {b"avif", b"avis"}
 MOST_BRANDS = 64  # in a file's first box; real ones have some ten
 HEIC_READER = "pillow_heif"
 """The optional package that reads HEIC; its name in pip has a hyphen."""
+BROKEN = (
+    *(OSError, SyntaxError, ValueError, ArithmeticError, LookupError, TypeError, EOFError),
+    RuntimeError,  # libavif's
+    struct.error,
+)
+"""What Pillow raises for broken files."""
 
 _AS_JPEG = "save it as a JPEG or PNG first"
 _STARTS = (

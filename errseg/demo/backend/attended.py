@@ -87,8 +87,9 @@ def _key(predictor: Predictor, request: Request, photo: np.ndarray, kept: list[i
     """Tell a question's attention from others'; figures would depend on the machine as well."""
     options = request.options
     asked = predictor.model.weights_hash, request.vocabulary.text, kept, options.input_size
-    content = repr((*asked, options.expand, photo.shape)).encode() + photo.tobytes()
-    return hashlib.blake2b(content, digest_size=8).hexdigest()
+    digest = hashlib.blake2b(repr((*asked, options.expand, photo.shape)).encode(), digest_size=8)
+    digest.update(np.ascontiguousarray(photo))
+    return digest.hexdigest()
 
 
 def without_crm_refusal(size: int) -> str | None:

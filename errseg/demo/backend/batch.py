@@ -10,13 +10,12 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from errseg.demo.backend.answers import Answer
-from errseg.demo.backend.attended import check_attended
 from errseg.demo.backend.budget import Price
 from errseg.demo.backend.places import GoneError
 from errseg.demo.backend.price import Prices
 from errseg.demo.backend.refusals import of_disk, sentence_for
 from errseg.demo.backend.request import Request
-from errseg.demo.backend.saved import attention_for, needs_attention, price_beside, price_of, save
+from errseg.demo.backend.saved import attention_for, check_can_save, price_beside, price_of, save
 from errseg.demo.backend.service import Service
 from errseg.demo.backend.view import LONGEST_SHOWN
 from errseg.errors import InputError
@@ -76,8 +75,7 @@ def run_batch(
         raise InputError("There are no photos yet; drop some files.")
     if len(photos) > MOST_PHOTOS:
         raise InputError(f"There are {len(photos)} photos; at most {MOST_PHOTOS} at once.")
-    if needs_attention(wanted):
-        check_attended(request, "lower P, or do without the figure and the HTML file")
+    check_can_save(request, wanted)
 
     def beside(prices: Prices, size: tuple[int, int]) -> Price:
         return price_beside(wanted, prices, request, size)

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from errseg.demo.backend.answers import Answer
-from errseg.demo.backend.budget import Price
 from errseg.demo.backend.price import Prices
 from errseg.demo.backend.request import Request
 from errseg.demo.backend.service import Service
@@ -54,7 +53,7 @@ def pipeline(service: Service, request: Request) -> tuple[Answer, list[Stage]]:
     result = answer.result
     kept, total = np.array(result.kept), len(result.classes)
     compute = functools.partial(best_places, kept=result.kept)
-    best = kept[service.ask(request, _price_of_costs, compute)]
+    best = kept[service.ask(request, Prices.costs, compute)]
     same = "" if len(kept) < total else " All are kept here, so it is the same."
     fused = kept[cell_sums(result.class_scores, best.shape).argmax(axis=0)]
     return answer, [
@@ -93,13 +92,6 @@ def best_places(
     return predictor.cost_view(photo, request.vocabulary, kept, request.options).stride16.argmax(
         axis=0
     )
-
-
-def _price_of_costs(
-    prices: Prices, request: Request, size: tuple[int, int], unread: list[int]
-) -> Price:
-    """Price cost maps as one class's whole way through the network, which is more."""
-    return prices.answer(request.changed(kept_classes=1), size, unread)
 
 
 def cell_sums(maps: np.ndarray, grid: tuple[int, int]) -> np.ndarray:

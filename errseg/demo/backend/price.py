@@ -120,6 +120,16 @@ class Prices:
         pictures = photo[0] * photo[1] * PICTURE_BYTES
         return Price(seconds, max(network.bytes, self._encoder_bytes(size)) + pictures)
 
+    def costs(self, request: Request, photo: tuple[int, int], unread: list[int]) -> Price:
+        """Tell what cost maps cost: as one class's whole way through the network, which is more.
+
+        Args:
+            request: whose classes they are.
+            photo: size (H, W) of its photo.
+            unread: tokens of each prompt that is to be encoded.
+        """
+        return self.answer(request.changed(kept_classes=1), photo, unread)
+
     def answers(self, requests: Sequence[Request], photo: tuple[int, int], same: bool) -> Price:
         """Tell what it costs to segment one after the other, words being read once.
 

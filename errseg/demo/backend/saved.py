@@ -119,8 +119,7 @@ def take_away(
         InputError: as `Service.answer`, or attention is to be shown and can't be.
         GoneError: nobody waits for the files any more.
     """
-    if needs_attention(wanted):
-        check_attended(request, "lower P, or do without the figure and the HTML file")
+    check_can_save(request, wanted)
     answer = service.answer(request)
     attention = attention_for(service, request, answer, wanted, pixel)
     named = service.models.named(request)
@@ -172,3 +171,13 @@ def attention_for(
 def needs_attention(wanted: Collection[str]) -> bool:
     """Tell whether some of the formats show attention too."""
     return not OF_ATTENTION.isdisjoint(wanted)
+
+
+def check_can_save(request: Request, wanted: Collection[str]) -> None:
+    """Refuse formats that show attention of a question whose attention can't be shown.
+
+    Raises:
+        InputError: CRM keeps too many classes.
+    """
+    if needs_attention(wanted):
+        check_attended(request, "lower P, or do without the figure and the HTML file")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextvars
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
@@ -39,7 +40,6 @@ from errseg.words.hints import Hint, hints
 from errseg.words.vocabulary import MAX_CLASSES, Vocabulary, parse_classes
 
 if TYPE_CHECKING:  # torch takes seconds to import; the page paints before it is there
-    from errseg.demo.backend.price import Prices
     from errseg.inference.predictor import CostView, Predictor, Result
 
 T = TypeVar("T")
@@ -72,8 +72,8 @@ class Service:
         self._opening = Background(lambda: self._open(opening)) if opening else None
         self._photos = Photos(SECONDS_TO_KEEP)
         # Around the network only: reading, drawing and hovering need no GPU.
-        self._segment, self._attend, self._costs, self._compute = map(
-            on_gpu, (self._segment, self._attend, self._costs, self._compute)
+        self._segment, self._attend, self._compute = map(
+            on_gpu, (self._segment, self._attend, self._compute)
         )
 
     def start(self) -> None:
@@ -272,18 +272,7 @@ class Service:
         """
         if not 0 <= index < len(request.vocabulary):
             raise InputError(f"There is no class number {index}.")
-        photo = self._photos.read(request.photo).pixels
-        loaded = self.models.loaded_for(request)
-        price = self._check(
-            loaded,
-            request.changed(kept_classes=1),
-            lambda asked, new: loaded.prices.answer(asked, photo.shape[:2], new),
-        )
-        return self._in_turn(loaded, price, lambda: self._costs(request, photo, (index,)))
-
-    def _costs(self, request: Request, photo: np.ndarray, indices: tuple[int, ...]) -> CostView:
-        predictor = self.models.predictor_for(request)
-        return predictor.cost_view(photo, request.vocabulary, indices, request.options)
+        return self.ask(request, Prices.costs, functools.partial(_costs, index=index))
 
     def ask(
         self,
@@ -364,3 +353,7 @@ class Service:
         loaded = self.models.loaded_for(request)
         self._in_turn(loaded, Price(loaded.prices.ordinary), loaded.prices.measure)
         return both
+
+
+def _costs(predictor: Predictor, request: Request, photo: np.ndarray, index: int) -> CostView:
+    return predictor.cost_view(photo, request.vocabulary, (index,), request.options)

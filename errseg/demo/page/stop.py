@@ -14,7 +14,7 @@ from errseg.demo.page import html
 from errseg.demo.page.events import AT_ONCE, current_visitor
 
 T = TypeVar("T")
-STOP = "Stop"  # what ``static/stop.js`` looks for
+STOP = "Stop"  # what ``static/shared.js`` looks for
 
 
 class Stoppable:

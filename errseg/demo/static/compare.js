@@ -1,9 +1,9 @@
 // Two answers to one photo, one over the other: a curtain parts them, by pointer or by keys.
 
 const {make, follow, pixels, percent, css} = window.errsegHelpers;
-const {NO_CLASS, labelsOf, paintMasks} = window.errsegMasks;
+const {NO_CLASS, labelsOf, masked} = window.errsegMasks;
+const {placeOn, clamped} = window.errsegPointer;
 
-const OPACITY = 0.55;
 const STEP = 0.02; // of the width, by an arrow key; by Page Up and Page Down five times that
 let turns = 0;
 let share = 0.5; // of the picture that is A's, kept over answers
@@ -15,10 +15,8 @@ follow(element, async (data, root) => {
   const {width, height} = photo;
   const sides = data.sides.map((side, i) => {
     const labels = labelsOf(read[i]);
-    const canvas = make('canvas', {width, height, 'aria-hidden': 'true'});
-    const image = new ImageData(width, height);
-    paintMasks(image, photo, labels, {colors: side.colors, isShown: () => true, opacity: OPACITY});
-    canvas.getContext('2d').putImageData(image, 0, 0);
+    const canvas = masked(photo, labels, side.colors);
+    canvas.setAttribute('aria-hidden', 'true');
     return {...side, labels, canvas};
   });
   const letters = ['A', 'B'];
@@ -46,10 +44,7 @@ follow(element, async (data, root) => {
     curtain.setAttribute('aria-valuetext', `${parted} % A, ${100 - parted} % B`);
   }
 
-  const placeOf = (event) => {
-    const box = sides[0].canvas.getBoundingClientRect();
-    return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
-  };
+  const placeOf = (event) => placeOn(event, sides[0].canvas);
 
   curtain.addEventListener('pointerdown', (event) => {
     curtain.setPointerCapture(event.pointerId);
@@ -58,8 +53,7 @@ follow(element, async (data, root) => {
   curtain.addEventListener('pointermove', (event) => {
     const [x, y] = placeOf(event);
     if (event.buttons & 1) draw(x);
-    const column = Math.min(Math.max(Math.floor(x * width), 0), width - 1);
-    const row = Math.min(Math.max(Math.floor(y * height), 0), height - 1);
+    const [column, row] = [Math.floor(clamped(x) * width), Math.floor(clamped(y) * height)];
     readout.textContent = sides.map(({labels, names}, i) => {
       const label = labels[row * width + column];
       return `${letters[i]}: ${label === NO_CLASS ? 'none of these' : names[label]}`;

@@ -3,7 +3,9 @@
 const {
   make, follow, keepFocus, whenThere, tell, numbers, pixels, scaleBar, percent, css, option, labelled,
 } = window.errsegHelpers;
-const {NO_CLASS, labelsOf, paintMasks, paintSpotlight, paintScores, cutOut, fileName} = window.errsegMasks;
+const {
+  NO_CLASS, OPACITY, labelsOf, paintMasks, paintSpotlight, paintScores, cutOut, fileName,
+} = window.errsegMasks;
 const {pointsOn, crossOver, unpin} = window.errsegPointer;
 
 let turns = 0;
@@ -11,7 +13,7 @@ let onNews = () => {};
 document.addEventListener('errseg-point', () => onNews());
 const MASKS = 'masks';
 const FRESH = {solo: null, spotlight: null, opened: null, shown: MASKS}; // by names of classes
-const choices = {opacity: 0.55, hidden: new Set(), ...FRESH}; // kept over answers to the same question
+const choices = {opacity: OPACITY, hidden: new Set(), ...FRESH}; // kept over answers to the same question
 let question = null; // words and photo
 const legendRoot = make('div', {class: 'errseg-root'});
 whenThere('#errseg-legend', (place) => place.append(legendRoot));

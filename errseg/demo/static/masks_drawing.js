@@ -5,7 +5,11 @@ const {make, heat} = window.errsegHelpers;
 const NO_CLASS = 65535; // label of pixels without a class
 const LONGEST_NAME = 40; // letters of a class's name in a file's, as `pictures/masks.py` has it
 const GREY = [0.299, 0.587, 0.114]; // of red, green and blue, as in ITU-R 601
+const OPACITY = 0.55; // of the classes' colours, as `pictures/overlay.py` has it
 const DIMMED = 0.6; // of the grey photo's light beside a class in the spotlight
+
+/** The light of a pixel without a class, over the grey photo. */
+const noneAt = (grey) => 20 + 0.55 * grey;
 
 const greyAt = (pixels, p) => GREY[0] * pixels[p] + GREY[1] * pixels[p + 1] + GREY[2] * pixels[p + 2];
 
@@ -40,12 +44,21 @@ function paintMasks(image, photo, labels, {colors, isShown, opacity}) {
     const edge = neighbour >= 0 && (shown[own] || shown[neighbour]);
     const grey = greyAt(photo.data, p);
     for (let c = 0; c < 3; c++) {
-      const tint = own === NO_CLASS ? 20 + 0.55 * grey : colors[own]?.[c];
+      const tint = own === NO_CLASS ? noneAt(grey) : colors[own]?.[c];
       image.data[p + c] = edge ? 255 : shown[own]
         ? photo.data[p + c] * photoShare + tint * opacity + grey * greyShare : photo.data[p + c];
     }
     image.data[p + 3] = 255;
   });
+}
+
+/** A canvas with all classes over the photo. */
+function masked(photo, labels, colors) {
+  const canvas = make('canvas', {width: photo.width, height: photo.height});
+  const image = new ImageData(photo.width, photo.height);
+  paintMasks(image, photo, labels, {colors, isShown: () => true, opacity: OPACITY});
+  canvas.getContext('2d').putImageData(image, 0, 0);
+  return canvas;
 }
 
 /** One class as the photo has it, the rest grey. */
@@ -103,5 +116,7 @@ function fileName(index, name) {
   return short ? `${index}_${short}.png` : `${index}.png`;
 }
 
-return {NO_CLASS, labelsOf, paintMasks, paintSpotlight, paintScores, cutOut, fileName};
+return {
+  NO_CLASS, OPACITY, greyAt, noneAt, labelsOf, paintMasks, masked, paintSpotlight, paintScores, cutOut, fileName,
+};
 })();

@@ -2,8 +2,8 @@
 // Asked for when the fold is opened, and anew for each answer while it is open.
 
 const {make, follow, numbers, pixels, percent, css} = window.errsegHelpers;
+const {NO_CLASS, greyAt, noneAt, labelsOf} = window.errsegMasks;
 
-const NO_CLASS = 65535;
 const OPACITY = 0.6;
 const SMALL = 300; // pixels of a side
 const MOST_NAMED = 14;
@@ -44,10 +44,10 @@ follow(element, (data, root) => {
         const p = 4 * (y * width + x);
         const label = at(x, y);
         const edge = (x + 1 < width && at(x + 1, y) !== label) || (y + 1 < height && at(x, y + 1) !== label);
-        const grey = 0.299 * image.data[p] + 0.587 * image.data[p + 1] + 0.114 * image.data[p + 2];
-        const tint = label === NO_CLASS ? [20 + 0.55 * grey, 20 + 0.55 * grey, 20 + 0.55 * grey] : data.colors[label];
+        const grey = greyAt(image.data, p);
         for (let c = 0; c < 3; c++) {
-          image.data[p + c] = edge ? 255 : (1 - OPACITY) * grey + OPACITY * tint[c];
+          const tint = label === NO_CLASS ? noneAt(grey) : data.colors[label][c];
+          image.data[p + c] = edge ? 255 : (1 - OPACITY) * grey + OPACITY * tint;
         }
       }
     }
@@ -107,8 +107,6 @@ async function grid(sent) {
     const {shape, values} = numbers(sent);
     return [...shape, values];
   }
-  const {width, height, data} = await pixels(sent);
-  const labels = new Uint16Array(width * height);
-  for (let i = 0; i < labels.length; i++) labels[i] = data[4 * i] + 256 * data[4 * i + 1];
-  return [height, width, labels];
+  const picture = await pixels(sent);
+  return [picture.height, picture.width, labelsOf(picture)];
 }

@@ -30,12 +30,15 @@ function unpin() {
 }
 document.addEventListener('keydown', (event) => { if (event.key === 'Escape') unpin(); });
 
+/** Where an event is on a picture, as shares of it; beyond its rim below 0 or above 1. */
+function placeOn(event, picture) {
+  const box = picture.getBoundingClientRect();
+  return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+}
+
 /** Let pointer, finger and keys on a picture of the whole photo move the cross. */
 function pointsOn(picture) {
-  const place = (event) => {
-    const box = picture.getBoundingClientRect();
-    return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height].map(clamped);
-  };
+  const place = (event) => placeOn(event, picture).map(clamped);
   picture.style.touchAction = 'pan-y'; // a finger that starts sideways draws the cross along
   picture.addEventListener('pointermove', (event) => pointAt(place(event)));
   picture.addEventListener('click', (event) => pin(place(event)));
@@ -68,5 +71,5 @@ function crossOver() {
   return cross;
 }
 
-return {pointAt, pin, unpin, pointsOn, crossOver};
+return {clamped, placeOn, pointAt, pin, unpin, pointsOn, crossOver};
 })();

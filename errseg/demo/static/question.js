@@ -2,7 +2,7 @@
 // question than the one in the boxes is greyed and says so, and what changes is said aloud.
 
 (() => {
-const {filePart, photoInBox} = window.errsegHelpers;
+const {filePart, photoInBox, saysStop} = window.errsegHelpers;
 const PAUSE = 500; // milliseconds after the last key before a knob counts as turned
 const LOOK = 250; // milliseconds between looks at whether question and answer belong together
 const STALE = 'This is the answer to the question before: press Segment for the photo and words above.';
@@ -38,7 +38,7 @@ function look() {
   message?.setAttribute('aria-live', 'assertive');
   notes?.setAttribute('role', 'status');
   if (!answer) return;
-  const waits = document.querySelector('#errseg-run')?.textContent.trim() === 'Stop';
+  const waits = saysStop(document.querySelector('#errseg-run'));
   answer.classList.toggle('errseg-waiting', waits);
   const stale = !waits && !answersTheBoxes();
   if (stale === answer.classList.contains('errseg-stale')) return;

@@ -70,6 +70,9 @@ function filePart(path) {
   return plain.split(/[?#]/)[0].split('/').slice(-2).join('/');
 }
 
+/** Whether a button stops a question that is under way, see `page/stop.py`. */
+const saysStop = (button) => button?.textContent.trim() === 'Stop';
+
 /** The address of the photo that is asked about, or null where there is none. */
 function photoInBox() {
   return document.querySelector('#errseg-photo img')?.getAttribute('src') ?? null;
@@ -177,7 +180,7 @@ function labelled(text, control) {
 }
 
 return {
-  make, follow, keepFocus, whenThere, filePart, photoInBox, tell, numbers, pixels, heat, cross,
+  make, follow, keepFocus, whenThere, filePart, photoInBox, saysStop, tell, numbers, pixels, heat, cross,
   heatMap, scaleBar, percent, css, option, labelled,
 };
 })();

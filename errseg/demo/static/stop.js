@@ -2,17 +2,16 @@
 // other words or another photo in the boxes by now, it asks about those instead.
 
 (() => {
-const {photoInBox} = window.errsegHelpers;
+const {photoInBox, saysStop} = window.errsegHelpers;
 const LOOK = 250; // milliseconds between looks at whether a question has begun by itself
 const asked = new Map(); // button's id -> what stood in the boxes when its question began
 
 const boxes = () => `${photoInBox()}\n${document.querySelector('#errseg-classes textarea')?.value}`;
-const stops = (button) => button.textContent.trim() === 'Stop';
 
 document.addEventListener('click', (event) => {
   const button = event.target.closest?.('button[id$="-run"]');
   if (!button) return;
-  if (!stops(button) || (asked.has(button.id) && asked.get(button.id) !== boxes())) {
+  if (!saysStop(button) || (asked.has(button.id) && asked.get(button.id) !== boxes())) {
     asked.set(button.id, boxes());
     return;
   }
@@ -28,7 +27,7 @@ document.addEventListener('keydown', (event) => {
 
 let waited = new Set();
 setInterval(() => {
-  const waiting = [...document.querySelectorAll('button[id$="-run"]')].filter(stops).map((b) => b.id);
+  const waiting = [...document.querySelectorAll('button[id$="-run"]')].filter(saysStop).map((b) => b.id);
   for (const id of waited) if (!waiting.includes(id)) asked.delete(id); // it is over
   for (const id of waiting) if (!asked.has(id)) asked.set(id, boxes());
   waited = new Set(waiting);

@@ -1,9 +1,9 @@
 // A sweep as an animation: a slider moves the line down CRM's list, and the masks with it.
 
 const {make, follow, pixels, percent, css} = window.errsegHelpers;
-const {NO_CLASS, labelsOf, paintMasks} = window.errsegMasks;
+const {NO_CLASS, labelsOf, masked} = window.errsegMasks;
+const {placeOn, clamped} = window.errsegPointer;
 
-const OPACITY = 0.55;
 const PAUSE = 900; // milliseconds that a value is shown while it plays
 const ROW = 24; // pixels of a row of CRM's list, as sweep.css has it
 
@@ -28,12 +28,6 @@ follow(element, async (data, root) => {
   const named = (step) => `${data.knob} = ${step.value}`;
   const calm = () => matchMedia('(prefers-reduced-motion: reduce)').matches;
 
-  function painted(step) {
-    const image = new ImageData(width, height);
-    paintMasks(image, photo, labels[step], {colors: data.colors, isShown: () => true, opacity: OPACITY});
-    return image;
-  }
-
   // ---- The masks.
   const canvas = make('canvas', {width, height, role: 'img'});
   const readout = make('p', {class: 'errseg-readout'});
@@ -47,12 +41,8 @@ follow(element, async (data, root) => {
   }
 
   canvas.addEventListener('pointermove', (event) => {
-    const box = canvas.getBoundingClientRect();
-    const [x, y] = [
-      Math.min(Math.max(Math.floor(((event.clientX - box.left) / box.width) * width), 0), width - 1),
-      Math.min(Math.max(Math.floor(((event.clientY - box.top) / box.height) * height), 0), height - 1),
-    ];
-    const label = labels[place][y * width + x];
+    const [x, y] = placeOn(event, canvas).map(clamped);
+    const label = labels[place][Math.floor(y * height) * width + Math.floor(x * width)];
     readout.textContent = `${said(place)} · here: ${label === NO_CLASS ? 'none of these' : data.names[label]}`;
   });
   canvas.addEventListener('pointerleave', () => { readout.textContent = said(place); });
@@ -113,10 +103,7 @@ follow(element, async (data, root) => {
   });
 
   function picture(step) {
-    if (!drawn[step]) {
-      drawn[step] = make('canvas', {width, height});
-      drawn[step].getContext('2d').putImageData(painted(step), 0, 0);
-    }
+    drawn[step] ??= masked(photo, labels[step], data.colors);
     return drawn[step];
   }
 
