@@ -15,6 +15,7 @@ from errseg.demo.page.compare import (
     VOTES,
     Side,
     changed_part,
+    check_kind,
     labels_of,
     preset_changes,
     titles_of,
@@ -67,6 +68,13 @@ def test_titles_say_what_is_shown(answer):
         "masks, P = 2 of 4, K = 2, errseg-lite",
         "masks, P = 2 of 4, K = 7, b.pth",
     ]
+
+
+@pytest.mark.parametrize("kind", [float("inf"), [3], {}, None, "3", ""])
+def test_a_side_shows_one_of_two_things(kind):
+    assert [check_kind(known) for known in (FINAL, RAW)] == [FINAL, RAW]
+    with pytest.raises(InputError, match="A side shows masks or raw cost maps"):
+        check_kind(kind)
 
 
 @pytest.fixture

@@ -103,9 +103,9 @@ def build_compare_tab(question: Question, service: Service) -> None:
         request = question.request(values)
         advised = service.models.threshold(request.model)
         asked = [side.request(request, values, advised) for side in sides]
+        shown = [check_kind(values[side.show]) for side in sides]
         service.check_all(asked, same_photo=True, what="side")
         answers = [service.answer(one) for one in asked]
-        shown = [values[side.show] for side in sides]
         labels = [labels_of(answer, kind) for answer, kind in zip(answers, shown, strict=True)]
         changed = changed_part(answers[0], labels[0], answers[1], labels[1])
         said = f"{changed:.1%} of the pixels have another class in A and B."
@@ -160,6 +160,17 @@ def preset_changes(name: str, request: Request) -> tuple[dict, dict]:
     if name == COST:
         return {}, {"show": RAW}
     return {"votes_per_pixel": FEW_VOTES}, {"votes_per_pixel": MORE_VOTES}
+
+
+def check_kind(kind: object) -> str:
+    """Return what a side is to show.
+
+    Raises:
+        InputError: it is none of the two.
+    """
+    if kind not in (FINAL, RAW):
+        raise InputError(f"A side shows {FINAL} or {RAW}; choose one of them.")
+    return kind
 
 
 def titles_of(answers: Sequence[Answer], kinds: Sequence[str]) -> list[str]:
