@@ -37,7 +37,7 @@ from errseg.inference.photo import check_pixel
 from errseg.pictures.export import legend, result_colors
 from errseg.words import known
 from errseg.words.hints import Hint, hints
-from errseg.words.vocabulary import MAX_CLASSES, Vocabulary, parse_classes
+from errseg.words.vocabulary import Vocabulary
 
 if TYPE_CHECKING:  # torch takes seconds to import; the page paints before it is there
     from errseg.inference.predictor import CostView, Predictor, Result
@@ -329,15 +329,11 @@ class Service:
             raise ValueError("This service has no opening question.")
         return self._opening.result()
 
-    def hints(self, text: str | None) -> tuple[Hint, ...]:
-        """Say what there is to know about words while they are typed; nothing if none can be read.
+    def hints(self, vocabulary: Vocabulary) -> tuple[Hint, ...]:
+        """Say what there is to know about words while they are typed.
 
         The first model's dictionary counts, once it is there.
         """
-        try:
-            vocabulary = parse_classes(text, limit=MAX_CLASSES)
-        except InputError:
-            return ()
         return (self.models.predictor.hints if self.models.loaded else hints)(vocabulary)
 
     @property

@@ -52,7 +52,7 @@ def near_synonyms(vocabulary: Vocabulary) -> list[tuple[str, str]]:
     return list(pairs)
 
 
-def too_long(models: Models, text: str | None) -> tuple[str, ...]:
+def too_long(models: Models, vocabulary: Vocabulary) -> tuple[str, ...]:
     """Name classes whose prompts the text tower would cut; none while it isn't there.
 
     Of very many long words only the first are looked at; a result's notices name all.
@@ -60,16 +60,12 @@ def too_long(models: Models, text: str | None) -> tuple[str, ...]:
     if not models.loaded:
         return ()
     towers = models.predictor.model.towers
-    try:
-        classes = parse_classes(text, limit=MAX_CLASSES).classes
-    except InputError:
-        return ()
     templates, limit = towers.config.templates, towers.config.context_length
     # A token stands for one byte at least: shorter words can't be cut.
     room = limit - max(map(len, templates))
     long = [
         (prompt.name, word)
-        for prompt in classes
+        for prompt in vocabulary.classes
         for word in prompt.synonyms
         if len(word.encode()) > room
     ]
@@ -83,11 +79,11 @@ def too_long(models: Models, text: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(cut))
 
 
-def lint(text: str | None, cut: tuple[str, ...] = ()) -> list[str]:
+def lint(text: str | Vocabulary | None, cut: tuple[str, ...] = ()) -> list[str]:
     """Say what there is to know about a text of classes before it is used, in short sentences.
 
     Args:
-        text: as typed.
+        text: as typed, or as it was read.
         cut: names that are too long for the text tower, if that is known.
     """
     try:

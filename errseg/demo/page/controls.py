@@ -7,7 +7,7 @@ import gradio as gr
 
 from errseg.options import knobs
 from errseg.pictures.files import FORMATS
-from errseg.words.vocabulary import MAX_CLASSES, parse_classes, suggested_kept_classes
+from errseg.words.vocabulary import MAX_CLASSES, Vocabulary, parse_classes, suggested_kept_classes
 
 MOST_KEPT = 100  # end of sliders, of P's that is; the paper's best lies between 16 and 48
 SLIDERS = {
@@ -31,7 +31,7 @@ def first_kept_slider(size: int) -> gr.Slider:
     return slider("kept_classes", **{k: settings[k] for k in ("value", "maximum", "info")})
 
 
-def kept_bound(kept_classes: int, words: str) -> gr.Slider:
+def kept_bound(kept_classes: int, words: str | Vocabulary | None) -> gr.Slider:
     """Let P's end follow words that are being typed; P itself waits until they are used.
 
     Raises:

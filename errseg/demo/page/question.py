@@ -18,7 +18,12 @@ from errseg.demo.page.picture import Picture
 from errseg.demo.page.suggest import Suggestions, add_find_event, build_ask, build_chips
 from errseg.device import AUTOMATIC, FLOAT32
 from errseg.errors import InputError
-from errseg.words.vocabulary import load_vocabulary, named_vocabularies, parse_classes
+from errseg.words.vocabulary import (
+    MAX_CLASSES,
+    load_vocabulary,
+    named_vocabularies,
+    parse_classes,
+)
 
 PHOTO_LATER = "later"  # photo of a question that is asked of many
 
@@ -234,15 +239,18 @@ def _look_at_words(question: Question, lint: gr.HTML, service: Service) -> None:
 
     @answered(question.message)
     def look_at_words(text, kept_classes):
-        found = html.line(
-            "lint", " ".join(word_help.lint(text, word_help.too_long(service.models, text)))
-        )
+        try:
+            words = parse_classes(text, limit=MAX_CLASSES)  # once for all that look at them
+        except InputError as error:  # half typed
+            return {lint: html.line("lint", str(error)), question.hints: as_shown(())}
+        said = word_help.lint(words, word_help.too_long(service.models, words))
+        found = html.line("lint", " ".join(said))
         try:
             kept_now = check_options({"kept_classes": kept_classes})["kept_classes"]
-            bound = kept_bound(kept_now, text)
-        except InputError:  # half typed; the line below the words says what is wrong
+            bound = kept_bound(kept_now, words)
+        except InputError:
             bound = gr.skip()
-        return {lint: found, kept: bound, question.hints: as_shown(service.hints(text))}
+        return {lint: found, kept: bound, question.hints: as_shown(service.hints(words))}
 
     outputs = [lint, question.hints, kept, question.message]
     question.classes.change(
