@@ -1,9 +1,11 @@
 // A button that says Stop stops: its press goes to the hidden button that ends the question. With
-// other words or another photo in the boxes by now, it asks about those instead.
+// other words or another photo in the boxes by now, it asks about those instead; a press that was on
+// its way when the button changed (a double click, a knob and then Segment) meant what it said before.
 
 (() => {
 const {photoInBox, saysStop} = window.errsegHelpers;
 const LOOK = 250; // milliseconds between looks at whether a question has begun by itself
+const HAND = 300; // milliseconds that a hand needs to see the button change: a simple reaction
 const asked = new Map(); // button's id -> what stood in the boxes when its question began
 
 const boxes = () => `${photoInBox()}\n${document.querySelector('#errseg-classes textarea')?.value}`;
@@ -17,6 +19,7 @@ document.addEventListener('click', (event) => {
   }
   event.stopImmediatePropagation();
   event.preventDefault();
+  if (performance.now() - (stopSince.get(button.id) ?? performance.now()) < HAND) return;
   document.getElementById(button.id.replace(/run$/, 'stop')).click();
 }, true);
 
@@ -25,11 +28,17 @@ document.addEventListener('keydown', (event) => {
   asked.set('errseg-run', boxes());
 }, true);
 
-let waited = new Set();
+const stopSince = new Map(); // button's id -> when it was first seen to say Stop
 setInterval(() => {
   const waiting = [...document.querySelectorAll('button[id$="-run"]')].filter(saysStop).map((b) => b.id);
-  for (const id of waited) if (!waiting.includes(id)) asked.delete(id); // it is over
-  for (const id of waiting) if (!asked.has(id)) asked.set(id, boxes());
-  waited = new Set(waiting);
+  for (const id of stopSince.keys()) {
+    if (waiting.includes(id)) continue;
+    stopSince.delete(id); // it is over
+    asked.delete(id);
+  }
+  for (const id of waiting) {
+    if (!stopSince.has(id)) stopSince.set(id, performance.now());
+    if (!asked.has(id)) asked.set(id, boxes());
+  }
 }, LOOK);
 })();
