@@ -25,10 +25,10 @@ def said_of(work, path) -> str:
 def test_every_tampered_file_is_noticed(tmp_path):
     tried, unnoticed, slow = 0, [], []
     for what, path in tampered_files(tmp_path):
-        start = time.perf_counter()
+        start = time.process_time()
         said = said_of(load_model, path)
         tried += 1
-        slow += [what] if time.perf_counter() - start > SECONDS else []
+        slow += [what] if time.process_time() - start > SECONDS else []
         one_line = said.endswith(".") and "\n" not in said and len(said) < LONGEST
         unnoticed += [] if one_line else [(what, said)]
         if path.suffix == OWN_ENDING:  # the page asks for the threshold before the network

@@ -281,11 +281,11 @@ def test_a_configuration_that_asks_for_what_cannot_be(edited, field, text):
         part[field] = value
         metadata["config"] = json.dumps(config).replace(f'"{value}"', text)
 
-    start = time.perf_counter()
+    start = time.process_time()
     message = refusal(edited(edit))
     assert "holds a configuration that can't be" in message
     assert len(message) < 400
-    assert time.perf_counter() - start < SECONDS
+    assert time.process_time() - start < SECONDS
 
 
 def test_a_configuration_of_endless_length(edited):
