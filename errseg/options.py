@@ -1,6 +1,6 @@
 """The options of a question, and what every door to the network knows of each. No torch."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Self
 
@@ -10,6 +10,7 @@ from errseg.errors import InputError
 from errseg.words.vocabulary import MAX_CLASSES
 
 VALUE_SHOWN = 30  # characters of what was given, in a sentence
+MOST_TILES = 3  # tiles along each side of a photo that is looked at closer
 MOST_VOTES = 10  # largest K on the page: each vote weighs a tenth of the one before it
 
 
@@ -25,6 +26,23 @@ class Knob:
     most: float = 1  # on the page
     link: str = ""  # its name in a link; without one links don't tell it
     symbol: str | None = None  # stands for its value on the command line
+    # Reads a value where it is one of a few, or raises an InputError.
+    check: Callable[[object], object] | None = None
+
+
+def check_tiles(tiles: object) -> int | str:
+    """Read how many tiles a photo has along each side: "auto", or a number, maybe as text.
+
+    Raises:
+        InputError: it is none of these.
+    """
+    text = str(tiles).strip().casefold()
+    if text == AUTOMATIC:
+        return AUTOMATIC
+    for number in range(1, MOST_TILES + 1):
+        if text in (f"{number}", f"{number}.0"):  # browsers and JSON have one kind of number
+            return number
+    raise InputError(f"Tiles are auto, 1, 2 or {MOST_TILES}, not {_shown(tiles)}.")
 
 
 def _option(default: object, kind: type, *words: str, **settings: object) -> object:
@@ -94,6 +112,17 @@ class Options:
         str,
         help="what the network computes in: auto, float32, bfloat16 or float16; auto is the "
         "fastest here",
+        check=check_precision,
+    )
+    # "auto", 1, 2 or 3: the tiles along each side in which a large photo is looked at closer
+    tiles: int | str = _option(
+        AUTOMATIC,
+        str,
+        help="look closer at large photos, in 2 x 2 or 3 x 3 tiles beside the whole: 1 never, 2 or "
+        "3 always, for 5 or 10 times the time; auto by the photo's size, for 4 times at most",
+        link="tiles",
+        symbol="auto|1|2|3",
+        check=check_tiles,
     )
 
     def changed(self, **changes: object) -> Self:
@@ -142,8 +171,8 @@ def _of_kind(name: str, value: object) -> object:
     knob = knobs()[name]
     if value is None and knob.default is None:
         return None
-    if knob.kind is str:
-        return check_precision(value)
+    if knob.check:
+        return knob.check(value)
     if knob.kind is bool:
         if type(value).__name__ in ("bool", "bool_"):  # NumPy has its own
             return bool(value)

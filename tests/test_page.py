@@ -22,6 +22,7 @@ IDS = {
     "input_size": "errseg-input-size",
     "precision": "errseg-precision",
     "expand": "errseg-expand",
+    "tiles": "errseg-tiles",
 }
 """What a question is made of -> the elements' ids."""
 

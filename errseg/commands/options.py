@@ -9,7 +9,7 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from errseg.device import AUTOMATIC, check_precision
+from errseg.device import AUTOMATIC
 from errseg.errors import InputError
 from errseg.options import Options, knobs
 
@@ -123,12 +123,13 @@ def asked_options(args: argparse.Namespace) -> Options:
     """Return the `Options` that a command was given.
 
     Raises:
-        InputError: there is no such precision.
+        InputError: there is no such precision, or no such number of tiles.
     """
     given = {name: value for name, value in vars(args).items() if name in knobs()}
-    options = Options(**given)
-    check_precision(options.precision)
-    return options
+    for name in given:
+        if check := knobs()[name].check:
+            given[name] = check(given[name])
+    return Options(**given)
 
 
 def option_kind(kind: type, zero: bool) -> dict:

@@ -22,10 +22,12 @@ from torch import Tensor
 from errseg.device import AUTOMATIC
 from errseg.errors import InputError
 from errseg.inference.caches import BoundedCache
+from errseg.inference.closer import look_closer
 from errseg.inference.labelling import check_threshold, label_pixels
 from errseg.inference.pauses import Pauses
 from errseg.inference.photo import Photo, check_pixel, load_photo, network_size, resize_photo
 from errseg.inference.text_embeddings import VocabularyEmbedder
+from errseg.inference.tiles import LOOKED_CLOSER, Tiles, chosen_tiles
 from errseg.inference.token_memory import TokenMemory
 from errseg.inference.way_on import ways_on
 from errseg.network.attention import Attention, attend_from
@@ -53,7 +55,8 @@ class Settings(Options):
 
     model: str
     weights_hash: str  # SHA-256 of the weights file; empty for random weights
-    network_size: tuple[int, int]  # H, W that the network saw
+    network_size: tuple[int, int]  # H, W that the network saw of the whole photo
+    tile_size: tuple[int, int] | None = None  # H, W that it saw of each tile, if there are any
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,12 @@ class Result:
     scores: np.ndarray  # (H, W) float32 in [0, 1], the winning class's sigmoid
     kept: tuple[int, ...]  # ascending indices of the classes that CRM kept
     crm_scores: np.ndarray  # (T,) float32
-    votes: np.ndarray  # (T, K) int, stride-16 pixels at which a class has rank 0..K-1
-    ranking: np.ndarray  # (K, h16, w16) int, each stride-16 pixel's top K classes, best first
-    class_scores: np.ndarray  # (P, h4, w4) float32 sigmoids of the kept classes at stride 4
+    # (T, K) int, stride-16 pixels at which a class has rank 0..K-1, those of tiles too
+    votes: np.ndarray
+    # (K, h16, w16) int, each stride-16 pixel's top K classes, best first, in the whole photo
+    ranking: np.ndarray
+    # (P, h4, w4) float32 sigmoids of the kept classes at stride 4, or on the finer grid of tiles
+    class_scores: np.ndarray
     notices: tuple[str, ...]  # what was changed, what isn't known: in short plain sentences
     settings: Settings
     timings: dict[str, float]  # seconds by stage
@@ -118,6 +124,7 @@ class _Question:
     notices: list[str]  # on the photo and the words
     features: ImageFeatures
     memory: TokenMemory  # of the photo's classes
+    tiles: Tiles | None  # in which the photo is looked at closer
     key: Hashable  # of what the network says
     clock: _Clock
 
@@ -272,6 +279,7 @@ class Predictor:
         threshold = config.calibration.threshold if options.threshold is None else options.threshold
         check_threshold(threshold)
         size = network_size(photo.shape[:2], config, options.input_size)
+        tiles = chosen_tiles(photo.shape[:2], config, options.tiles, options.input_size)
         if options.precision not in (AUTOMATIC, self.model.precision):
             raise InputError(
                 f"This model computes in {self.model.precision}, not in {options.precision}; "
@@ -282,6 +290,7 @@ class Predictor:
             input_size=options.input_size or config.input_size,
             expand=options.expand and config.towers.expand_unknown,
             precision=self.model.precision,
+            tiles=len(tiles.rows) if tiles else 1,
         )
         clock.begin("text")
         text, notices = self.embed(vocabulary, resolved.expand)
@@ -293,10 +302,17 @@ class Predictor:
             model=config.name,
             weights_hash=self.model.weights_hash,
             network_size=size,
+            tile_size=tiles.size if tiles else None,
         )
         key = (key, vocabulary.classes, resolved.of_network)
         notices = [*read.notices, *vocabulary.notices, *notices]
-        return _Question(photo, vocabulary, settings, text, notices, features, memory, key, clock)
+        if tiles:
+            # Large photos may be different and yet the same to the network as a whole.
+            key = (hashlib.blake2b(np.ascontiguousarray(photo)).digest(), tiles, key)
+            notices.append(LOOKED_CLOSER.format(settings.tiles))
+        return _Question(
+            photo, vocabulary, settings, text, notices, features, memory, tiles, key, clock
+        )
 
     def _encode(
         self, photo: np.ndarray, size: tuple[int, int]
@@ -317,17 +333,31 @@ class Predictor:
         """Run CRM, ESCF and GUD, or remember what they said."""
         out = self._results.get(question.key)
         if out is None:
-            settings = question.settings
-            out = self.model.decode(
-                question.features,
-                question.text,
-                settings.kept_classes,
-                settings.votes_per_pixel,
-                settings.beta,
-                tokens_of=question.memory,
-            )
+            run = self._look_closer if question.tiles else self._decode
+            out = run(question)
             self._results.put(question.key, out, out.bytes)
         return out
+
+    def _decode(self, question: _Question) -> Segmentation:
+        settings = question.settings
+        return self.model.decode(
+            question.features,
+            question.text,
+            settings.kept_classes,
+            settings.votes_per_pixel,
+            settings.beta,
+            tokens_of=question.memory,
+        )
+
+    def _look_closer(self, question: _Question) -> Segmentation:
+        """Do what `_decode` does, for the tiles of a large photo too."""
+        photo, tiles, begin = question.photo, question.tiles, question.clock.begin
+        begin("tiles")
+        looks = [(question.features, question.memory)]
+        for box in tiles.boxes(photo.shape[:2]):
+            looks.append(self._encode(np.ascontiguousarray(photo[box]), tiles.size)[1:])
+        begin("decode")
+        return look_closer(self.model, looks, tiles, question.text, question.settings)
 
 
 def _whole_pixel(pixel: object) -> tuple[int, int]:

@@ -222,21 +222,31 @@ class ERRSeg(nn.Module):
         scores = score_votes(votes, beta)
         count = kept_classes if self.config.head.crm else len(text)
         kept = select(scores, count)
-        kept_text = text[kept]  # (B, P, C)
+        logits = self.decode_kept(features, text[kept], tokens_of)
+        return Segmentation(logits, kept, scores, ranking, votes)
 
+    def decode_kept(
+        self,
+        features: ImageFeatures,
+        text: Tensor,
+        tokens_of: Callable[[ImageFeatures, Tensor], Tensor] | None = None,
+    ) -> Tensor:
+        """Do all that follows CRM: text (B, P, C) of the kept classes -> logits (B, P, H/4, W/4).
+
+        ``tokens_of`` is as for `decode`.
+        """
         # What each class does alone: HSM's cost maps, their embedding, the first SFM.
-        tokens = (tokens_of or self.class_tokens)(features, kept_text)  # (B, P, h16, w16, C)
+        tokens = (tokens_of or self.class_tokens)(features, text)  # (B, P, h16, w16, C)
         # What they do together: the first CFM and all of ESCF's layers after it.
-        tokens = self.escf(tokens, features.guidance.spatial, self.guide_classes(kept_text))
+        tokens = self.escf(tokens, features.guidance.spatial, self.guide_classes(text))
         # GUD, to stride 4.
         grid = (features.size[0] // STRIDES[0], features.size[1] // STRIDES[0])
         logits = self.decoder(tokens, features.guidance.decoder, grid).float()
 
         if self.config.head.cost_shortcut:
-            cost = torch.einsum("bchw,btc->bthw", features.dense16, kept_text)
+            cost = torch.einsum("bchw,btc->bthw", features.dense16, text)
             logits = logits + self.shortcut_scale * resize(cost, grid) + self.shortcut_bias
-        logits = calibrate_logits(logits, self.config.calibration)
-        return Segmentation(logits, kept, scores, ranking, votes)
+        return calibrate_logits(logits, self.config.calibration)
 
     def embed_classes(self, features: ImageFeatures, text: Tensor) -> Tensor:
         """Embed some classes' cost maps (HSM): text (B, P, C) -> tokens (B, P, h16, w16, C)."""

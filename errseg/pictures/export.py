@@ -177,7 +177,8 @@ def write_result(
 def _settings(result: Result) -> dict:
     settings = dataclasses.asdict(result.settings)
     del settings["input_size"]  # the network's size says more
-    return {**settings, "network_size": list(settings["network_size"])}
+    sizes = ("network_size", "tile_size")
+    return {**settings, **{name: settings[name] and list(settings[name]) for name in sizes}}
 
 
 def _round(value: float) -> float:

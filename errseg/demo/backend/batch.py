@@ -18,6 +18,7 @@ from errseg.demo.backend.request import Request
 from errseg.demo.backend.saved import attention_for, check_can_save, price_beside, price_of, save
 from errseg.demo.backend.service import Service
 from errseg.demo.backend.view import LONGEST_SHOWN
+from errseg.device import AUTOMATIC
 from errseg.errors import InputError
 from errseg.pictures.coco import coco_photo, write_coco
 from errseg.pictures.export import write_result
@@ -59,6 +60,8 @@ def run_batch(
 ) -> Iterator[Batch]:
     """Segment photos one after the other; one that can't be read doesn't stop the others.
 
+    Large ones are looked at closer only where the question says in how many tiles.
+
     The request's own photo doesn't count; the folder is for the ZIP and what goes into it, and for
     pictures to show; ``wanted`` are names of `FORMATS`.
 
@@ -76,6 +79,8 @@ def run_batch(
     if len(photos) > MOST_PHOTOS:
         raise InputError(f"There are {len(photos)} photos; at most {MOST_PHOTOS} at once.")
     check_can_save(request, wanted)
+    if request.options.tiles == AUTOMATIC:  # so that as many fit, whatever their size
+        request = request.changed(tiles=1)
 
     def beside(prices: Prices, size: tuple[int, int]) -> Price:
         return price_beside(wanted, prices, request, size)

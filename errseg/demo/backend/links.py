@@ -74,7 +74,7 @@ def command(request: Request, photo_name: str) -> str:
         if knob.kind in (int, float):  # always told: another version may have other defaults
             words += [] if value is None else [f"--{option}", f"{value:g}"]
         elif value != knob.default:
-            words += [f"--no-{option}"] if value is False else [f"--{option}", value]
+            words += [f"--no-{option}"] if value is False else [f"--{option}", str(value)]
     return shlex.join([*words, "--out", "result"])
 
 
@@ -93,7 +93,7 @@ def query_string(request: Request, example: str | None, first_model: str) -> str
     for name, knob in knobs().items():
         value = getattr(request.options, name)
         if knob.link and (name in ALWAYS_TOLD or value != knob.default):
-            told[knob.link] = f"{value:g}"  # yes is 1, no is 0
+            told[knob.link] = str(value) if knob.kind is str else f"{value:g}"  # yes is 1, no is 0
     if request.model != first_model:
         told["model"] = request.model
     query = _query({**fields, "classes": request.vocabulary.text, **told})

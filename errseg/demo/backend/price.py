@@ -6,6 +6,7 @@ tokens; how fast this machine does it is measured once, when a model has been lo
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -15,6 +16,7 @@ from errseg.config import STRIDES, ClipConfig, HeadConfig, LiteConfig, ModelConf
 from errseg.demo.backend.budget import Price
 from errseg.demo.backend.live_attention import CHARACTERS
 from errseg.inference.photo import network_size
+from errseg.inference.tiles import chosen_tiles
 
 if TYPE_CHECKING:  # torch takes seconds to import; the page paints before it is there
     from errseg.demo.backend.request import Request
@@ -118,7 +120,27 @@ class Prices:
         labels = photo[0] * photo[1] * (PIXEL_SECONDS + PIXEL_CLASS_SECONDS * kept)
         seconds = text + encode + network.seconds + labels
         pictures = photo[0] * photo[1] * PICTURE_BYTES
-        return Price(seconds, max(network.bytes, self._encoder_bytes(size)) + pictures)
+        price = Price(seconds, max(network.bytes, self._encoder_bytes(size)) + pictures)
+        return price + self._closer(request, photo, encoded)
+
+    def _closer(self, request: Request, photo: tuple[int, int], encoded: bool) -> Price:
+        """Tell what a closer look at a photo (H, W) costs, beside the whole one."""
+        options, total = request.options, len(request.vocabulary)
+        tiles = chosen_tiles(photo, self._config, options.tiles, options.input_size)
+        if tiles is None:
+            return Price()
+        count, (height, width) = len(tiles.rows) * len(tiles.columns), tiles.size
+        kept = min(options.kept_classes, total)
+        network, ranking = self._decoding(tiles.size, kept), self._ranking(total, tiles.size)
+        seconds = network.seconds + ranking.seconds
+        if not encoded:
+            seconds += height * width / self._speeds.encode
+        # At the last tile's turn the logits of all are there, and what the towers saw.
+        logits = kept * math.prod(tiles.grid) * LOGITS * 4
+        seen = (1 + count) * self._seen_bytes(tiles.size, kept)
+        working = max(network.bytes, ranking.bytes, self._encoder_bytes(tiles.size))
+        pictures = photo[0] * photo[1] * PICTURE_BYTES
+        return Price(count * seconds, working + logits + seen + pictures)
 
     def costs(self, request: Request, photo: tuple[int, int], unread: list[int]) -> Price:
         """Tell what cost maps cost: as one class's whole way through the network, which is more.
@@ -128,7 +150,7 @@ class Prices:
             photo: size (H, W) of its photo.
             unread: tokens of each prompt that is to be encoded.
         """
-        return self.answer(request.changed(kept_classes=1), photo, unread)
+        return self.answer(request.changed(kept_classes=1, tiles=1), photo, unread)
 
     def answers(self, requests: Sequence[Request], photo: tuple[int, int], same: bool) -> Price:
         """Tell what it costs to segment one after the other, words being read once.
@@ -171,9 +193,11 @@ class Prices:
 
     def ranking(self, classes: int, photo: tuple[int, int]) -> Price:
         """Tell what it costs to rank T classes at every pixel of an encoded photo (H, W)."""
+        return self._ranking(classes, network_size(photo, self._config))
+
+    def _ranking(self, classes: int, size: tuple[int, int]) -> Price:
         from errseg.network.crm import RANKED_AT_ONCE  # needs torch
 
-        size = network_size(photo, self._config)
         cells = size[0] * size[1] // STRIDES[2] ** 2
         work = classes * cells * (self._config.towers.embedding + SORTING)
         return Price(work / self._speeds.decode, min(classes, RANKED_AT_ONCE) * cells * RANKED)
@@ -196,6 +220,16 @@ class Prices:
         towers = self._config.towers
         wider = towers.widths[0] / USUAL_WIDTH[type(towers)]
         return round(size[0] * size[1] * ENCODER_BYTES[type(towers)] * wider)
+
+    def _seen_bytes(self, size: tuple[int, int], kept: int) -> int:
+        """Count the bytes of what the towers saw of a photo, and of its kept classes' tokens."""
+        from errseg.inference.token_memory import KNOWN_CLASSES  # needs torch
+
+        head, itemsize = self._config.head, self._predictor.model.dtype.itemsize
+        dense = 4 * (1 + (STRIDES[2] / STRIDES[3]) ** 2) * self._config.towers.embedding
+        guidance = sum(c * 4**stage for stage, c in enumerate(head.decoder_guidance))
+        own = (1 + min(kept, KNOWN_CLASSES)) * head.width + guidance
+        return round(size[0] * size[1] // STRIDES[2] ** 2 * (dense + own * itemsize))
 
     def _class_values(self, size: tuple[int, int], kept: int) -> int:
         """Count the numbers that tell one class's attention from every pixel."""

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
-from errseg.device import check_precision
 from errseg.errors import InputError
 from errseg.options import Knob, Options, knobs
 from errseg.words.vocabulary import MAX_CLASSES, Vocabulary, parse_classes
@@ -65,8 +64,8 @@ def check_options(given: Mapping[str, object]) -> dict[str, object]:
 def _checked(knob: Knob, value: object) -> object:
     if knob.kind is bool:
         return value is not False
-    if knob.kind is str:
-        return check_precision(value)
+    if knob.check:
+        return knob.check(value)
     # Nothing typed, and a 0 that is out of range, mean the model's own.
     if knob.default is None and (value is None or (knob.least > 0 and not value)):
         return None

@@ -114,7 +114,7 @@ class Service:
     ) -> None:
         """Refuse questions that cost too much together; each is asked in its turn afterwards.
 
-        Photos aren't read for it: they count as large as they can be.
+        One photo is read for it; several aren't, and count as large as they can be.
 
         Args:
             requests: in their order.
@@ -123,9 +123,12 @@ class Service:
             beside: what each costs beside its answer, by the model's prices and a photo's (H, W).
 
         Raises:
-            InputError: they cost too much; the sentence says how many would fit.
+            InputError: they cost too much; the sentence says how many would fit. Or one photo is
+                asked about and can't be read.
         """
         side = (LONGEST_SIDE * 3 // 4, LONGEST_SIDE)
+        if same_photo:  # whether it will be looked at closer makes a great difference
+            side = self._photos.read(requests[0].photo).pixels.shape[:2]
 
         def price_of(count: int) -> Price:
             prices = [self.models.loaded_for(request).prices for request in requests[:count]]

@@ -13,6 +13,7 @@ SENTENCES = {
     "read": "Reading the photo …",
     "text": "Reading the words …",
     "encode": "Looking at the photo …",
+    "tiles": "Looking closer, at parts of the photo …",
     "decode": "Finding the words in it: CRM, ESCF, GUD …",
     "attend": "Asking what the pixel attends to …",
 }

@@ -114,6 +114,7 @@ def _settings(answer: Answer, attention: AttentionAnswer, command: str) -> str:
     settings = dataclasses.asdict(answer.result.settings)
     del settings["input_size"]  # the network's size says more
     height, width = settings.pop("network_size")
+    tile = settings.pop("tile_size")
     weights = settings.pop("weights_hash") or "random"
     photo_height, photo_width = answer.photo.shape[:2]
     rows = {
@@ -122,6 +123,7 @@ def _settings(answer: Answer, attention: AttentionAnswer, command: str) -> str:
         **{name.replace("_", " "): _shown(value) for name, value in settings.items()},
         "weights (SHA-256)": weights,
         "network input": f"{width} x {height}",
+        **({"network input of a tile": f"{tile[1]} x {tile[0]}"} if tile else {}),
         "photo": f"{photo_width} x {photo_height}",
         "photo's pixels (SHA-256 of rows of RGB bytes)": hashlib.sha256(
             answer.photo.tobytes()

@@ -31,7 +31,7 @@ def suggest(
             all those words first and that takes too long.
     """
     check_count(count)
-    request = Request(check_photo(photo), named_union(), Options(kept_classes=1), model)
+    request = Request(check_photo(photo), named_union(), Options(kept_classes=1, tiles=1), model)
 
     def price_of(prices: Prices, asked: Request, size: tuple[int, int], new: list[int]) -> Price:
         price = prices.answer(asked, size, new) + prices.ranking(len(asked.vocabulary), size)

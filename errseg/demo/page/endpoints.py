@@ -25,6 +25,7 @@ from errseg.demo.page.events import (
     served,
     uploaded,
 )
+from errseg.device import AUTOMATIC
 from errseg.errors import InputError
 from errseg.options import Options
 from errseg.pictures.export import as_dict
@@ -38,7 +39,7 @@ SWEPT = "1, 2, 4, 8, 16, 32"  # values of a sweep that names none
 def add_endpoints(service: Service) -> None:
     """Add the endpoints to the page. Their inputs are no part of what a visitor sees."""
 
-    def segment(image, classes, kept_classes, votes_per_pixel, threshold):
+    def segment(image, classes, kept_classes, votes_per_pixel, threshold, tiles):
         """Segment a photo with any words.
 
         Args:
@@ -50,6 +51,8 @@ def add_endpoints(service: Service) -> None:
             votes_per_pixel: K, how many classes vote at one pixel, 1 to 10.
             threshold: 0 to 1; pixels whose best score is lower get no class. The model's own by
                 default.
+            tiles: 2 or 3 looks closer, in 2 x 2 or 3 x 3 tiles, for small things in a large photo;
+                1 doesn't; "auto" does so by the photo's size.
 
         Returns:
             overlay: PNG, the photo with each class in its colour and under its name.
@@ -58,12 +61,12 @@ def add_endpoints(service: Service) -> None:
             result: classes (index, name, color, area, mean_score, kept, crm_score, crm_rank,
                 votes), none_area, mask, settings, notices and timings in seconds.
         """
-        request = _request(image, classes, kept_classes, votes_per_pixel, threshold)
+        request = _request(image, classes, kept_classes, votes_per_pixel, threshold, tiles)
         answer = service.answer(request)
         pictures = drawn(answer.overlay), drawn(answer.mask)
         return *pictures, as_dict(answer.result, answer.colors)
 
-    def attention(image, classes, x, y, kept_classes, votes_per_pixel, without_crm):
+    def attention(image, classes, x, y, kept_classes, votes_per_pixel, without_crm, tiles):
         """Ask what ESCF attends to from one pixel, among the classes that CRM kept for the masks.
 
         Args:
@@ -74,6 +77,7 @@ def add_endpoints(service: Service) -> None:
             kept_classes: P, how many classes CRM keeps for this photo, up to 100 here.
             votes_per_pixel: K, how many classes vote at one pixel, 1 to 10.
             without_crm: also run with P = T, for up to 171 classes.
+            tiles: see /segment; attention is that of the whole photo, among the classes kept so.
 
         Returns:
             attention: size [H, W]; pixel; classes (T names); kept and present (indices); best (the
@@ -84,13 +88,13 @@ def add_endpoints(service: Service) -> None:
                 mean class attention on the present classes (Proposition 1), and
                 share_without_crm, or null.
         """
-        request = _request(image, classes, kept_classes, votes_per_pixel)
+        request = _request(image, classes, kept_classes, votes_per_pixel, tiles=tiles)
         pixel = (_whole("The query's x", x), _whole("The query's y", y))
         shrunk, size = service.shrunk_pixel(request, pixel)
         answer = service.attention(request, shrunk, without_crm is True)
         return {**_attention_as_dict(answer), "size": list(size), "pixel": list(pixel)}
 
-    def sweep(image, classes, over, values, kept_classes, votes_per_pixel, threshold):
+    def sweep(image, classes, over, values, kept_classes, votes_per_pixel, threshold, tiles):
         """Segment a photo with several values of P or K.
 
         Args:
@@ -102,13 +106,15 @@ def add_endpoints(service: Service) -> None:
             votes_per_pixel: K where P is swept.
             threshold: 0 to 1; pixels whose best score is lower get no class. The model's own by
                 default.
+            tiles: 2 or 3 looks closer, in 2 x 2 or 3 x 3 tiles, for small things in a large photo;
+                1 doesn't; "auto" does so by the photo's size.
 
         Returns:
             overlays: one picture a value.
             steps: value, kept, changed (share of the pixels that differ from the value before),
                 seconds and areas by class, for each value in ascending order.
         """
-        request = _request(image, classes, kept_classes, votes_per_pixel, threshold)
+        request = _request(image, classes, kept_classes, votes_per_pixel, threshold, tiles)
         knob, numbers = check_values(over, values, len(request.vocabulary))
         steps = list(run_sweep(service, request, knob, numbers))
         captions = [f"{knob} = {step.value}" for step in steps]
@@ -129,7 +135,7 @@ def add_endpoints(service: Service) -> None:
         suggested = find(service, uploaded(image), _whole("The number of words", count))
         return [dataclasses.asdict(suggestion) for suggestion in suggested]
 
-    def files(image, classes, save, kept_classes, votes_per_pixel, threshold):
+    def files(image, classes, save, kept_classes, votes_per_pixel, threshold, tiles):
         """Segment a photo and take the result away as files, as "Share this result" makes them.
 
         Args:
@@ -142,13 +148,14 @@ def add_endpoints(service: Service) -> None:
             votes_per_pixel: K, how many classes vote at one pixel, 1 to 10.
             threshold: 0 to 1; pixels whose best score is lower get no class. The model's own by
                 default.
+            tiles: see /segment.
 
         Returns:
             files: overlay.png, mask.png, and of those wanted coco.json, masks.zip and cutouts.zip
                 (a PNG a class), index.png, result.html, figure.png and figure.pdf; result.json says
                 what each holds and has the masks as run lengths.
         """
-        request = _request(image, classes, kept_classes, votes_per_pixel, threshold)
+        request = _request(image, classes, kept_classes, votes_per_pixel, threshold, tiles)
         wanted = save if isinstance(save, list) else str(save or "").split(",")
         named = (str(name).strip() for name in wanted)
         wanted = check_formats((name for name in named if name), "/files")
@@ -176,9 +183,11 @@ def add_endpoints(service: Service) -> None:
         )
 
 
-def _request(image, classes, kept_classes, votes_per_pixel, threshold=None) -> Request:
+def _request(
+    image, classes, kept_classes, votes_per_pixel, threshold=None, tiles=AUTOMATIC
+) -> Request:
     """Check a program's question."""
-    options = {"kept_classes": kept_classes, "votes_per_pixel": votes_per_pixel}
+    options = {"kept_classes": kept_classes, "votes_per_pixel": votes_per_pixel, "tiles": tiles}
     if (photo := uploaded(image)) is None:
         raise InputError(NOT_SENT)
     return check_request(photo, classes, **options, threshold=threshold)
@@ -193,9 +202,10 @@ def _input(name: str, service: Service) -> gr.components.Component:
         return gr.Image(type="filepath", **hidden)
     if name == "without_crm":
         return gr.Checkbox(False, **hidden)
-    if name in numbers:
+    texts = {"over": P, "values": SWEPT, "save": SAVED, "tiles": AUTOMATIC}
+    if name in numbers and name not in texts:
         return gr.Number(numbers[name], **hidden)
-    return gr.Textbox({"over": P, "values": SWEPT, "save": SAVED}.get(name), **hidden)
+    return gr.Textbox(texts.get(name), **hidden)
 
 
 def _attention_as_dict(answer: AttentionAnswer) -> dict:

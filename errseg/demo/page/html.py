@@ -8,7 +8,7 @@ from errseg.demo.backend.answers import Answer
 from errseg.demo.backend.examples import Example
 from errseg.demo.backend.sweep import Step
 
-STAGES = {"decode": "CRM + ESCF + GUD"}
+STAGES = {"tiles": "encode tiles", "decode": "CRM + ESCF + GUD"}
 """Stages of the timings that are called otherwise on the page."""
 
 
@@ -54,10 +54,14 @@ def timing(answer: Answer, device: str, drawing: float = 0.0) -> str:
     )
     height, width = result.settings.network_size
     photo_height, photo_width = result.labels.shape
+    tiles = ""
+    if result.settings.tile_size:
+        height_of_tile, width_of_tile = result.settings.tile_size
+        tiles = f", of a tile {width_of_tile} x {height_of_tile}"
     return (
         f"{sum(timings.values()):.2f} s ({stages} ms) on {device.upper()}, "
         f"{result.settings.model} in {result.settings.precision}; "
-        f"photo {photo_width} x {photo_height}, network input {width} x {height}"
+        f"photo {photo_width} x {photo_height}, network input {width} x {height}{tiles}"
     )
 
 

@@ -185,6 +185,14 @@ def _build_advanced(
             min_width=150,
             elem_id="errseg-input-size",
         )
+        knobs["tiles"] = gr.Radio(
+            [("auto", AUTOMATIC), ("whole", 1), ("2 x 2", 2), ("3 x 3", 3)],
+            value=AUTOMATIC,
+            label="Look closer",
+            info="at large photos, in tiles; 3 x 3 takes ten times as long",
+            min_width=240,
+            elem_id="errseg-tiles",
+        )
     with gr.Row():
         model = gr.Dropdown(
             models.names,
