@@ -256,4 +256,6 @@ def test_the_settings_of_a_result_have_the_names_they_always_had(answer):
         "network_size": [320, 480],
         "expand": True,
         "precision": "float32",
+        "tiles": "auto",
+        "tile_size": None,
     }

@@ -149,9 +149,12 @@ def test_a_question_over_the_budget_is_refused_before_anything_is_computed(servi
     service.budget = Budget(seconds=price.seconds / 2)
     with pytest.raises(InputError, match=r"\. P = \d+ would fit"):
         service.answer(dear)
-    service.budget = Budget(seconds=8, bytes=10**10)
+    values = [700, 710, 720, 730]
+    asked = [dear.changed(kept_classes=value) for value in values]
+    two = service.models.loaded_for(dear).prices.answers(asked[:2], (300, 451), same=True)
+    service.budget = Budget(seconds=1.1 * two.seconds, bytes=10**10)
     with pytest.raises(InputError, match=r"2 values at a time would fit"):
-        list(run_sweep(service, dear, P, [700, 710, 720, 730]))
+        list(run_sweep(service, dear, P, values))
 
 
 def test_what_a_refusal_proposes_is_answered(service):

@@ -21,6 +21,8 @@ LONGEST_SESSION = 64  # characters of a session's name; browsers send some ten
 AT_ONCE = ("run/", "api/")  # doors of what needs no turn, which every endpoint does
 NAMES = ("session_hash", "fn_index", "trigger_id", "event_id")  # beside a question's values
 NAME_SHOWN = 30  # characters of a name that there isn't, in a sentence
+ADDED = ("tiles",)
+"""Last inputs that endpoints have got since: who sends a list without them gets their defaults."""
 WITHOUT_VALUES = {"reset": ("event_id",), "cancel": ("session_hash", "fn_index", "event_id")}
 """Doors whose messages name a question and hold no values -> what names it."""
 FILE = {"_type": "gradio.FileData"}  # how Gradio marks files in messages
@@ -50,10 +52,12 @@ def checked_message(path: str, body: bytes, page: gr.Blocks) -> bytes:
         where = f"{API}/call/{function.api_name}"
         raise InputError(f"POST this to {where}, and read the answer at {where}/EVENT_ID.")
     named = place.startswith("call/v2/")
+    changed = not named and _completed(message, function)
     blocks = _inputs(message, function, place, named)
     values = message if named else message["data"]
     # Who calls an endpoint listens under the question's own name, not under a session's.
-    changed = place.startswith("call/") and message.pop("session_hash", None) is not None
+    if place.startswith("call/"):
+        changed |= message.pop("session_hash", None) is not None
     there = values if named else range(len(values))
     for key, block in blocks:
         if isinstance(block, gr.Image | gr.File) and key in there:
@@ -112,6 +116,17 @@ def _function(place: str, message: dict, page: gr.Blocks) -> "BlockFunction":
         return named[name]
     known = ", ".join(f"/{name}" for name in named)
     raise InputError(f"There is no such endpoint here; there are {known}.")
+
+
+def _completed(message: dict, function: "BlockFunction") -> bool:
+    """Add the default of an input that was `ADDED`, where that alone is lacking; tell whether."""
+    values, last = message.get("data"), function.inputs[-1:]
+    if not isinstance(values, list) or len(values) != len(function.inputs) - 1:
+        return False
+    if function.api_visibility != "public" or last[0].label not in ADDED:
+        return False
+    values.append(last[0].value)
+    return True
 
 
 def _inputs(
