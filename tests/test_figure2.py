@@ -1,6 +1,8 @@
 """Fig. 2 over all pixels on the page: what can't be asked, what is measured, what is sent."""
 
 import json
+import re
+from pathlib import Path
 
 import gradio as gr
 import pytest
@@ -54,12 +56,24 @@ def test_the_page_is_sent_what_is_measured(request_of, service):
     photo = load_image(request.photo)
     assert found == figure2(predictor, photo, request.vocabulary, request.options)
     data = json.loads(json.dumps(questions.as_view(request, "tiny", found)))
+    assert data["measured"] == ""  # nobody has measured this model
     assert [side["classes"] for side in data["sides"]] == [2, 4]
     for side, own in zip(data["sides"], (found.with_crm, found.without_crm), strict=True):
         for sent, look in zip(side["sfm"], own.sfm, strict=True):
             assert sent == pytest.approx(vars(look), abs=1e-4)
         assert side["onPresent"] == pytest.approx(own.on_present, abs=1e-4)
     assert data["evenly"] == pytest.approx(vars(found.evenly), abs=1e-4)
+
+
+def test_what_was_measured_is_said_of_the_weights_that_it_was_measured_with(request_of, service):
+    found = questions.ask_figure2(service, request_of())
+    said = questions.as_view(request_of(), "errseg-lite", found)["measured"]
+    assert said.startswith("Measured with the weights d5d5ab410787, on 19 photos of coco_stuff")
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    figures = re.findall(r"\d+\.\d(?= %)", said)
+    assert len(figures) == 4
+    [told] = [part for part in readme.split("\n- ") if "(Fig. 2, over all pixels)" in part]
+    assert [figure for figure in figures if figure not in told] == []
 
 
 def test_both_passes_have_their_price(request_of, lite_weights):

@@ -7,10 +7,6 @@ const MEASURES = [
   ['own', 'How much of it is on the same class', 'share of a cell’s attention on cells of its own class'],
   ['own_far', 'How much is on the same class, far away', 'farther than a quarter of the diagonal'],
 ];
-const NOTES = {
-  'errseg-lite': 'With errseg-lite the effect of Fig. 2 is small: over 19 photos with 171 classes CRM moved 0.9 % of layer 2’s ' +
-    'attention to the same class, and 16 % of CFM’s to the classes present.',
-};
 const INTRODUCTION = 'Every cell of the photo’s grid asks in the channel of its own class; what SFM attends to is ' +
   'summed up over all of them, with the classes that CRM keeps and with all (P = T).';
 const SAME = 'Layer 1 of SFM sees each class alone, so CRM changes nothing there.';
@@ -52,7 +48,7 @@ function figures(data) {
       `${data.cells.toLocaleString('en')} cells asked, of ${data.present} classes found; P = ${kept}, without CRM P = T = ${all}. ` +
       'The line in a bar is where attention that is spread evenly would end.'),
     ...tables,
-    make('p', {class: 'errseg-hint'}, [SAME, NOTES[data.model]].filter(Boolean).join(' ')),
+    make('p', {class: 'errseg-hint'}, [SAME, data.measured].filter(Boolean).join(' ')),
   ];
 }
 
