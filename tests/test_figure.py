@@ -65,7 +65,7 @@ def draw(answer, drawn):
         heats = [
             Heat(len(names) - 1, title, quantity, np.eye(4))
             for title, quantity in (
-                ("SFM, last layer", "attention"),
+                ("SFM, layer 1", "attention"),
                 ("cost, stride 16", "cosine"),
                 ("cost, stride 32", "cosine"),
             )
@@ -167,6 +167,8 @@ def test_a_figure_s_maps_share_one_scale(tmp_path, answer):
     ranges = heat_ranges(heats)
     assert ranges["attention"] == (min(small.min() / 10, large.min()), large.max())
     assert ranges["cosine"] == (cosines.min() - 0.5, cosines.max() - 0.5)
+    told = Heat(0, "SFM", "times", small, (-1, 1), ("30 x less", "30 x more"))
+    assert heat_ranges([told, told])["times"] == (-1, 1)
     settings = (answer.photo, answer.result, answer.colors)
     pictures = []
     for name, shown in (("three.png", heats), ("one.png", heats[2:])):

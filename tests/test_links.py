@@ -20,6 +20,15 @@ from errseg.words.vocabulary import load_vocabulary, parse_classes
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def test_a_figure_shows_the_first_layer_s_attention_in_times_more_and_less(attention):
+    heat, *costs = links.attention_heats(attention)
+    weights = attention.attention.spatial[0, 1].mean(dim=0).numpy()  # `best` is the second kept
+    assert heat.title == "SFM, layer 1"
+    assert 30.0**heat.values == pytest.approx((weights * weights.size).clip(1 / 30, 30), rel=1e-4)
+    assert heat.span == (-1, 1)
+    assert [cost.quantity for cost in costs] == ["cosine", "cosine"]
+
+
 def test_a_link_restores_the_view():
     examples = load_examples()
     request = check_request(

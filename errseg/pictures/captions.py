@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 
 from errseg.pictures.colors import NONE_COLOR, Color, ink_color
 from errseg.pictures.fonts import STAND_IN_NOTE, Fonts, Lettering, line, system_fonts
-from errseg.pictures.overlay import DEFAULT_OPACITY, NONE_NAME, LegendEntry, lay_colors
+from errseg.pictures.overlay import DEFAULT_OPACITY, NONE_NAME, LegendEntry, lay_colors, short_share
 
 
 def labelled_overlay(
@@ -121,8 +121,7 @@ def _draw_legend(rows: Sequence[LegendEntry], width: int, size: int, fonts: Font
     gap, line_height, swatch, blank = size, round(1.7 * size), round(0.9 * size), 0.6 * size
     places, x, y = [], gap, gap // 2
     for entry in rows:
-        text = "<1 %" if entry.area < 0.01 else f"{entry.area:.0%}".replace("%", " %")
-        share = fonts.lettering(text, entry.index, size)
+        share = fonts.lettering(short_share(entry.area), entry.index, size)
         around = 1.5 * swatch + blank + share.width
         name = fonts.lettering(entry.name, entry.index, size).shortened(width - 2 * gap - around)
         needed = round(name.width + around)

@@ -14,7 +14,7 @@ from errseg.pictures.captions import labelled_overlay
 from errseg.pictures.colors import Color, hex_color
 from errseg.pictures.export import crm_ranks, legend
 from errseg.pictures.fonts import STAND_IN_NOTE, Fonts, Lettering, system_fonts
-from errseg.pictures.overlay import NONE_NAME, LegendEntry
+from errseg.pictures.overlay import NONE_NAME, LegendEntry, short_share
 
 if TYPE_CHECKING:  # torch takes seconds to import, and nothing here computes with it
     from matplotlib.axes import Axes
@@ -59,6 +59,8 @@ class Heat:
     title: str  # what the map is, in a few words; the class's name stands above it
     quantity: str  # what its values are; maps of one quantity share their range
     values: np.ndarray  # (h, w)
+    span: tuple[float, float] | None = None  # of the colours; None: from the least to the greatest
+    ends: tuple[str, str] | None = None  # what the span's ends mean; None: the numbers themselves
 
 
 def write_figure(
@@ -222,7 +224,7 @@ def _legend(
             corner, width, height, facecolor=color, **rim, transform=_from_pixels(figure)
         )
         figure.add_artist(swatch)
-        figures = fonts.lettering(f"{area:.0%}{score}", -1, size)
+        figures = fonts.lettering(f"{short_share(area)}{score}", -1, size)
         name = name.shortened(room.x1 - left - gap - figures.width)
         _write(axes, name, left, middle)
         _write(axes, figures, left + name.width + gap, middle)
@@ -283,8 +285,13 @@ def _heats(
     place = {"orientation": "horizontal", "fraction": 0.05, "pad": 0.04}
     scale = ScalarMappable(cmap=HEAT)
     bar = all_axes[0].figure.colorbar(scale, ax=all_axes, alpha=HEAT_OPACITY, **place)
+    meant = {heat.quantity: heat.ends for heat in heats if heat.ends}
+    told = {
+        quantity: meant.get(quantity) or [f"{value:.2f}" for value in span]
+        for quantity, span in ranges.items()
+    }
     ends = [
-        "\n".join([word, *(f"{quantity} {span[end]:.2f}" for quantity, span in ranges.items())])
+        "\n".join([word, *(f"{quantity} {own[end]}" for quantity, own in told.items())])
         for end, word in enumerate(ENDS)
     ]
     bar.set_ticks([0, 1], labels=ends)
@@ -295,10 +302,10 @@ def _heats(
 
 
 def heat_ranges(heats: list[Heat]) -> dict[str, tuple[float, float]]:
-    """Find the least and the greatest value of each quantity, over all maps of it."""
+    """Find the span of each quantity: its own, or the least and the greatest value of its maps."""
     ranges = {}
     for heat in heats:
-        least, greatest = float(heat.values.min()), float(heat.values.max())
+        least, greatest = heat.span or (float(heat.values.min()), float(heat.values.max()))
         known = ranges.get(heat.quantity, (least, greatest))
         ranges[heat.quantity] = (min(least, known[0]), max(greatest, known[1]))
     return ranges

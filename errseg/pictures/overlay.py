@@ -30,6 +30,11 @@ class LegendEntry:
     score: float  # mean over the class's pixels, 0..1
 
 
+def short_share(area: float) -> str:
+    """Write an area's share of the pixels in whole percent; what is there is never "0 %"."""
+    return "<1 %" if 0 < area < 0.01 else f"{area:.0%}".replace("%", " %")
+
+
 def lay_colors(
     image: np.ndarray, labels: np.ndarray, colors: Sequence[Color], opacity: float = DEFAULT_OPACITY
 ) -> np.ndarray:

@@ -1,10 +1,13 @@
 """Taking a result away: a command that reproduces it, a link that restores the view."""
 
+import math
 import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
+
+import numpy as np
 
 from errseg.demo.backend.answers import AttentionAnswer
 from errseg.demo.backend.examples import Example
@@ -31,6 +34,11 @@ ALWAYS_TOLD = ("kept_classes", "votes_per_pixel", "threshold")
 """Options that stand in every link; the others where they were turned."""
 
 
+MOST_TIMES = 30
+"""Times more and less than evenly spread attention: the ends of the colours, as on the page (see
+``attention_maths.js``), on a logarithmic scale."""
+
+
 @dataclass(frozen=True)
 class Link:
     """What a link says; None where it says nothing."""
@@ -55,8 +63,11 @@ def attention_heats(attention: AttentionAnswer) -> list[Heat]:
     ]
     spatial = attention.attention.spatial
     if spatial.numel():  # (layers, P, heads, h, w)
-        weights = spatial[-1, place].mean(dim=0).numpy()
-        heats.insert(0, Heat(attention.best, "SFM, last layer", "attention", weights))
+        times = spatial[0, place].mean(dim=0).numpy() * spatial.shape[-2] * spatial.shape[-1]
+        least = np.finfo(np.float32).tiny
+        shown = (np.log(np.maximum(times, least)) / math.log(MOST_TIMES)).clip(-1, 1)
+        ends = f"{MOST_TIMES} x less than evenly", f"{MOST_TIMES} x more"
+        heats.insert(0, Heat(attention.best, "SFM, layer 1", "attention", shown, (-1, 1), ends))
     return heats
 
 
