@@ -104,6 +104,15 @@ class Page:
             )
         )
 
+    def show(self, panel, data):
+        """Give a panel other data to draw, as if the server had sent them."""
+        self.run(
+            "document.querySelector(`#errseg-${arguments[0]} [data-view]`)"
+            ".dataset.view = arguments[1]",
+            panel,
+            json.dumps(data),
+        )
+
     def picture(self, panel="masks"):
         return self.run(
             "return document.querySelector(`#errseg-${arguments[0]} canvas`)?.toDataURL()", panel
@@ -146,6 +155,10 @@ class Page:
         """What stands in a text field."""
         field = self.find(f"#errseg-{name} textarea, #errseg-{name} input")[0]
         return field.get_property("value")
+
+    def chosen(self, css):
+        """What a list of choices is set to."""
+        return self.run("return arguments[0].selectedOptions[0].text", self.find(css)[0])
 
     def legend(self):
         return self.texts(".errseg-legend .name")

@@ -1,11 +1,14 @@
 """Attention live in a real browser: the network's own maps, under a cross that asks nothing."""
 
+import base64
+import io
 import json
 import statistics
 
 import numpy as np
 import pytest
 from browser_page import EXAMPLES, IN_BROWSER, ROOT, By, Keys
+from PIL import Image
 
 import errseg
 from errseg.demo.backend import view
@@ -16,6 +19,7 @@ from errseg.inference.photo import load_image
 
 pytestmark = IN_BROWSER
 WITHIN = 0.01  # of a row's largest weight
+ALIKE = 8  # mean levels of 255 between two drawings of one map
 FRAME = 33  # milliseconds that a frame may take, 30 a second
 SLOWER = 4  # times a frame that a busy machine may take
 PIXELS = ((0, 0), (225, 150), (300, 290), (450, 10))
@@ -99,6 +103,16 @@ def test_the_browser_s_maps_are_the_network_s(browser):
                 assert np.abs(found - expected).max() <= WITHIN * expected.max()
 
 
+def decoded(uri):
+    return Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1]))).convert("RGB")
+
+
+def distance(page, map_, shown=None):
+    """How far a picture, by default the large one, is from a map: mean levels of 255."""
+    picture = (shown or decoded(page.picture())).resize(map_.size, Image.Resampling.BOX)
+    return np.abs(np.asarray(picture).astype(int) - np.asarray(map_)).mean()
+
+
 def live(page):
     """Wait until queries and keys are there and the maps are drawn."""
     page.wait(lambda: page.run("return window.errseg?.queries?.classes?.size"))
@@ -144,6 +158,23 @@ def test_the_cross_moves_the_maps_without_asking_the_server(page):
         now = page.picture("attention")
         choice.click()
         page.wait(lambda now=now: page.picture("attention") != now)
+    # The large picture shows the first layer's map on demand, with its numbers and scale.
+    masks = decoded(page.picture())
+    page.find("#errseg-masks select")[0].send_keys("where")
+    page.wait(lambda: page.texts(".errseg-looks p") == page.texts(".errseg-live .errseg-said")[:1])
+    assert "average" in page.text(".errseg-looks .errseg-times")
+    first = decoded(page.picture("attention"))
+    assert distance(page, first) < ALIKE < distance(page, first, masks)
+    # The classes that are seen and not here yet are asked for, once.
+    present = set(page.data("attention")["present"])
+    page.wait(lambda: present <= {*page.run("return [...window.errseg.queries.classes.keys()]")})
+    requests = page.requests()
+    for point in ((0.3, 0.5), (0.8, 0.6)):  # temple, lake
+        page.point(*point)
+        page.wait(lambda first=first: distance(page, first) > ALIKE)
+        page.wait(lambda: distance(page, decoded(page.picture("attention"))) < ALIKE)
+        first = decoded(page.picture("attention"))
+    assert page.requests() == requests
     page.find("#errseg-attention .errseg-more summary")[1].click()  # heads and layers
     page.wait(lambda: len(page.find(".errseg-tile canvas")) >= 8)
 
@@ -163,11 +194,25 @@ def test_other_classes_come_when_they_are_chosen_and_crm_is_switched_off(page):
     assert len(shown) == 3  # with, without, and what is between them
     page.find(".errseg-switch")[0].click()
     page.wait(lambda: not [m for m in page.find(".errseg-comparison canvas") if m.is_displayed()])
-    page.run(
-        "document.querySelector('#errseg-queries [data-view]').dataset.view = arguments[0]",
-        json.dumps(view.refused_queries("This would take too long.")),
-    )
+    page.show("queries", view.refused_queries("This would take too long."))
     page.wait(lambda: page.text("#errseg-attention [role=status]") == "This would take too long.")
+    # What the server refuses is said at the panel that asked.
+    page.show("attention", {**data, "size": [-100, -100], "pixel": [-50, -50]})
+    page.wait(lambda: page.run("return window.errseg.look?.said"))
+    page.point(0.5, 0.5, click=True)
+    message = page.wait(lambda: page.find("#errseg-attention-message .errseg-message"))[0]
+    assert "two whole numbers" in message.text
+    panel = page.find("#errseg-attention .errseg-panel")[0].rect
+    assert panel["y"] - 80 < message.rect["y"] < panel["y"]
+    assert message.rect["x"] >= panel["x"]
+    rows = page.data("ranking")
+    page.show("ranking", {**rows, "rows": [{**row, "index": 999} for row in rows["rows"]]})
+    page.wait(lambda: page.find("#errseg-ranking [data-control='class 999']"))[0].click()
+    message = page.wait(lambda: page.find("#errseg-cost-message .errseg-message"))[0]
+    assert "no class" in message.text.lower()
+    panel = page.find("#errseg-ranking .errseg-panel")[0].rect
+    assert 0 < message.rect["y"] - panel["y"] - panel["height"] < 80
+    assert message.rect["x"] == panel["x"]
 
 
 def test_a_class_that_is_not_here_is_asked_for_once(page):

@@ -176,7 +176,7 @@ def test_the_legend_hides_shows_alone_puts_in_the_spotlight_and_cuts_out(page):
     page.type_classes(f"{name}, sky")
     page.press_segment()
     page.wait(lambda: page.data("masks")["names"] == [name, "sky"])
-    page.wait(lambda: page.find("#errseg-masks select")[0].get_property("value") == "masks")
+    page.wait(lambda: page.chosen("#errseg-masks select") == "masks")
     assert not page.find("#errseg-legend .off, #errseg-legend .actions")
 
 

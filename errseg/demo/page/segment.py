@@ -64,10 +64,11 @@ def add_segment_events(
     def updates(shown: Shown, answer: Answer) -> dict:
         started, request = time.perf_counter(), shown.request
         link = link_to(request, answer.result.settings.threshold)
-        asked = {"words": shown.words, "photo": str(request.photo), "link": link}
         drawn = {
             tab.shown: shown,
-            tab.masks: view.as_html({**view.masks(answer), "question": asked}),
+            tab.masks: view.as_html(
+                {**view.masks(answer), "question": {**shown.question, "link": link}}
+            ),
             tab.ranking: view.as_html(view.ranking(answer)),
         }
         drawing = time.perf_counter() - started
@@ -80,8 +81,8 @@ def add_segment_events(
             message: "",
         }
 
-    def attended_updates(answer: AttentionAnswer) -> Iterator[dict]:
-        attended = view.as_html(view.attention(answer))
+    def attended_updates(shown: Shown, answer: AttentionAnswer) -> Iterator[dict]:
+        attended = view.as_html({**view.attention(answer), "question": shown.question})
         yield {tab.attention: attended, tab.attention_message: "", tab.queries: ""}
         for part in view.queries(answer):
             yield {tab.queries: view.as_html(part)}
@@ -99,7 +100,8 @@ def add_segment_events(
         if pixel is None or not (pixel[0] < width and pixel[1] < height):
             pixel = query_pixel(answer)
         emptied = {tab.cost: "", tab.cost_message: "", tab.figure2: offered(request)}
-        step = {**emptied, **updates(Shown(request, words, pixel), answer)}
+        shown = Shown(request, words, pixel)
+        step = {**emptied, **updates(shown, answer)}
         if not is_last():
             return
         yield {**step, **stop.idle}
@@ -121,7 +123,7 @@ def add_segment_events(
             yield {message: ""}
         elif stop.was_stopped():
             yield emptied
-        for step in attended_updates(attended):
+        for step in attended_updates(shown, attended):
             if is_last():
                 yield step
 
@@ -203,10 +205,11 @@ def add_segment_events(
             yield from show(*asked, shown, is_last)
         elif stored is None:
             answer, attention = service.opening()
-            step = updates(dataclasses.replace(shown, pixel=attention.pixel), answer)
+            shown = dataclasses.replace(shown, pixel=attention.pixel)
+            step = updates(shown, answer)
             del step[message]  # it may say why a link could not be followed
             yield step
-            yield from attended_updates(attention)
+            yield from attended_updates(shown, attention)
         else:  # behind the page itself, which paints sooner without them
             yield {tab.queries: view.as_html(stored.queries)}
 

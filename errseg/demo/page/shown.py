@@ -32,6 +32,11 @@ class Shown:
     opened: bool = True  # false where this server never served the page, or forgot what it shows
 
     @property
+    def question(self) -> dict[str, str]:
+        """What tells panels that belong together from those of another question."""
+        return {"words": self.words, "photo": str(self.request.photo)}
+
+    @property
     def asked(self) -> Request:
         """The question that clicks refer to.
 
@@ -74,12 +79,13 @@ def build_segment_tab(
     """Lay out what stands below the picture, with the stored opening if there is one."""
     # As the page's own photo arrives when it is asked again.
     opening = dataclasses.replace(opening, photo=served(opening.photo))
-    ranking, attention, pixel = "", "", None
-    if stored:
-        ranking, attention = map(view.as_html, (stored.ranking, stored.attention))
-        pixel = tuple(stored.attention["pixel"])
+    pixel = tuple(stored.attention["pixel"]) if stored else None
     # Who opens the page gets its own; this one is whose page another server has served.
     nothing = Shown(opening, words, pixel, opened=False)
+    ranking = attention = ""
+    if stored:
+        ranking = view.as_html(stored.ranking)
+        attention = view.as_html({**stored.attention, "question": nothing.question})
     shown = gr.State(nothing, time_to_live=SECONDS_TO_KEEP)
     chosen = gr.State(None, time_to_live=SECONDS_TO_KEEP)
     fold("CRM and attention")

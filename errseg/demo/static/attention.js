@@ -11,12 +11,19 @@ const sections = window.errsegSections;
 const choices = {
   name: null, layer: 0, head: 'mean', smooth: false, special: false, crm: true, open: new Set(),
 };
-const NOBODY = {point: () => {}, queries: () => {}, photo: () => {}};
+const NO_SFM = 'This model has no SFM.';
+const NOBODY = {point: () => {}, queries: () => {}, photo: () => {}, looking: () => {}};
 let onNews = NOBODY;
 document.addEventListener('errseg-point', () => onNews.point());
 document.addEventListener('errseg-queries', () => onNews.queries());
 document.addEventListener('errseg', () => onNews.photo());
+document.addEventListener('errseg-looking', () => onNews.looking()); // the picture shows a map
 let turns = 0;
+
+function tellLook(look) {
+  window.errseg = {...window.errseg, look};
+  document.dispatchEvent(new CustomEvent('errseg-look'));
+}
 
 follow(element, async (data, root) => {
   const turn = ++turns;
@@ -113,14 +120,25 @@ follow(element, async (data, root) => {
   const context = {data, names, choices, packs, aspect, layers, look, covered, inNumbers, want, changed};
   const parts = sections.all(context);
 
+  /** Draw the maps; return what the first one shows. */
   function drawMaps(at) {
+    const looks = maps.map((map, layer) => look(at.pack, layer, at.cell));
     maps.forEach((map, layer) => {
-      const found = look(at.pack, layer, at.cell);
+      const found = looks[layer];
       map.figure.classList.toggle('absent', !found);
       if (!found) return map.say('');
       map.paint(found.times, grids.key, choices.smooth);
       return map.say(inNumbers(found.row, at), `Layer ${layer + 1}${choices.crm || layer === 0 ? '' : ', without CRM'}`);
     });
+    return looks[0];
+  }
+
+  /** Tell the large picture of the first layer's map, or why there is none. */
+  function tellPicture(found, at) {
+    const absent = layers.spatial ? `Click to look for ‘${at.name}’ here.` : NO_SFM;
+    const {smooth} = choices;
+    const told = found ? {times: found.times, grid: grids.key, smooth, average, said: inNumbers(found.row, at)} : {said: absent};
+    tellLook({photo: data.question?.photo, names: data.names, ...told});
   }
 
   let costOf = null;
@@ -150,6 +168,7 @@ follow(element, async (data, root) => {
       : make('button', {type: 'button', class: 'errseg-kind', onclick: () => { want([index]); update(); }}, `Look for ‘${name}’ here`));
   }
 
+  let average = '';
   let due = false;
   function update() {
     if (due) return;
@@ -157,9 +176,10 @@ follow(element, async (data, root) => {
     requestAnimationFrame(() => {
       due = false;
       const at = now();
-      scale.replaceChildren(scaleOfTimes(choices.special ? 'as the average pixel' : 'average'));
+      average = choices.special ? 'as the average pixel' : 'average';
+      scale.replaceChildren(scaleOfTimes(average));
       drawMissing(at);
-      drawMaps(at);
+      tellPicture(drawMaps(at), at);
       drawCosts(at);
       parts.forEach((part) => part.update(at));
       auto.textContent = `under the cross${choices.name == null ? `: ${at.name}` : ''}`;
@@ -192,13 +212,14 @@ follow(element, async (data, root) => {
       box('special', 'what is special here'), box('smooth', 'smooth')),
     message, missing,
     make('div', {class: 'errseg-live'},
-      maps.length ? make('div', {class: 'errseg-heats errseg-maps'}, ...maps.map((map) => map.figure)) : make('p', {}, 'This model has no SFM.'),
+      maps.length ? make('div', {class: 'errseg-heats errseg-maps'}, ...maps.map((map) => map.figure)) : make('p', {}, NO_SFM),
       scale),
     ...parts.map((part) => part.node), costs));
 
   onNews = {
     queries: unpack,
     photo: update,
+    looking: () => want(data.present),
     point: () => {
       update();
       const {point, pinned} = window.errseg;
@@ -220,6 +241,7 @@ follow(element, async (data, root) => {
 }, () => {
   turns++; // what is being unpacked is no longer wanted
   onNews = NOBODY;
+  tellLook(null);
 });
 
 function panel(...children) {

@@ -10,6 +10,7 @@ const VEIL = 0.72; // of a map's colours over the grey photo
 const LARGE = 360, SMALL = 120; // pixels of a drawn map's longer side
 
 const colors = Array.from({length: SHADES}, (_, shade) => heat(shade / (SHADES - 1)).map(Math.round));
+const cells = make('canvas'); // a map as it is before it is stretched over the photo
 const greys = new Map(); // the photo in grey, by the size of the canvas
 
 /** The photo in grey at a size, drawn once. */
@@ -29,6 +30,29 @@ function greyPhoto(photo, width, height) {
   return greys.get(key);
 }
 
+/** Paint a map's values over the photo in grey, cell by cell or smooth: `place` takes a value to the
+ * colours' [0, 1]. */
+function paintMap(canvas, values, [rows, columns], smooth, place = onScale) {
+  if (cells.width !== columns || cells.height !== rows) Object.assign(cells, {width: columns, height: rows});
+  const image = new ImageData(columns, rows);
+  for (let i = 0; i < rows * columns; i++) {
+    const color = colors[Math.round(place(values[i]) * (SHADES - 1))];
+    image.data[4 * i] = color[0];
+    image.data[4 * i + 1] = color[1];
+    image.data[4 * i + 2] = color[2];
+    image.data[4 * i + 3] = 255;
+  }
+  cells.getContext('2d').putImageData(image, 0, 0);
+  const context = canvas.getContext('2d');
+  const photo = window.errseg?.photo;
+  context.globalAlpha = 1;
+  if (photo) context.drawImage(greyPhoto(photo, canvas.width, canvas.height), 0, 0);
+  context.globalAlpha = photo ? VEIL : 1;
+  context.imageSmoothingEnabled = smooth;
+  context.drawImage(cells, 0, 0, canvas.width, canvas.height);
+  context.globalAlpha = 1;
+}
+
 /** A map that can be painted again and again: {figure, canvas, paint(times, grid, smooth), say(text)}.
  * A large one moves the cross. */
 function makeMap(title, aspect, small = false) {
@@ -42,29 +66,7 @@ function makeMap(title, aspect, small = false) {
   const said = make('span', {class: 'errseg-said'});
   const figure = make('figure', {},
     make('div', {class: 'errseg-map'}, canvas, crossOver()), make('figcaption', {}, named, said));
-  const cells = make('canvas');
-
-  /** Paint values over the photo: `place` takes a value to the colours' [0, 1]. */
-  function paint(values, grid, smooth, place = onScale) {
-    const [rows, columns] = grid;
-    if (cells.width !== columns || cells.height !== rows) Object.assign(cells, {width: columns, height: rows});
-    const image = new ImageData(columns, rows);
-    for (let i = 0; i < rows * columns; i++) {
-      const color = colors[Math.round(place(values[i]) * (SHADES - 1))];
-      image.data[4 * i] = color[0];
-      image.data[4 * i + 1] = color[1];
-      image.data[4 * i + 2] = color[2];
-      image.data[4 * i + 3] = 255;
-    }
-    cells.getContext('2d').putImageData(image, 0, 0);
-    const context = canvas.getContext('2d');
-    const photo = window.errseg?.photo;
-    context.globalAlpha = 1;
-    if (photo) context.drawImage(greyPhoto(photo, canvas.width, canvas.height), 0, 0);
-    context.globalAlpha = photo ? VEIL : 1;
-    context.imageSmoothingEnabled = smooth;
-    context.drawImage(cells, 0, 0, canvas.width, canvas.height);
-  }
+  const paint = (values, grid, smooth, place) => paintMap(canvas, values, grid, smooth, place);
 
   function say(text, name = title) {
     said.textContent = text;
@@ -128,5 +130,5 @@ function matrix(names, weights) {
       })))));
 }
 
-return {makeMap, scaleOfTimes, makeBars, matrix};
+return {paintMap, makeMap, scaleOfTimes, makeBars, matrix};
 })();

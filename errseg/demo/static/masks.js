@@ -7,11 +7,19 @@ const {
   NO_CLASS, OPACITY, labelsOf, paintMasks, paintSpotlight, paintScores, cutOut, fileName,
 } = window.errsegMasks;
 const {pointsOn, crossOver, unpin} = window.errsegPointer;
+const {paintMap, scaleOfTimes} = window.errsegDrawing;
 
 let turns = 0;
-let onNews = () => {};
-document.addEventListener('errseg-point', () => onNews());
-const MASKS = 'masks';
+const NOBODY = {point: () => {}, look: () => {}};
+let onNews = NOBODY;
+document.addEventListener('errseg-point', () => onNews.point());
+document.addEventListener('errseg-look', () => onNews.look());
+// What the picture shows, if not the probability of a class; no class has such a name.
+const MASKS = ' masks';
+const LOOK = ' look';
+const VIEWS = [[MASKS, 'masks'], [LOOK, 'where it looks']];
+const NOTHING = 'No word reaches the threshold at any pixel: lower it, or ask for other words.';
+const LATER = 'Where it looks is on its way …';
 const FRESH = {solo: null, spotlight: null, opened: null, shown: MASKS}; // by names of classes
 const choices = {opacity: OPACITY, hidden: new Set(), ...FRESH}; // kept over answers to the same question
 let question = null; // words and photo
@@ -37,7 +45,8 @@ follow(element, async (data, root) => {
   for (const one of ['solo', 'spotlight', 'opened']) {
     if (!present.has(choices[one])) choices[one] = null;
   }
-  if (!data.maps.kept.some((index) => data.names[index] === choices.shown)) choices.shown = MASKS;
+  const canBeShown = [MASKS, LOOK, ...data.maps.kept.map((index) => data.names[index])];
+  if (!canBeShown.includes(choices.shown)) choices.shown = MASKS;
   const hidden = (index) =>
     choices.solo != null ? data.names[index] !== choices.solo : choices.hidden.has(data.names[index]);
 
@@ -49,6 +58,9 @@ follow(element, async (data, root) => {
   const readout = make('p', {class: 'errseg-readout', 'aria-live': 'polite'}, hint());
   const legend = make('ul', {class: 'errseg-legend'});
   const scale = make('div', {hidden: true}, scaleBar(['score', [0, 1], 1]));
+  const said = make('p', {class: 'errseg-readout'});
+  const times = make('div');
+  const looks = make('div', {class: 'errseg-looks', hidden: true}, said, times);
 
   function hint() {
     return 'Point at the picture to read a pixel and see where it looks; a click pins the cross.';
@@ -93,10 +105,27 @@ follow(element, async (data, root) => {
 
   const isHidden = (label) => (label === NO_CLASS ? choices.solo != null : hidden(label));
 
+  /** Show where the pixel under the cross looks, as the attention panel tells it. */
+  function drawLook() {
+    const told = window.errseg?.look;
+    const ofThis = told?.photo === data.question?.photo && String(told?.names) === String(data.names);
+    const own = ofThis ? told : null; // another is of a question before
+    if (own?.times) paintMap(canvas, own.times, own.grid, own.smooth);
+    else canvas.getContext('2d').putImageData(photo, 0, 0);
+    times.replaceChildren(...(own?.times ? [scaleOfTimes(own.average)] : []));
+    const refusal = document.querySelector('#errseg-attention-message')?.textContent.trim();
+    said.textContent = own?.said ?? (refusal || LATER);
+  }
+
   function draw() {
+    shown.value = choices.shown;
+    opacity.disabled = choices.shown !== MASKS;
+    looks.hidden = choices.shown !== LOOK;
+    scale.hidden = [MASKS, LOOK].includes(choices.shown);
+    plates.hidden = choices.shown !== MASKS;
+    if (choices.shown === LOOK) return drawLook();
     const image = new ImageData(width, height);
-    const scores = choices.shown !== MASKS;
-    if (scores) {
+    if (choices.shown !== MASKS) {
       const index = data.names.indexOf(choices.shown);
       paintScores(image, photo, (x, y) => score(index, x, y));
     } else if (choices.spotlight != null) {
@@ -105,13 +134,10 @@ follow(element, async (data, root) => {
       const isShown = (label) => !isHidden(label);
       paintMasks(image, photo, labels, {colors: data.colors, isShown, opacity: choices.opacity});
     }
-    const context = canvas.getContext('2d');
-    context.putImageData(image, 0, 0);
-    scale.hidden = !scores;
-    plates.hidden = scores;
-    const named = data.plates.filter(([index]) =>
+    canvas.getContext('2d').putImageData(image, 0, 0);
+    const shownPlates = data.plates.filter(([index]) =>
       (choices.spotlight == null ? !hidden(index) : data.names[index] === choices.spotlight));
-    plates.replaceChildren(...named.map(plate));
+    return plates.replaceChildren(...shownPlates.map(plate));
   }
 
   /** A name on its segment; near the picture's rim it moves inwards. */
@@ -184,27 +210,41 @@ follow(element, async (data, root) => {
         })) : null);
   }
 
+  function noneRow() {
+    return make('li', {class: 'none'},
+      make('i', {class: 'errseg-swatch none', 'aria-hidden': 'true'}),
+      make('div', {class: 'toggle'}, make('span', {class: 'name'}, 'none of these'),
+        make('span', {}, percent(data.none)), make('span')),
+      data.legend.length ? null : make('p', {class: 'errseg-hint'}, NOTHING));
+  }
+
   function drawLegend() {
     keepFocus(legend, () => legend.replaceChildren(...data.legend.map(legendRow),
-      ...(data.none ? [make('li', {class: 'none'},
-        make('i', {class: 'errseg-swatch none', 'aria-hidden': 'true'}),
-        make('div', {class: 'toggle'}, make('span', {class: 'name'}, 'none of these'),
-          make('span', {}, percent(data.none)), make('span')))] : [])));
+      ...(data.none ? [noneRow()] : [])));
+    legend.classList.toggle('empty', !data.legend.length);
   }
 
   // Pointer, finger and keys move the page's one cross; the read-out follows it from everywhere.
   pointsOn(canvas);
-  onNews = () => {
-    const {point} = window.errseg;
-    read(Math.floor(point[0] * width), Math.floor(point[1] * height));
+  onNews = {
+    point: () => {
+      const {point} = window.errseg;
+      read(Math.floor(point[0] * width), Math.floor(point[1] * height));
+    },
+    look: () => { if (choices.shown === LOOK) drawLook(); },
   };
 
   const opacity = make('input', {
     type: 'range', min: 0, max: 1, step: 0.05, value: choices.opacity,
     oninput: (event) => { choices.opacity = Number(event.target.value); draw(); },
   });
-  const shown = make('select', {onchange: (event) => { choices.shown = event.target.value; draw(); }},
-    option(MASKS, MASKS, choices.shown === MASKS),
+  const show = ({target}) => {
+    choices.shown = target.value;
+    draw();
+    if (target.value === LOOK) document.dispatchEvent(new CustomEvent('errseg-looking'));
+  };
+  const shown = make('select', {onchange: show},
+    ...VIEWS.map(([view, title]) => option(view, title, choices.shown === view)),
     make('optgroup', {label: 'probability of'}, ...data.maps.kept.map((index) =>
       option(data.names[index], data.names[index], choices.shown === data.names[index]))));
 
@@ -214,7 +254,7 @@ follow(element, async (data, root) => {
     make('h2', {class: 'errseg-unseen'}, 'Masks'),
     make('div', {class: 'errseg-canvas errseg-fitted', style: `--aspect:${width / height}`}, canvas, plates, crossOver()),
     make('div', {class: 'errseg-below'}, readout, scale,
-      make('div', {class: 'errseg-controls'}, labelled('Show', shown), labelled('Opacity', opacity)))));
+      make('div', {class: 'errseg-controls'}, labelled('Show', shown), labelled('Opacity', opacity)), looks)));
   keepFocus(legendRoot, () => legendRoot.replaceChildren(legend));
 
   const image = new Image();
@@ -226,6 +266,6 @@ follow(element, async (data, root) => {
   tell({photo: image, question: data.question});
 }, () => {
   turns++; // what is being drawn is no longer wanted
-  onNews = () => {};
+  onNews = NOBODY;
   legendRoot.replaceChildren();
 });
