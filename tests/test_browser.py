@@ -87,7 +87,12 @@ def test_classes_are_hidden_and_shown_alone_without_asking_the_server(page):
     select = page.find("#errseg-masks select")[0]
     select.find_elements(By.CSS_SELECTOR, "optgroup option")[0].click()
     assert page.picture() not in (shown, hidden)
+    page.find(".errseg-legend .solo")[0].click()
+    assert page.chosen("#errseg-masks select") == "masks"  # as the picture shows
     assert page.requests() == before
+    data = page.data("masks")
+    page.show("masks", {**data, "legend": [[data["legend"][0][0], 0.0004, 0.5]]})
+    page.wait(lambda: page.texts(".errseg-legend .toggle > :nth-child(2)")[0] == "<1 %")
 
 
 def test_p_and_k_run_again_on_release_and_draw_the_line(page):
@@ -103,6 +108,7 @@ def test_p_and_k_run_again_on_release_and_draw_the_line(page):
     page.set_number("#errseg-threshold", 1)
     page.wait(lambda: page.sent("masks") != before)
     page.wait(lambda: page.legend() == [NONE_NAME])
+    assert "lower it, or ask for other words" in page.text("#errseg-legend")
     page.settle()
 
 
@@ -127,12 +133,13 @@ def test_the_ranking_is_searched_and_tabled_and_shows_dropped_classes(page):
 
 def test_words_are_loaded_appended_and_looked_at(page):
     page.open().finished()
+    assert page.text("#errseg-lint") == ""  # all six can be kept, as P says
     page.type_classes("sofa, couch, sky")
     page.wait(lambda: "sofa and couch" in page.text("#errseg-lint"))
     page.unfold()
     buttons = {button.text: button for button in page.find("#errseg-vocabulary button")}
     buttons["Add surroundings"].click()
-    page.wait(lambda: "15 classes" in page.text("#errseg-lint"))
+    page.wait(lambda: "of 15 classes" in page.text("#errseg-kept"))
     buttons["Replace words"].click()
     page.wait(lambda: page.text("#errseg-lint").startswith("20 classes"))
     # P can be set to what the new words allow before they are used, and stays until then.
@@ -140,6 +147,29 @@ def test_words_are_loaded_appended_and_looked_at(page):
     page.wait(lambda: kept.get_property("max") == "20")
     assert "of 20 classes" in page.text("#errseg-kept")
     assert kept.get_property("value") == "6"
+
+
+def test_a_click_on_a_hint_writes_what_was_meant_and_asks(page):
+    page.open().finished()
+    rest = "grass and road, three dogs, car left of a house, no cat"
+    page.type_classes(f"skie, sky and tree, {rest}")
+    page.wait(lambda: page.text("#errseg-hints summary").startswith("and "))
+    assert len([hint for hint in page.texts("#errseg-hints li") if hint]) == 3
+    page.find("#errseg-hints summary")[0].click()
+    assert len([hint for hint in page.texts("#errseg-hints li") if hint]) > 4
+
+    def take(label, words):
+        css = "#errseg-hints .errseg-take"
+        page.wait(lambda: label in page.texts(css))
+        page.find(css)[page.texts(css).index(label)].click()
+        page.wait(lambda: page.run("return window.errseg.question.words") == words)
+
+    take("sky, tree", f"skie, sky, tree, {rest}")
+    page.type_classes("skie, tree")
+    take("sky", "sky, tree")
+    page.wait(lambda: not page.texts("#errseg-hints li"))
+    assert page.value("classes") == "sky, tree"
+    page.settle()
 
 
 def test_a_refusal_is_a_sentence_and_loses_nothing(page):

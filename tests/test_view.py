@@ -48,6 +48,21 @@ def test_a_hint_is_data_and_is_not_said_twice(answer):
     page = html.notes(dataclasses.replace(answer, result=result), "cpu", 0.1)
     assert "Also." in page
     assert "sky?" not in page
+    assert "<details" not in page
+    said = [f"Notice {number}." for number in range(6)]
+    result = dataclasses.replace(answer.result, notices=said)
+    shown, folded = html.notes(dataclasses.replace(answer, result=result), "cpu", 0.1).split(
+        "<details"
+    )
+    assert (shown.count("Notice"), folded.count("Notice")) == (2, 4)
+    assert "and 4 more" in folded
+
+
+def test_what_to_do_where_nothing_was_found_is_the_first_hint():
+    hints = (Hint("A slip."), Hint("Nothing was found.", "threshold 0.10", threshold=0.1))
+    text = re.fullmatch(r'<div data-view="([^"]*)" hidden></div>', as_shown(hints))[1]
+    first, second = json.loads(standard_html.unescape(text))["hints"]
+    assert (first["threshold"], second["sentence"]) == (0.1, "A slip.")
 
 
 def test_the_browser_gets_every_pixel_s_label_votes_and_scores(answer):

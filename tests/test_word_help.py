@@ -10,13 +10,12 @@ from errseg.words.vocabulary import load_vocabulary, parse_classes, suggested_ke
 
 def test_the_lint_line_names_what_to_look_at():
     said = " ".join(word_help.lint("sofa, couch, tree, trees, cat, cat, sky"))
-    assert "6 classes" in said
     assert "Left out as repeated: cat" in said
     assert "sofa and couch; tree and trees" in said
     assert word_help.lint("") == [
         "No class was given; type at least one word, such as: dog, grass, sky."
     ]
-    assert word_help.lint("dog | puppy, sky") == ["2 classes; all can be kept."]
+    assert word_help.lint("dog | puppy, sky") == []
     many = word_help.lint(load_vocabulary("ade150").text)[0]
     assert many == "150 classes; the paper's P is 32."
 

@@ -82,6 +82,8 @@ def too_long(models: Models, vocabulary: Vocabulary) -> tuple[str, ...]:
 def lint(text: str | Vocabulary | None, cut: tuple[str, ...] = ()) -> list[str]:
     """Say what there is to know about a text of classes before it is used, in short sentences.
 
+    Nothing where there is nothing: how many they are stands beside P.
+
     Args:
         text: as typed, or as it was read.
         cut: names that are too long for the text tower, if that is known.
@@ -90,11 +92,9 @@ def lint(text: str | Vocabulary | None, cut: tuple[str, ...] = ()) -> list[str]:
         vocabulary = parse_classes(text, limit=MAX_CLASSES)
     except InputError as error:
         return [str(error)]
-    size = len(vocabulary)
-    classes = "1 class" if size == 1 else f"{size:,} classes"
-    advice = suggested_kept_classes(size)
-    keeps = f"the paper's P is {advice}" if advice < size else "all can be kept"
-    sentences = [f"{classes}; {keeps}.", *vocabulary.notices]
+    size, sentences = len(vocabulary), [*vocabulary.notices]
+    if (advice := suggested_kept_classes(size)) < size:
+        sentences.insert(0, f"{size:,} classes; the paper's P is {advice}.")
     if pairs := near_synonyms(vocabulary):
         named = "; ".join(f"{a} and {b}" for a, b in pairs[:MOST_PAIRS])
         more = f" and {len(pairs) - MOST_PAIRS} more" if len(pairs) > MOST_PAIRS else ""

@@ -15,5 +15,9 @@ def build_hints() -> gr.HTML:
 
 
 def as_shown(hints: Iterable[Hint]) -> str:
-    """Give hints to the panel's script; a name in them stays text."""
-    return view.as_html({"hints": [vars(hint) for hint in hints]})
+    """Give hints to the panel's script, which folds all but the first; a name in them stays text.
+
+    What to do where nothing was found comes first.
+    """
+    ordered = sorted(hints, key=lambda hint: hint.threshold is None)
+    return view.as_html({"hints": [vars(hint) for hint in ordered]})

@@ -10,6 +10,8 @@ from errseg.demo.backend.sweep import Step
 
 STAGES = {"tiles": "encode tiles", "decode": "CRM + ESCF + GUD"}
 """Stages of the timings that are called otherwise on the page."""
+NOTICES_SHOWN = 2
+"""Notices that aren't folded."""
 
 
 def header(model_name: str) -> str:
@@ -39,10 +41,20 @@ def notes(answer: Answer, device: str, drawing: float) -> str:
     What the hints below the words say isn't said again.
     """
     hinted = {hint.sentence for hint in answer.result.hints}
-    said = (notice for notice in answer.result.notices if notice not in hinted)
-    notices = "".join(f"<li>{escape(notice)}</li>" for notice in said)
-    listed = f'<ul class="errseg-notices">{notices}</ul>' if notices else ""
+    said = [notice for notice in answer.result.notices if notice not in hinted]
+    listed = _listed(said)
+    if len(said) > NOTICES_SHOWN + 1:  # a fold takes a line itself
+        rest = said[NOTICES_SHOWN:]
+        listed = _listed(said[:NOTICES_SHOWN]) + (
+            f'<details class="errseg-rest"><summary>and {len(rest)} more</summary>'
+            f"{_listed(rest)}</details>"
+        )
     return listed + line("timing", timing(answer, device, drawing))
+
+
+def _listed(notices: Sequence[str]) -> str:
+    rows = "".join(f"<li>{escape(notice)}</li>" for notice in notices)
+    return f'<ul class="errseg-notices">{rows}</ul>' if rows else ""
 
 
 def timing(answer: Answer, device: str, drawing: float = 0.0) -> str:

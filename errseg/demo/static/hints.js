@@ -3,6 +3,8 @@
 const {make, follow} = window.errsegHelpers;
 
 const PAUSE = 60; // milliseconds until Gradio knows of what was written
+const SHOWN = 3; // hints that aren't folded
+const choices = {open: false}; // kept over hints
 
 function write(field, value) {
   if (!field) return;
@@ -24,5 +26,10 @@ follow(element, (data, root) => {
       type: 'button', class: 'errseg-take', 'aria-label': `${hint.label}: ${hint.sentence}`,
       onclick: () => take(hint),
     }, hint.label)));
-  root.replaceChildren(...(rows.length ? [make('ul', {class: 'errseg-hints', role: 'status'}, ...rows)] : []));
+  const list = (...children) => make('ul', {class: 'errseg-hints', role: 'status'}, ...children);
+  const rest = rows.length > SHOWN + 1 ? rows.splice(SHOWN) : []; // a fold takes a line itself
+  const more = rest.length ? make('details', {
+    class: 'errseg-rest', open: choices.open, ontoggle: (event) => { choices.open = event.target.open; },
+  }, make('summary', {}, `and ${rest.length} more`), list(...rest)) : null;
+  root.replaceChildren(...(rows.length ? [list(...rows), more].filter(Boolean) : []));
 });
