@@ -37,6 +37,16 @@ def test_a_phone_shows_everything_without_sideways_scrolling(page, theme):
     page.find("#errseg-fold button")[0].click()
     time.sleep(0.5)  # the picture is being laid out
     assert page.run("return document.documentElement.scrollWidth") == 390
+    tabs = [tab for tab in page.find("#errseg-tabs button[role=tab]") if tab.is_displayed()]
+    assert [tab.text for tab in tabs] == ["Look inside", "Compare", "Sweep", "Batch", "About"]
+    assert all(tab.rect["x"] + tab.rect["width"] <= 390 for tab in tabs)
+    row = page.find("#errseg-tabs .tab-wrapper")[0]  # its own menu of the rest hangs out of it
+    assert page.run("return getComputedStyle(arguments[0]).overflow", row) == "visible"
+    camera = page.find(".errseg-camera")[0]
+    assert not camera.is_displayed()
+    page.browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    assert camera.is_displayed()
+    page.browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
     for css in ("picture-column", "run", "masks", "ranking", "attention"):
         box = page.find(f"#errseg-{css}")[0].rect
         assert box["width"] > (150 if css == "run" else 250)  # "What is in it?" stands beside it

@@ -6,20 +6,30 @@ const {make, tell, whenThere, filePart, photoInBox} = window.errsegHelpers;
 const ONE = 'One photo at a time; the Batch tab takes several.';
 const NOT_SHOWN = 'A browser can\'t show this file; the answer will, if it is a photo.';
 
-const input = make('input', {
-  type: 'file', accept: 'image/*', tabindex: -1, 'aria-label': 'Photo', hidden: true,
-  onchange: () => { take(input.files); input.value = ''; },
-});
-const choose = make('button', {type: 'button', class: 'errseg-choose', onclick: () => input.click()},
-  'Choose a photo');
+/** A button, and the unseen input that it opens. */
+function source(text, attributes) {
+  const input = make('input', {
+    type: 'file', accept: 'image/*', tabindex: -1, 'aria-label': text, hidden: true,
+    onchange: () => { take(input.files); input.value = ''; }, ...attributes,
+  });
+  const button = make('button', {type: 'button', onclick: () => input.click()}, text);
+  return {input, button};
+}
+
+const chosen = source('Choose a photo');
+// On a phone, whose own dialogue for pictures may offer no camera; see `picture.css`.
+const taken = source('Take one', {capture: 'environment'});
+taken.button.classList.add('errseg-camera');
+const sources = make('div', {class: 'errseg-sources'}, chosen.button, taken.button);
 const shown = make('img', {
   alt: 'The photo, still without masks', onerror: () => say(NOT_SHOWN), onload: () => shape(),
 });
 const empty = make('p', {class: 'errseg-empty'}, 'Drop a photo here, paste one, or choose one.');
 const note = make('p', {class: 'errseg-message', role: 'alert', hidden: true});
-const root = make('div', {class: 'errseg-drop'}, choose, input,
+const root = make('div', {class: 'errseg-drop'}, chosen.input, taken.input,
   make('div', {class: 'errseg-fitted'}, shown), empty, note);
 element.after(root);
+whenThere('#errseg-examples', (strip) => strip.prepend(sources));
 const column = () => root.closest('#errseg-picture-column');
 
 let local = null; // the visitor's own file: {address: blob, path on the server, once it is there,
