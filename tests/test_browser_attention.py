@@ -161,7 +161,8 @@ def test_the_cross_moves_the_maps_without_asking_the_server(page):
     # The large picture shows the first layer's map on demand, with its numbers and scale.
     masks = decoded(page.picture())
     page.find("#errseg-masks select")[0].send_keys("where")
-    page.wait(lambda: page.texts(".errseg-looks p") == page.texts(".errseg-live .errseg-said")[:1])
+    said = page.texts(".errseg-live .errseg-said")[0]
+    page.wait(lambda: page.text(".errseg-looks p") == f"Its attention: {said}")
     assert "average" in page.text(".errseg-looks .errseg-times")
     first = decoded(page.picture("attention"))
     assert distance(page, first) < ALIKE < distance(page, first, masks)

@@ -66,7 +66,7 @@ def attention_heats(attention: AttentionAnswer) -> list[Heat]:
         times = spatial[0, place].mean(dim=0).numpy() * spatial.shape[-2] * spatial.shape[-1]
         least = np.finfo(np.float32).tiny
         shown = (np.log(np.maximum(times, least)) / math.log(MOST_TIMES)).clip(-1, 1)
-        ends = f"{MOST_TIMES} x less than evenly", f"{MOST_TIMES} x more"
+        ends = f"{MOST_TIMES} x less", f"{MOST_TIMES} x more"
         heats.insert(0, Heat(attention.best, "SFM, layer 1", "attention", shown, (-1, 1), ends))
     return heats
 

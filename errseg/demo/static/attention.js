@@ -137,7 +137,7 @@ follow(element, async (data, root) => {
   function tellPicture(found, at) {
     const absent = layers.spatial ? `Click to look for ‘${at.name}’ here.` : NO_SFM;
     const {smooth} = choices;
-    const told = found ? {times: found.times, grid: grids.key, smooth, average, said: inNumbers(found.row, at)} : {said: absent};
+    const told = found ? {times: found.times, grid: grids.key, smooth, average, said: `Its attention: ${inNumbers(found.row, at)}`} : {said: absent};
     tellLook({photo: data.question?.photo, names: data.names, ...told});
   }
 
