@@ -7,7 +7,6 @@ from huggingface_hub.hf_api import RepoFile, RepoFolder
 
 from errseg.checkpoints import hub, weights
 from errseg.checkpoints.stored_config import file_hash
-from errseg.demo.backend.gpu import on_gpu
 from errseg.demo.backend.models import Models
 from errseg.demo.backend.request import check_request
 from errseg.demo.backend.service import Service
@@ -138,17 +137,3 @@ def test_only_listed_models_can_be_chosen(released, photo, name):
     service.models.find_released()
     with pytest.raises(InputError, match="no such model"):
         service.answer(check_request(photo, "cat", model=name))
-
-
-def test_the_network_runs_where_a_space_lends_a_gpu(monkeypatch):
-    import sys
-    import types
-
-    lent = []
-    spaces = types.ModuleType("spaces")
-    spaces.GPU = lambda duration: lambda function: lent.append(duration) or function
-    monkeypatch.setitem(sys.modules, "spaces", spaces)
-    assert on_gpu(len)("abc") == 3
-    assert len(lent) == 1
-    monkeypatch.setitem(sys.modules, "spaces", None)  # not installed
-    assert on_gpu(len) is len

@@ -51,17 +51,17 @@ def press_stop(demo):
 def slow(answer, begun, goes_on):
     """Wait within the network until it goes on; the places look then who still wants it."""
 
-    def slowly(request, *more):
+    def slowly(*asked):
         begun.set()
         goes_on.wait(10)
-        return answer(request, *more)
+        return answer(*asked)
 
     return slowly
 
 
 def test_the_button_says_stop_and_the_message_the_stage(demo, segment, monkeypatch):
     begun, goes_on = threading.Event(), threading.Event()
-    monkeypatch.setattr(demo.service, "_segment", slow(demo.service._segment, begun, goes_on))
+    monkeypatch.setattr(demo.service, "_compute", slow(demo.service._compute, begun, goes_on))
     steps = segment()
     first = next(steps)
     assert first["errseg-run"]["value"] == "Stop"
@@ -76,7 +76,7 @@ def test_the_button_says_stop_and_the_message_the_stage(demo, segment, monkeypat
 
 def test_stop_drops_the_question_and_leaves_what_was_there(demo, segment, press_stop, monkeypatch):
     begun, goes_on = threading.Event(), threading.Event()
-    monkeypatch.setattr(demo.service, "_segment", slow(demo.service._segment, begun, goes_on))
+    monkeypatch.setattr(demo.service, "_compute", slow(demo.service._compute, begun, goes_on))
     model = demo.service.models.predictor.model
     decoded = []
     monkeypatch.setattr(model, "decode", lambda *a, **k: decoded.append(None))

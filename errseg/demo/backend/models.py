@@ -13,6 +13,7 @@ from errseg.checkpoints.hub import fetch_checkpoint, list_checkpoints
 from errseg.checkpoints.stored_config import OWN_ENDING, advised_threshold
 from errseg.config import EMBEDDED, list_models, model_config
 from errseg.demo.backend.background import Background
+from errseg.demo.backend.gpu import FASTER, HERE, LENT, PRECISION, Source, find_loans
 from errseg.demo.backend.look_up import PATIENCE, LookUp
 from errseg.demo.backend.price import Prices
 from errseg.demo.backend.request import Request
@@ -20,6 +21,8 @@ from errseg.device import AUTOMATIC, check_precision, find_device, find_precisio
 from errseg.errors import InputError
 
 if TYPE_CHECKING:  # torch takes seconds to import; the page paints before it is there
+    import torch
+
     from errseg.inference.predictor import Predictor
 
 
@@ -29,6 +32,7 @@ class Loaded:
 
     predictor: Predictor
     prices: Prices
+    source: Source | None = None  # where a process that is older than it finds its weights
 
 
 class Models:
@@ -53,6 +57,7 @@ class Models:
         check_precision(precision)
         if compile:
             check_place()
+        self.loans = find_loans(device)
         self.first = str(model) if str(model) in list_models() else Path(model).name
         self.precision = precision
         self._model = model
@@ -97,7 +102,7 @@ class Models:
         if self.first not in EMBEDDED:
             return None
         try:
-            on_cpu = find_device(self._device).type == "cpu"
+            on_cpu = not self.loans and find_device(self._device).type == "cpu"
             return None if on_cpu else self.find_released()[1]
         except InputError:  # a device that isn't there is told about when the model is loaded
             return None
@@ -143,6 +148,11 @@ class Models:
         return self._first.result().predictor
 
     @property
+    def device(self) -> str:
+        """Where the first model's network runs; waits for it."""
+        return LENT if self.loans else self.predictor.model.device.type
+
+    @property
     def loaded(self) -> bool:
         """Whether the first model is there already."""
         return self._first.is_there
@@ -162,27 +172,37 @@ class Models:
             raise InputError("There is no such model here; choose another one.")
         is_first = request.model == self.first
         precision = request.options.precision
-        wanted = (request.model, find_precision(precision, find_device(self._device)))
+        wanted = (request.model, find_precision(*self._place(precision)))
         if is_first and wanted[1] == self.predictor.model.dtype:
             return self._first.result()
         with self._fetching:
             if self._other is None or self._other[0] != wanted:
-                self._other = None  # room for the next one
+                before, self._other = self._other, None  # room for the next one
                 path = self._model if is_first else fetch_checkpoint(request.model)
-                loaded = self._load(path, precision)
-                loaded.prices.measure()
+                loaded = self._load(path, precision, before and before[1].source)
+                if not self.loans:  # measuring would take of a visitor's loan
+                    loaded.prices.measure()
                 self._other = (wanted, loaded)
                 advised = loaded.predictor.model.config.calibration.threshold
                 self._advised[request.model] = advised
             return self._other[1]
 
-    def _load(self, model: str | Path, precision: str) -> Loaded:
+    def _load(self, model: str | Path, precision: str, instead_of: Source | None = None) -> Loaded:
         from errseg.checkpoints.weights import load_model
         from errseg.inference.predictor import Predictor
 
-        loaded = load_model(model, find_device(self._device), precision, self._compile)
-        predictor = Predictor(loaded)
-        return Loaded(predictor, Prices(predictor))
+        precision, device = self._place(precision)
+        loaded = load_model(model, device, precision, self._compile)
+        predictor, source = Predictor(loaded), Source(model, precision)
+        if self.loans:
+            self.loans.keep(source, loaded, instead_of)
+        return Loaded(predictor, Prices(predictor, FASTER if self.loans else 1.0), source)
+
+    def _place(self, precision: str) -> tuple[str, torch.device]:
+        """Tell in which precision and on what device models are loaded in this process."""
+        if not self.loans:
+            return precision, find_device(self._device)
+        return PRECISION if precision == AUTOMATIC else precision, find_device(HERE)
 
 
 def _own_threshold(model: str | Path) -> float:

@@ -23,6 +23,7 @@ class _OneModel:
     """What `Service` asks of `Models`, of a model that is there."""
 
     loaded: Loaded
+    loans: None = None
 
     def loaded_for(self, request: Request) -> Loaded:
         return self.loaded

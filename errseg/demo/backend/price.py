@@ -67,24 +67,24 @@ class Prices:
 
     Args:
         predictor: the model's.
+        faster: times as fast as two cores the network is taken to run until that is measured.
     """
 
-    def __init__(self, predictor: Predictor):
+    def __init__(self, predictor: Predictor, faster: float = 1.0):
         self._predictor = predictor
         self._config = predictor.model.config
-        self._speeds = USUAL[type(self._config.towers)]
+        usual = vars(USUAL[type(self._config.towers)])
+        self._speeds = Speeds(**{stage: faster * speed for stage, speed in usual.items()})
 
     def measure(self) -> None:
-        """Find out how fast this machine is; takes about one ordinary question's time."""
-        seconds = {stage.name: [] for stage in fields(Speeds)}
-        work = {}
-        for part in range(MEASURED_TIMES):  # the first pass warms up
-            for stage, amount, passed in _stages(self._predictor, part):
-                seconds[stage].append(passed)
-                work[stage] = amount
+        """Find out how fast this machine is, see `take`."""
+        self.take(measured_speeds(self._predictor))
+
+    def take(self, measured: Speeds) -> None:
+        """Reckon with the speeds that `measured_speeds` found, here or where the network runs."""
         usual = vars(USUAL[type(self._config.towers)])
-        measured = {stage: work[stage] / min(passed) for stage, passed in seconds.items()}
-        self._speeds = Speeds(**{s: max(v, SLOWEST * usual[s]) for s, v in measured.items()})
+        found = vars(measured).items()
+        self._speeds = Speeds(**{s: max(v, SLOWEST * usual[s]) for s, v in found})
 
     @property
     def ordinary(self) -> float:
@@ -288,6 +288,17 @@ def decoder_work(head: HeadConfig, cells: int, kept: int) -> float:
         gud += finer * (before * after + 9 * after * (2 * after + guided / max(kept, 1)))
         before = after
     return kept * cells * (embedding + head.layers * (sfm + cfm) + gud)
+
+
+def measured_speeds(predictor: Predictor) -> Speeds:
+    """Find out how fast a model's stages are here; takes about one ordinary question's time."""
+    seconds = {stage.name: [] for stage in fields(Speeds)}
+    work = {}
+    for part in range(MEASURED_TIMES):  # the first pass warms up
+        for stage, amount, passed in _stages(predictor, part):
+            seconds[stage].append(passed)
+            work[stage] = amount
+    return Speeds(**{stage: work[stage] / min(passed) for stage, passed in seconds.items()})
 
 
 def _stages(predictor: Predictor, part: int) -> Iterator[tuple[str, float, float]]:

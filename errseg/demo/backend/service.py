@@ -24,13 +24,13 @@ from errseg.demo.backend.answers import (
 from errseg.demo.backend.attended import attended, check_attended, without_crm_refusal
 from errseg.demo.backend.background import Background
 from errseg.demo.backend.budget import Budget, Price
-from errseg.demo.backend.gpu import on_gpu
+from errseg.demo.backend.gpu import Work
 from errseg.demo.backend.live_attention import AT_FIRST
 from errseg.demo.backend.memory import give_back
 from errseg.demo.backend.models import Loaded, Models
 from errseg.demo.backend.photos import LONGEST_SIDE, Photos
 from errseg.demo.backend.places import MOST_BEGUN, Places
-from errseg.demo.backend.price import Prices
+from errseg.demo.backend.price import Prices, measured_speeds
 from errseg.demo.backend.request import Request
 from errseg.errors import InputError
 from errseg.inference.photo import check_pixel
@@ -71,10 +71,6 @@ class Service:
         self._threads = ThreadPoolExecutor(MOST_BEGUN + 1, "network")
         self._opening = Background(lambda: self._open(opening)) if opening else None
         self._photos = Photos(SECONDS_TO_KEEP)
-        # Around the network only: reading, drawing and hovering need no GPU.
-        self._segment, self._attend, self._compute = map(
-            on_gpu, (self._segment, self._attend, self._compute)
-        )
 
     def start(self) -> None:
         """Begin to load the first model and to answer the opening question; once."""
@@ -98,7 +94,8 @@ class Service:
         price = self._check(
             loaded, request, lambda asked, new: loaded.prices.answer(asked, photo.shape[:2], new)
         )
-        result = self._in_turn(loaded, price, lambda: self._segment(request, photo), number)
+        compute = functools.partial(_segment, request=request, photo=photo)
+        result = self._on_network(loaded, price, compute, number)
         result = dataclasses.replace(
             result, notices=(*notices, *result.notices), own_size=size[::-1]
         )
@@ -173,12 +170,49 @@ class Service:
         )
         return price
 
-    def _in_turn(
-        self, loaded: Loaded, price: Price, compute: Callable[[], T], number: int | None = None
+    def _on_network(
+        self,
+        loaded: Loaded,
+        price: Price,
+        compute: Callable[[Predictor], T],
+        number: int | None = None,
     ) -> T:
-        """Compute when it is the question's turn, and make way where others go first.
+        """Compute with the network in the question's turn, where a GPU is lent if one is.
 
-        It computes in one of a few threads: torch keeps memory for every thread that used it.
+        What computes is a function of a module, and its result lies on the CPU: both may go
+        through other processes.
+        """
+        return self._in_turn(
+            loaded,
+            price,
+            lambda pause, tell: self._compute(loaded, price, compute, pause, tell),
+            number,
+        )
+
+    def _compute(
+        self,
+        loaded: Loaded,
+        price: Price,
+        compute: Callable[[Predictor], T],
+        pause: Callable[[], None],
+        tell: Callable[[str], None],
+    ) -> T:
+        if self.models.loans:
+            return self.models.loans(Work(loaded.source, price.seconds, compute), pause, tell)
+        with loaded.predictor.pauses.calling(pause, tell):
+            return compute(loaded.predictor)
+
+    def _in_turn(
+        self,
+        loaded: Loaded,
+        price: Price,
+        work: Callable[[Callable[[], None], Callable[[str], None]], T],
+        number: int | None = None,
+    ) -> T:
+        """Work when it is the question's turn, and make way where others go first.
+
+        It works in one of a few threads: torch keeps memory for every thread that used it. The work
+        is given what to call between its parts, and what to tell its stages to.
         """
         ordinary, tell = loaded.prices.ordinary, self.places.teller()
         turn = self.places.turn(price.seconds, ordinary, self.budget.seconds, number)
@@ -186,17 +220,9 @@ class Service:
             with turn as pause:
                 context = contextvars.copy_context()
 
-                def run() -> T:
-                    with loaded.predictor.pauses.calling(pause, tell):
-                        return compute()
-
-                return self._threads.submit(context.run, run).result()
+                return self._threads.submit(context.run, work, pause, tell).result()
         finally:
             give_back(price.bytes)
-
-    def _segment(self, request: Request, photo: np.ndarray) -> Result:
-        predictor = self.models.predictor_for(request)
-        return predictor(photo, request.vocabulary, request.options)
 
     def attention(
         self,
@@ -237,9 +263,15 @@ class Service:
         most = loaded.prices.live_classes(request, (height, width), characters)
         everywhere = tuple(everywhere)[:most]
         price = self._check(loaded, request, price_of)
-        return self._in_turn(
-            loaded, price, lambda: self._attend(request, photo, pixel, without_crm, everywhere)
+        compute = functools.partial(
+            attended,
+            request=request,
+            photo=photo,
+            pixel=pixel,
+            without_crm=without_crm,
+            everywhere=everywhere,
         )
+        return self._on_network(loaded, price, compute)
 
     def shrunk_pixel(
         self, request: Request, pixel: tuple[int, int]
@@ -255,17 +287,6 @@ class Service:
         photo, (width, height), _ = self._photos.read(request.photo)
         check_pixel(pixel, (height, width))
         return moved_pixel(pixel, (height, width), photo.shape[:2]), (height, width)
-
-    def _attend(
-        self,
-        request: Request,
-        photo: np.ndarray,
-        pixel: tuple[int, int],
-        without_crm: bool,
-        everywhere: tuple[int, ...],
-    ) -> AttentionAnswer:
-        predictor = self.models.predictor_for(request)
-        return attended(predictor, request, photo, pixel, without_crm, everywhere)
 
     def cost_view(self, request: Request, index: int) -> CostView:
         """Ask for the cost maps of one class, whether CRM kept it or not.
@@ -302,15 +323,9 @@ class Service:
             request,
             lambda asked, new: price_of(loaded.prices, asked, photo.shape[:2], new),
         )
-        return self._in_turn(loaded, price, lambda: self._compute(request, photo, compute))
-
-    def _compute(
-        self,
-        request: Request,
-        photo: np.ndarray,
-        compute: Callable[[Predictor, Request, np.ndarray], T],
-    ) -> T:
-        return compute(self.models.predictor_for(request), request, photo)
+        return self._on_network(
+            loaded, price, functools.partial(compute, request=request, photo=photo)
+        )
 
     def draw(self, request: Request, price: Price, work: Callable[[], T]) -> T:
         """Do what follows an answer, drawing above all, in its question's turn.
@@ -320,7 +335,7 @@ class Service:
             GoneError: nobody waits for it any more.
         """
         self.budget.check(price)
-        return self._in_turn(self.models.loaded_for(request), price, work)
+        return self._in_turn(self.models.loaded_for(request), price, lambda pause, tell: work())
 
     def opening(self) -> tuple[Answer, AttentionAnswer]:
         """Answer the opening question, which is computed once, also from a first pixel.
@@ -342,7 +357,7 @@ class Service:
     @property
     def device(self) -> str:
         """Where the network runs, once it is loaded."""
-        return self.models.predictor.model.device.type
+        return self.models.device
 
     def _open(self, request: Request) -> tuple[Answer, AttentionAnswer]:
         answer = self.answer(request)
@@ -350,8 +365,13 @@ class Service:
         both = answer, self.attention(request, pixel, everywhere=first)
         known.read_word_lists()  # so that nobody waits for them
         loaded = self.models.loaded_for(request)
-        self._in_turn(loaded, Price(loaded.prices.ordinary), loaded.prices.measure)
+        price = Price(loaded.prices.ordinary)
+        loaded.prices.take(self._on_network(loaded, price, measured_speeds))
         return both
+
+
+def _segment(predictor: Predictor, request: Request, photo: np.ndarray) -> Result:
+    return predictor(photo, request.vocabulary, request.options)
 
 
 def _costs(predictor: Predictor, request: Request, photo: np.ndarray, index: int) -> CostView:

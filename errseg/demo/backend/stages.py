@@ -10,6 +10,7 @@ from typing import TypeVar
 T, S = TypeVar("T"), TypeVar("S")
 
 SENTENCES = {
+    "lend": "Waiting for the GPU that this Space lends …",
     "read": "Reading the photo …",
     "text": "Reading the words …",
     "encode": "Looking at the photo …",
