@@ -6,6 +6,7 @@ that help and mistakes are answered at once.
 """
 
 from errseg.commands import (
+    alone,
     attention,
     average,
     benchmark,
@@ -27,6 +28,7 @@ COMMANDS = {
     "models": models,
     "evaluate": evaluate,
     "suggest": suggest,
+    "alone": alone,
     "sheet": sheet,
     "train": train,
     "average": average,
