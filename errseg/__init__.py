@@ -1,7 +1,4 @@
-"""ERR-Seg: efficient open-vocabulary semantic segmentation (arXiv 2501.17642).
-
-Any Python can parse this file, see `errseg.python_version`.
-"""
+"""ERR-Seg: efficient open-vocabulary semantic segmentation (arXiv 2501.17642)."""
 
 from importlib import import_module
 
@@ -19,18 +16,18 @@ _HOMES = {
 __all__ = list(_HOMES)
 
 
-def __getattr__(name):
+def __getattr__(name: str):
     """Import what the package offers at its first use (PEP 562).
 
     torch takes seconds to import; a command line's help and a page's first paint don't need it.
     """
     if name not in _HOMES:
-        raise AttributeError("module " + repr(__name__) + " has no attribute " + repr(name))
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value
 
 
-def __dir__():
+def __dir__() -> list[str]:
     """List the package's offers too, imported or not."""
-    return sorted(set(globals()).union(__all__))
+    return sorted({*globals(), *__all__})

@@ -28,6 +28,9 @@ def test_the_keyboard_is_enough(page):
     assert "votes:" in page.text("#errseg-masks .errseg-readout")
     canvas.send_keys(Keys.ENTER)
     page.wait(lambda: page.find("#errseg-masks .errseg-cross.pinned"))
+    page.find("#errseg-tabs [role=tab]")[0].send_keys(Keys.ARROW_RIGHT)
+    page.wait(lambda: page.find("[role=tabpanel][aria-label=Compare]"))
+    assert page.run("return document.activeElement.textContent") == "Compare"
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -61,6 +64,12 @@ def test_the_page_needs_nothing_from_elsewhere(page):
     assert [name for name in loaded if not name.startswith((page.url, "data:", "blob:"))] == []
 
 
+LISTEN = """
+window.said = [];
+const spoken = document.querySelector('#errseg-spoken');
+new MutationObserver(() => { if (spoken.textContent) window.said.push(spoken.textContent); })
+  .observe(spoken, {childList: true});
+"""
 CONTRAST = 4.5
 """Least contrast of text to its ground, WCAG 2.1 AA."""
 LOOK = """
@@ -98,16 +107,40 @@ for (const element of document.querySelectorAll('body *')) {
 }
 return found;
 """
+RINGS = """
+const rings = (element) => ['solid', '3px'].every((part) =>
+  getComputedStyle(element).outline.includes(part));
+const kinds = 'a, button, input, select, summary, textarea, [tabindex]';
+const controls = [...document.querySelectorAll(kinds)]
+  .filter((control) => control.tabIndex >= 0 && !control.disabled && control.checkVisibility());
+return [controls.length, controls.filter((control) => {
+  control.focus({preventScroll: true});
+  return !rings(control) && !rings(control.parentElement); // around a picture it is its parent's
+}).map((control) => control.outerHTML.slice(0, 200))];
+"""
+MOTION = """
+const times = [...document.querySelectorAll('*')].map((element) => getComputedStyle(element))
+  .flatMap(({transitionDuration, animationDuration}) => [transitionDuration, animationDuration]);
+return Math.max(...times.flatMap((all) => all.split(',')).map(parseFloat));
+"""
+FOLDS = ("#errseg-advanced > button", "#errseg-share > button")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_controls_have_names_pictures_have_words_and_text_can_be_read(page, theme):
     page.open(f"?__theme={theme}").finished()
-    page.unfold()
+    for fold in FOLDS:
+        assert page.find(fold)[0].get_attribute("aria-expanded") == "false"
+        page.find(fold)[0].click()
+        page.wait(lambda fold=fold: page.find(f"{fold}[aria-expanded=true]"))
     page.list_classes()
     page.find("#errseg-attention summary")[0].click()
     time.sleep(0.5)  # the fold is opening
     assert page.run(LOOK, CONTRAST) == []
+    page.find("body")[0].send_keys(Keys.TAB)  # rings are for those who come by keys
+    controls, without_ring = page.run(RINGS)
+    assert without_ring == []
+    assert controls > 50  # those of the question, the legend, CRM, attention, and sharing
 
 
 def test_what_is_shared_has_names_for_those_who_listen(page):
@@ -116,3 +149,33 @@ def test_what_is_shared_has_names_for_those_who_listen(page):
     for field, name in (("link", "Link"), ("command", "Command")):
         css = f"#errseg-{field} textarea, #errseg-{field} input"
         page.wait(lambda css=css, name=name: page.find(css)[0].accessible_name == name)
+
+
+def test_who_listens_hears_what_came_of_a_question_once(page):
+    page.open().finished()
+    page.run(LISTEN)
+    page.type_classes("sky, tree")
+    page.press_segment()
+    page.wait(lambda: any(said.startswith("Found: ") for said in page.run("return window.said")))
+    canvas = page.find("#errseg-masks canvas")[0]
+    canvas.send_keys(Keys.ARROW_RIGHT, Keys.ARROW_DOWN)
+    page.wait(lambda: "votes:" in page.run("return window.said.at(-1)"))
+    said = page.run("return window.said")
+    [found] = [sentence for sentence in said if sentence.startswith("Found: ")]
+    assert all(name in found for name in page.legend())
+    assert said[-1] == page.text("#errseg-masks .errseg-readout")
+    assert not page.find(
+        "#errseg-message[aria-live], #errseg-notes[role], .errseg-readout[aria-live]"
+    )
+    page.type_classes(" ")
+    page.press_segment()
+    assert len(page.find("#errseg-message [role=alert]")) == 1
+
+
+def test_who_wants_no_motion_has_none(page):
+    reduced = {"name": "prefers-reduced-motion", "value": "reduce"}
+    page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [reduced]})
+    page.open()
+    longest = page.run(MOTION)
+    page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    assert longest < 0.001  # seconds

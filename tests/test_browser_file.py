@@ -1,6 +1,7 @@
 """A result as one file, opened from the disk by a real browser without a network."""
 
 import pytest
+from axe import axe_script, broken_rules
 from browser_page import IN_BROWSER, By, Keys, Page
 
 from errseg.__main__ import main
@@ -102,3 +103,15 @@ def test_it_fits_every_width(page, width):
     assert page.run("return document.documentElement.scrollWidth") <= width
     canvas = page.find("#errseg-masks canvas")[0].rect
     assert canvas["width"] / canvas["height"] == pytest.approx(320 / 213, rel=0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_breaks_no_rule_of_accessibility(page, scheme):
+    axe = axe_script()
+    wanted = {"name": "prefers-color-scheme", "value": scheme}
+    page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [wanted]})
+    page.run("for (const fold of document.querySelectorAll('details')) fold.open = true")
+    broken = broken_rules(page, axe)
+    page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    assert not broken, "\n".join(broken)

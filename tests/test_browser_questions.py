@@ -190,19 +190,3 @@ def test_arrow_keys_turn_a_knob(page):
     page.settle()
     assert float(knob.get_property("value")) == pytest.approx(value + 0.05)
     assert page.run("return document.activeElement === arguments[0]", knob)
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_keyboard_sees_where_it_is(page, theme):
-    page.open(f"?__theme={theme}").finished()
-    for css in ("#errseg-threshold input[type=range]", "#errseg-classes textarea"):
-        field = page.find(css)[0]
-        page.run("arguments[0].focus({focusVisible: true})", field)
-        outline = page.run("return getComputedStyle(arguments[0]).outlineStyle", field)
-        assert outline == "solid", css
-
-
-def test_what_changes_is_said_aloud(page):
-    page.open().finished()
-    page.wait(lambda: page.find("#errseg-notes[role=status]"))
-    assert page.find("#errseg-message[aria-live=assertive]")

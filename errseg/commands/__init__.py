@@ -6,7 +6,6 @@ that help and mistakes are answered at once.
 """
 
 from errseg.commands import (
-    alone,
     attention,
     average,
     benchmark,
@@ -28,7 +27,6 @@ COMMANDS = {
     "models": models,
     "evaluate": evaluate,
     "suggest": suggest,
-    "alone": alone,
     "sheet": sheet,
     "train": train,
     "average": average,

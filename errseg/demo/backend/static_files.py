@@ -5,13 +5,14 @@ from pathlib import Path
 STATIC = Path(__file__).resolve().parents[1] / "static"
 STYLES = (
     *("style", "picture", "masks", "ranking", "attention", "figure2", "suggest", "hints"),
-    *("link", "large", "pipeline", "sheet", "sweep", "compare"),
+    *("link", "large", "pipeline", "sheet", "sweep", "compare", "access"),
 )
 """Styles in their order: what is common, then a file for each panel that is drawn by a script."""
 
 
 SHARED = (
     "shared",
+    "speech",
     "masks_drawing",
     "pointer",
     "attention_maths",

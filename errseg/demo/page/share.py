@@ -11,7 +11,6 @@ from errseg.demo.backend.links import command as shell_command
 from errseg.demo.backend.links import shell_name
 from errseg.demo.backend.saved import take_away
 from errseg.demo.backend.service import Service
-from errseg.demo.backend.static_files import static_text
 from errseg.demo.page.address import page_links
 from errseg.demo.page.controls import format_choices
 from errseg.demo.page.events import COMPUTES, answered, served
@@ -33,7 +32,7 @@ def build_link(examples: tuple[Example, ...], service: Service) -> None:
 
 def add_sharing(tab: SegmentTab, question: Question, service: Service) -> None:
     """Lay out the fold and its event."""
-    with gr.Accordion("Share this result", open=False, elem_id="errseg-share") as fold:
+    with gr.Accordion("Share this result", open=False, elem_id="errseg-share"):
         wanted = gr.CheckboxGroup(
             format_choices(),
             value=list(AT_FIRST),
@@ -70,6 +69,5 @@ def add_sharing(tab: SegmentTab, question: Question, service: Service) -> None:
             question.message: "",
         }
 
-    fold.expand(None, js=static_text("name_fields.js"), api_visibility="private")
     outputs = [files, command, question.message]
     make.click(make_files, [tab.shown, wanted], outputs, **COMPUTES)

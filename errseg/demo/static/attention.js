@@ -1,7 +1,7 @@
 // The attention panel: where a pixel looks, live under the cross, for any class, layer and head whose
 // queries and keys are in the browser; those of other classes are asked for when they are chosen.
 
-const {make, follow, numbers, heatMap, scaleBar, percent, option, labelled} = window.errsegHelpers;
+const {make, follow, keepFocus, showIf, numbers, heatMap, scaleBar, percent, option, labelled} = window.errsegHelpers;
 const maths = window.errsegAttention;
 const {makeMap, scaleOfTimes} = window.errsegDrawing;
 const pointer = window.errsegPointer;
@@ -160,12 +160,12 @@ follow(element, async (data, root) => {
 
   function drawMissing({index, name}) {
     const gone = needs(index) || needsWithout(index);
-    missing.hidden = !gone;
+    showIf(missing, gone, select);
     if (!gone || missing.dataset.of === name + wanted.has(index)) return;
     missing.dataset.of = name + wanted.has(index);
-    missing.replaceChildren(wanted.has(index)
+    keepFocus(missing, () => missing.replaceChildren(wanted.has(index)
       ? make('span', {}, `‘${name}’ is on its way …`)
-      : make('button', {type: 'button', class: 'errseg-kind', onclick: () => { want([index]); update(); }}, `Look for ‘${name}’ here`));
+      : make('button', {type: 'button', class: 'errseg-kind', onclick: () => { want([index]); update(); }}, `Look for ‘${name}’ here`)));
   }
 
   let average = '';

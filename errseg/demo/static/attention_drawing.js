@@ -54,18 +54,19 @@ function paintMap(canvas, values, [rows, columns], smooth, place = onScale) {
 }
 
 /** A map that can be painted again and again: {figure, canvas, paint(times, grid, smooth), say(text)}.
- * A large one moves the cross. */
+ * A large one moves the cross; a small one stands in a button, whose name its caption is. */
 function makeMap(title, aspect, small = false) {
   const longer = small ? SMALL : LARGE;
   const canvas = make('canvas', {
     width: Math.round(longer * Math.min(1, 1 / aspect)), height: Math.round(longer * Math.min(1, aspect)),
-    role: 'img', 'aria-label': title, tabindex: small ? null : 0,
+    'aria-label': title, 'aria-hidden': small ? 'true' : null, tabindex: small ? null : 0,
   });
   if (!small) pointsOn(canvas);
   const named = make('b', {}, title);
   const said = make('span', {class: 'errseg-said'});
-  const figure = make('figure', {},
-    make('div', {class: 'errseg-map'}, canvas, crossOver()), make('figcaption', {}, named, said));
+  const [whole, upper, lower] = small ? ['span', 'span', 'span'] : ['figure', 'div', 'figcaption'];
+  const figure = make(whole, {},
+    make(upper, {class: 'errseg-map'}, canvas, crossOver()), make(lower, {class: 'caption'}, named, said));
   const paint = (values, grid, smooth, place) => paintMap(canvas, values, grid, smooth, place);
 
   function say(text, name = title) {

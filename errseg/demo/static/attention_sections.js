@@ -3,7 +3,7 @@
 // for what they are given.
 
 window.errsegSections = (() => {
-const {make, percent, option, labelled} = window.errsegHelpers;
+const {make, showIf, percent, option, labelled} = window.errsegHelpers;
 const maths = window.errsegAttention;
 const {makeMap, makeBars, matrix} = window.errsegDrawing;
 const MOST_BARS = 8;
@@ -131,7 +131,7 @@ function classTiles({data, names, choices, packs, aspect, layers, look, covered,
         map.say(percent(maths.shareOn(found.row, covered(place))));
       }
     });
-    all.hidden = !absent;
+    showIf(all, absent > 0, tiles[0].button);
     all.textContent = `Look for the other ${absent} too`;
   });
 }
@@ -164,7 +164,7 @@ function classMatrix({data, names, choices, packs, want}) {
   const all = make('button', {type: 'button', class: 'errseg-kind', onclick: () => want(data.kept)});
   return folded('matrix', 'The whole matrix of classes at this pixel', choices, make('div', {}, place, all), (at) => {
     const absent = data.kept.filter((index) => !packs.get(index)?.classes).length;
-    all.hidden = !absent;
+    showIf(all, absent > 0, place);
     all.textContent = `Look for the other ${absent} classes too`;
     if (absent) return place.replaceChildren();
     const rows = data.kept.map((index) => [...rowOfClasses(data, choices, packs.get(index), at.cell)]);

@@ -1,6 +1,7 @@
 // Below the CRM panel: the cost maps of one class, on one scale.
 
 const {make, follow, numbers, heatMap, scaleBar} = window.errsegHelpers;
+const {say} = window.errsegSpeech;
 
 follow(element, (data, root) => {
   const maps = data.maps.map(numbers);
@@ -10,4 +11,5 @@ follow(element, (data, root) => {
     make('div', {class: 'errseg-heats'}, ...maps.map((map, place) =>
       heatMap(`Likeness to '${data.name}' (cost map, ${[16, 32][place]} px)`, map.values, map.shape, range))),
     scaleBar(['cosine', range, 2])));
+  say(`The cost maps of ${data.name} are below the list.`);
 });

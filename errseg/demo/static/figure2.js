@@ -56,7 +56,8 @@ follow(element, (data, root) => {
   const button = make('button', {
     type: 'button', class: 'errseg-kind errseg-measure', disabled: data.obstacle != null,
     onclick: () => {
-      button.disabled = true;
+      if (button.ariaDisabled) return;
+      button.ariaDisabled = 'true'; // one that is disabled loses the focus
       button.textContent = 'Measuring …';
       trigger('select', {});
     },

@@ -26,10 +26,10 @@ follow(element, (data, root) => {
       type: 'button', class: 'errseg-take', 'aria-label': `${hint.label}: ${hint.sentence}`,
       onclick: () => take(hint),
     }, hint.label)));
-  const list = (...children) => make('ul', {class: 'errseg-hints', role: 'status'}, ...children);
+  const list = (...children) => make('ul', {class: 'errseg-hints'}, ...children);
   const rest = rows.length > SHOWN + 1 ? rows.splice(SHOWN) : []; // a fold takes a line itself
   const more = rest.length ? make('details', {
     class: 'errseg-rest', open: choices.open, ontoggle: (event) => { choices.open = event.target.open; },
   }, make('summary', {}, `and ${rest.length} more`), list(...rest)) : null;
-  root.replaceChildren(...(rows.length ? [list(...rows), more].filter(Boolean) : []));
+  root.replaceChildren(...(rows.length ? [make('div', {role: 'status'}, list(...rows)), more].filter(Boolean) : []));
 });

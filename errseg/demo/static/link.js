@@ -29,7 +29,8 @@ follow(element, (data, root) => {
 
   function say(sentence) {
     const here = link.query && HOST.test(location.hostname) ? 'It leads to a page on this machine only.' : '';
-    said.textContent = [sentence, link.note, here].filter(Boolean).join(' ');
+    const news = [sentence, link.note, here].filter(Boolean).join(' ');
+    if (news !== said.textContent) said.textContent = news; // else it would be read out again
   }
 
   async function copy() {

@@ -51,12 +51,12 @@ follow(element, async (data, root) => {
     choices.solo != null ? data.names[index] !== choices.solo : choices.hidden.has(data.names[index]);
 
   const canvas = make('canvas', {
-    width, height, tabindex: 0, role: 'img',
+    width, height, tabindex: 0,
     'aria-label': 'The photo with the classes as colours. Arrow keys move the cross, Enter pins it.',
   });
   const plates = make('div', {class: 'errseg-plates', 'aria-hidden': 'true'});
-  const readout = make('p', {class: 'errseg-readout', 'aria-live': 'polite'}, hint());
-  const legend = make('ul', {class: 'errseg-legend'});
+  const readout = make('p', {class: 'errseg-readout'}, hint());
+  const legend = make('ul', {class: 'errseg-legend', 'aria-label': 'Classes that were found'});
   const scale = make('div', {hidden: true}, scaleBar(['score', [0, 1], 1]));
   const said = make('p', {class: 'errseg-readout'});
   const times = make('div');
@@ -193,11 +193,12 @@ follow(element, async (data, root) => {
       }),
       make('button', {
         type: 'button', class: 'toggle', 'data-control': `toggle ${name}`, 'aria-pressed': String(!off),
-        title: off ? 'Show this class' : 'Hide this class', onclick: () => hideOrShow(name),
+        title: `${off ? 'Show' : 'Hide'} this class: ${percent(area)} of the photo, mean score ${mean.toFixed(2)}`,
+        onclick: () => hideOrShow(name),
       }, make('span', {class: 'name'}, name),
       make('span', {}, percent(area)), make('span', {}, mean.toFixed(2))),
       button('only', 'solo', {
-        class: 'solo', 'aria-pressed': String(choices.solo === name), 'aria-label': `Show ${name} alone`,
+        class: 'solo', 'aria-pressed': String(choices.solo === name), 'aria-label': `Only ${name}`,
         title: 'Show this class alone', onclick: toggled('solo', name),
       }),
       opened ? make('div', {class: 'actions'},

@@ -75,10 +75,15 @@ follow(element, (data, root) => {
       title: `${stage.name}: ${stage.title}`, line: stage.line,
       draw: () => draw(stage, photo, Infinity), below: words(stage),
     }));
+    const small = (stage) => {
+      const canvas = draw(stage, photo, SMALL);
+      canvas.setAttribute('aria-hidden', 'true'); // the button's words say it
+      return canvas;
+    };
     strip.replaceChildren(...stages.map((stage, place) => make('button', {
       type: 'button', title: 'Show it large',
       onclick: () => window.errsegLarge(root, items, place),
-    }, draw(stage, photo, SMALL),
+    }, small(stage),
     make('b', {}, stage.name), make('span', {}, `${stage.title}: ${count(stage.legend.length)}`),
     make('small', {}, stage.line))));
   }

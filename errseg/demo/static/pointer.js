@@ -1,6 +1,6 @@
 // The one cross of the page: it follows pointer, finger and arrow keys on every picture of the photo,
 // and a click pins it. Places are [x, y] as shares of the photo; moving it asks and draws nothing but
-// what listens to the event `errseg-point`.
+// what listens to the event `errseg-point`, which tells whether it was moved by keys.
 
 window.errsegPointer = (() => {
 const {make} = window.errsegHelpers;
@@ -10,9 +10,9 @@ const STEP = 1 / 48; // of a side, for an arrow key
 const clamped = (share) => Math.min(Math.max(share, 0), LAST);
 const pinned = () => Boolean(window.errseg?.pinned);
 
-function set(point, isPinned) {
+function set(point, isPinned, byKeys = false) {
   window.errseg = {...window.errseg, point, pinned: isPinned};
-  document.dispatchEvent(new CustomEvent('errseg-point'));
+  document.dispatchEvent(new CustomEvent('errseg-point', {detail: {byKeys}}));
 }
 
 /** Point somewhere; while a place is pinned it stays. */
@@ -21,14 +21,14 @@ function pointAt(point) {
 }
 
 /** Pin a place, or let go of the one that is pinned. */
-function pin(point) {
-  set(pinned() ? window.errseg.point : point, !pinned());
+function pin(point, byKeys = false) {
+  set(pinned() ? window.errseg.point : point, !pinned(), byKeys);
 }
 
-function unpin() {
-  if (pinned()) set(window.errseg.point, false);
+function unpin(byKeys = false) {
+  if (pinned()) set(window.errseg.point, false, byKeys);
 }
-document.addEventListener('keydown', (event) => { if (event.key === 'Escape') unpin(); });
+document.addEventListener('keydown', (event) => { if (event.key === 'Escape') unpin(true); });
 
 /** Where an event is on a picture, as shares of it; beyond its rim below 0 or above 1. */
 function placeOn(event, picture) {
@@ -39,6 +39,7 @@ function placeOn(event, picture) {
 /** Let pointer, finger and keys on a picture of the whole photo move the cross. */
 function pointsOn(picture) {
   const place = (event) => placeOn(event, picture).map(clamped);
+  picture.setAttribute('role', 'application'); // of an image screen readers keep the arrow keys
   picture.style.touchAction = 'pan-y'; // a finger that starts sideways draws the cross along
   picture.addEventListener('pointermove', (event) => pointAt(place(event)));
   picture.addEventListener('click', (event) => pin(place(event)));
@@ -47,8 +48,8 @@ function pointsOn(picture) {
     if (!way && event.key !== 'Enter') return;
     event.preventDefault();
     const at = window.errseg?.point ?? [0.5, 0.5];
-    if (way) set(at.map((share, axis) => clamped(share + STEP * way[axis])), pinned());
-    else pin(at);
+    if (way) set(at.map((share, axis) => clamped(share + STEP * way[axis])), pinned(), true);
+    else pin(at, true);
   });
 }
 

@@ -39,18 +39,29 @@ function follow(element, render, clear = () => {}) {
   look();
 }
 
-/** Change what stands in a root; who was at one of its controls is at the same one afterwards. */
+/** Change what stands in a root; who was at one of its controls is at the same one afterwards, or, if
+ * it is gone, at the first of the others. */
 function keepFocus(root, change) {
   const before = document.activeElement;
-  const name = root.contains(before) ? controlName(before) : null;
+  const name = before !== root && root.contains(before) ? controlName(before) : null;
   const again = () => {
     if (name == null || before.isConnected) return;
-    const same = [...root.querySelectorAll('button, input, select, summary, [tabindex]')];
-    same.find((control) => controlName(control) === name)?.focus({preventScroll: true});
+    const controls = [...root.querySelectorAll('button, input, select, summary, [tabindex]')];
+    const next = controls.find((control) => controlName(control) === name)
+      ?? controls.find((control) => control.checkVisibility() && !control.disabled);
+    if (!next) root.tabIndex = -1;
+    (next ?? root).focus({preventScroll: true});
   };
   const later = change();
   if (later instanceof Promise) later.then(again);
   else again();
+}
+
+/** Show an element or hide it; who is at it when it goes is at another one then. */
+function showIf(element, isShown, other) {
+  const leaves = !isShown && element.contains(document.activeElement);
+  element.hidden = !isShown;
+  if (leaves) other.focus({preventScroll: true});
 }
 
 const controlName = (control) => `${control.tagName} ${control.dataset.control ??
@@ -180,7 +191,7 @@ function labelled(text, control) {
 }
 
 return {
-  make, follow, keepFocus, whenThere, filePart, photoInBox, saysStop, tell, numbers, pixels, heat, cross,
+  make, follow, keepFocus, showIf, whenThere, filePart, photoInBox, saysStop, tell, numbers, pixels, heat, cross,
   heatMap, scaleBar, percent, css, option, labelled,
 };
 })();

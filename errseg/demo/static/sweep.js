@@ -124,5 +124,6 @@ follow(element, async (data, root) => {
     make('div', {class: 'errseg-sweep-both'}, make('div', {class: 'errseg-sweep-picture', style: `--aspect:${width / height}`}, canvas), scroll),
     make('div', {class: 'errseg-sweep-strip', role: 'group', 'aria-label': 'All values'}, ...strip.map(({button}) => button))));
   show(0);
+  window.errsegSpeech.say(`${data.steps.length} values of ${data.knob} are there.`);
   strip.forEach(({small}, step) => small.getContext('2d').drawImage(picture(step), 0, 0, small.width, small.height));
 });
