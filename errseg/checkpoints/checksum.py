@@ -1,6 +1,7 @@
 """Whether a weights file is the one that was written: a flipped bit answers nonsense in silence."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +17,7 @@ DIGITS_SHOWN = 12  # of a hash, in a message
 MOST_FLIPPED = 64
 """Bits by which a damaged header may differ from the embedded file's; two files of two trainings
 differ in hundreds, by their calibration alone."""
+SHA256 = re.compile(r"[0-9a-f]{64}")
 _LENGTH_BYTES = 8  # a safetensors file begins with its header's length, little-endian
 
 
@@ -72,7 +74,7 @@ def check_content(
 
 
 def check_known(path: Path, file_hash: str) -> None:
-    """Compare a file whose SHA-256 is known to the code: one that ships, or a released one.
+    """Compare a file whose SHA-256 is known: one that ships, a released one, one from the Hub.
 
     Raises:
         InputError: it is another one.
@@ -82,6 +84,18 @@ def check_known(path: Path, file_hash: str) -> None:
             _check_hash(path, file_hash, EMBEDDED_SHA256[name], "that ships", _restore(name))
     if released := RELEASED_SHA256.get(path.name):
         _check_hash(path, file_hash, released, "that was released", "download it again")
+    if told := told_by_hub(path):
+        again = "get it again with: python -m errseg fetch, and what you gave for it"
+        _check_hash(path, file_hash, told, "that lies on the Hub", again)
+
+
+def told_by_hub(path: Path) -> str:
+    """Return the SHA-256 that the Hub told of a file in its cache; empty of any other file.
+
+    huggingface_hub names large files by it, and compares nothing but their size.
+    """
+    blob = path.resolve()
+    return blob.name if blob.parent.name == "blobs" and SHA256.fullmatch(blob.name) else ""
 
 
 def _check_hash(path: Path, found: str, expected: str, which: str, remedy: str) -> None:

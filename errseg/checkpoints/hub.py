@@ -1,64 +1,279 @@
-"""The released checkpoints on the Hugging Face Hub: which there are, and fetching one.
+"""Weights on the Hugging Face Hub: which there are, and fetching them.
 
-What a file holds is told by its tensors' shapes when it is loaded (`errseg.checkpoints.weights`),
-not by its name, and it is loaded as weights only.
+Which of the released files is which variant is told by its size; by its tensors' shapes once it is
+loaded (`errseg.checkpoints.weights`), as weights only. Its name doesn't count.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
+from errseg.checkpoints.hub_address import HubAddress
+from errseg.checkpoints.hub_errors import PATIENCE, check_room, hub_sentence, within_patience
 from errseg.errors import InputError
 
 REPOSITORY = "lchen1019/ERR-Seg"
 REVISION_VARIABLE = "ERRSEG_HUB_REVISION"
-"""Environment variable with the commit to take; the newest one if it isn't set."""
-OWN_ENDING = ".safetensors"  # ending of the files that `save_model` writes
-ENDINGS = (".pth", ".pt", OWN_ENDING)
+"""Environment variable with the commit of `REPOSITORY` to take."""
+RELEASED_REVISION = ""
+"""The commit that is taken without it, and the newest while this is empty: until somebody has
+downloaded the checkpoints and seen that their figures are the paper's."""
 RELEASED_SHA256: Mapping[str, str] = MappingProxyType({})
 """File name -> SHA-256 of the released checkpoints, as ``sha256sum`` prints it; `load_model`
-compares them. Empty until somebody has downloaded one and seen that its figures are the paper's."""
+compares them. Empty for the same reason."""
+OWN_ENDING = ".safetensors"  # ending of the files that `save_model` writes
+ENDINGS = (".pth", ".pt", OWN_ENDING)
+OWN_FILE = "model.safetensors"  # what `push_to_hub` calls them
+RELEASED_BYTES: Mapping[str, tuple[int, int]] = MappingProxyType(
+    {
+        "errseg-base": (755_413_480, 1_766_874_544),
+        "errseg-large": (1_462_982_888, 3_612_207_280),
+    }
+)
+"""Variant -> bytes of its float32 tensors, and with AdamW's two moments of those that train, as
+detectron2 leaves both in a checkpoint of a training that has ended."""
+PACKAGING = 1.05  # times its tensors that a file may be large at most: names, and what is counted
+MB = 10**6
+
+Progress = Callable[[int, int], None]
+"""Is told the bytes that are there, and those that there will be."""
 
 
-def list_checkpoints() -> list[str]:
-    """Name the checkpoint files of the repository, the largest first.
+@dataclass(frozen=True)
+class HubFile:
+    """A weights file of a repository."""
+
+    path: str  # in the repository
+    size: int  # bytes
+
+    @property
+    def variant(self) -> str | None:
+        """The released variant that its size tells, if any."""
+        for variant, sizes in RELEASED_BYTES.items():
+            if any(size <= self.size <= size * PACKAGING for size in sizes):
+                return variant
+        return None
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A weights file from the Hub that is on this machine."""
+
+    path: Path
+    address: HubAddress  # with the commit that it is of
+
+
+def released_address() -> HubAddress:
+    """Return where the released checkpoints lie, without a file."""
+    revision = os.environ.get(REVISION_VARIABLE) or RELEASED_REVISION or None
+    return HubAddress(REPOSITORY, revision=revision)
+
+
+def released_models() -> dict[str, str]:
+    """Ask the Hub for the released models: name -> what `load_model` takes, the largest first.
+
+    A file whose size tells its variant has the variant's name, another one its own.
 
     Raises:
         InputError: the Hub doesn't answer, or the repository has no checkpoint.
     """
-    import huggingface_hub
-
+    address = released_address()
     try:
-        tree = huggingface_hub.list_repo_tree(REPOSITORY, recursive=True, revision=_revision())
-        files = sorted((-entry.size, entry.path) for entry in tree if hasattr(entry, "size"))
-    except Exception as error:  # offline, no such revision, rate limits: a dozen kinds
+        files = _ask_for_weights(address)
+    except Exception as error:  # as in `list_weights`
         raise InputError(
             f"The Hub can't be asked for released models ({type(error).__name__}); "
             "those that are here go on."
         ) from None
-    found = [path for _, path in files if path.endswith(ENDINGS)]
-    if not found:
+    if not files:
         raise InputError(f"{REPOSITORY} holds no checkpoint.")
-    return found
+    named: dict[str, str] = {}
+    for file in files:
+        fitting = [other for other in files if file.variant and other.variant == file.variant]
+        if _best(fitting) == [file]:
+            named[file.variant] = file.variant
+        else:
+            named[file.path] = str(replace(address, file=file.path))
+    return named
 
 
-def fetch_checkpoint(file: str) -> Path:
-    """Download a checkpoint, or find it in the Hub's cache on this machine.
+def list_weights(address: HubAddress, asked: str = "") -> list[HubFile]:
+    """List the weights files of an address' repository and revision, the largest first.
+
+    Args:
+        address: its file doesn't count.
+        asked: what somebody gave for it, for the sentence.
 
     Raises:
-        InputError: it can't be fetched.
+        InputError: the Hub doesn't answer in time, or has no such repository or revision.
     """
-    import huggingface_hub
-
     try:
-        return Path(huggingface_hub.hf_hub_download(REPOSITORY, file, revision=_revision()))
-    except Exception as error:
-        raise InputError(
-            f"{file} can't be fetched from the Hub ({type(error).__name__}); "
-            "choose another model or try again later."
-        ) from None
+        return _ask_for_weights(address)
+    except Exception as error:  # offline, no such revision, rate limits: a dozen kinds
+        raise InputError(hub_sentence(error, address, asked)) from None
 
 
-def _revision() -> str | None:
-    return os.environ.get(REVISION_VARIABLE) or None
+def found_in_cache(address: HubAddress, variant: str | None = None) -> Path | None:
+    """Find in the Hub's cache what is certain without the Hub; None if there isn't any.
+
+    That is a file by its path, a variant by its size, or our own file, of the address' revision;
+    without one, of what was the newest when it came. Arguments as for `fetch`.
+    """
+    here = _cached(address)
+    if address.file or variant is None:
+        fitting = [file for file in here if file.path == (address.file or OWN_FILE)]
+    else:
+        fitting = _best([file for file in here if file.variant == variant])
+    return _path(address, fitting[0]) if len(fitting) == 1 else None
+
+
+def fetch(
+    address: HubAddress,
+    variant: str | None = None,
+    fresh: bool = False,
+    again: bool = False,
+    progress: Progress | None = None,
+) -> Fetched:
+    """Find weights in the Hub's cache on this machine, or download them.
+
+    Args:
+        address: where they lie.
+        variant: where the address has no file, the released variant whose size it has.
+        fresh: ask the Hub for the newest of the revision, although something is here.
+        again: download it although it is here.
+        progress: is told how far a download is; huggingface_hub's bar shows it anyway.
+
+    Raises:
+        InputError: there are none, or they can't be fetched.
+    """
+    if not (fresh or again) and (path := found_in_cache(address, variant)):
+        return _fetched(address, path)
+    try:
+        offered = list_weights(address, variant or "")
+    except InputError:
+        here = _cached(address)
+        if fresh or again or variant or address.file or len(here) != 1:
+            raise
+        return _fetched(address, _path(address, here[0]))
+    chosen = _choose(offered, address, variant)
+    return _download(replace(address, file=chosen.path), chosen.size, again, progress)
+
+
+def _ask_for_weights(address: HubAddress) -> list[HubFile]:
+    from huggingface_hub import HfApi
+
+    def ask() -> list[HubFile]:
+        info = HfApi().model_info(
+            address.repository, revision=address.revision, timeout=PATIENCE, files_metadata=True
+        )
+        return [HubFile(file.rfilename, file.size or 0) for file in info.siblings or ()]
+
+    return _weights_among(within_patience(ask))
+
+
+def _choose(files: list[HubFile], address: HubAddress, variant: str | None) -> HubFile:
+    listed = ", ".join(f"{file.path} ({file.size / MB:,.0f} MB)" for file in files) or "none"
+    where = str(replace(address, file="FILE"))
+    if address.file:
+        fitting = [file for file in files if file.path == address.file]
+        if not fitting:
+            raise InputError(
+                f"{address.repository} has no weights file {address.file}; it has {listed}."
+            )
+    elif variant is not None:
+        fitting = _best([file for file in files if file.variant == variant])
+        if len(fitting) != 1:
+            size = f"{RELEASED_BYTES[variant][0] / MB:,.0f} MB, the size of {variant}"
+            count = "no file of" if not fitting else f"{len(fitting)} files of"
+            raise InputError(
+                f"{address.repository} holds {count} {size}; it has {listed}: give one as {where}."
+            )
+    else:
+        fitting = [file for file in files if file.path == OWN_FILE] or files
+        if not fitting:
+            endings = ", ".join(ENDINGS)
+            raise InputError(f"{address.repository} holds no weights file ({endings}).")
+        if len(fitting) > 1:
+            raise InputError(
+                f"{address.repository} holds several weights files, {listed}: give one as {where}."
+            )
+    return fitting[0]
+
+
+def _best(fitting: list[HubFile]) -> list[HubFile]:
+    """Leave out what also holds a training's state, where the weights alone are there as well."""
+    variant = fitting[0].variant if fitting else None
+    alone = [f for f in fitting if f.size <= RELEASED_BYTES[variant][0] * PACKAGING]
+    return alone or fitting
+
+
+def _download(address: HubAddress, size: int, again: bool, progress: Progress | None) -> Fetched:
+    import huggingface_hub
+    from huggingface_hub import constants
+
+    check_room(Path(constants.HF_HUB_CACHE), size, address.file)
+    try:
+        path = huggingface_hub.hf_hub_download(
+            address.repository,
+            address.file,
+            revision=address.revision,
+            force_download=again,
+            tqdm_class=_bar(progress, size) if progress else None,
+        )
+    except Exception as error:  # as above, and what a disk says
+        raise InputError(hub_sentence(error, address)) from None
+    return _fetched(address, Path(path))
+
+
+def _bar(progress: Progress, size: int) -> type:
+    """Make a progress bar that also tells how many bytes are there."""
+    from huggingface_hub.utils import tqdm
+
+    class Bar(tqdm):
+        done = 0
+
+        def update(self, n: float | None = 1) -> bool | None:
+            self.done += int(n or 0)
+            progress(min(self.done, size), size)
+            return super().update(n)
+
+    return Bar
+
+
+def _cached(address: HubAddress) -> list[HubFile]:
+    """List the weights files of an address' revision that lie in the Hub's cache."""
+    snapshot = _snapshot(address)
+    found = (path for path in snapshot.rglob("*") if path.is_file())
+    return _weights_among(
+        [HubFile(path.relative_to(snapshot).as_posix(), path.stat().st_size) for path in found]
+    )
+
+
+def _path(address: HubAddress, file: HubFile) -> Path:
+    return _snapshot(address) / file.path
+
+
+def _snapshot(address: HubAddress) -> Path:
+    """Return the folder of an address' revision in the Hub's cache (its documented layout)."""
+    folder, revision = _folder(address), address.revision or "main"
+    reference = folder / "refs" / revision
+    commit = reference.read_text(encoding="utf-8").strip() if reference.is_file() else revision
+    return folder / "snapshots" / commit
+
+
+def _folder(address: HubAddress) -> Path:
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE) / f"models--{address.repository.replace('/', '--')}"
+
+
+def _fetched(address: HubAddress, path: Path) -> Fetched:
+    commit, *file = path.relative_to(_folder(address) / "snapshots").parts
+    return Fetched(path, HubAddress(address.repository, "/".join(file), commit))
+
+
+def _weights_among(files: list[HubFile]) -> list[HubFile]:
+    found = [file for file in files if file.path.endswith(ENDINGS)]
+    return sorted(found, key=lambda file: (-file.size, file.path))

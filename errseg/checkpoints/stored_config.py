@@ -8,6 +8,7 @@ from safetensors import SafetensorError, safe_open
 
 from errseg.checkpoints.file_kinds import check_kind
 from errseg.checkpoints.hub import OWN_ENDING
+from errseg.checkpoints.sources import find_weights
 from errseg.config import (
     EMBEDDED,
     Calibration,
@@ -15,6 +16,7 @@ from errseg.config import (
     HeadConfig,
     LiteConfig,
     ModelConfig,
+    list_models,
     model_config,
 )
 from errseg.errors import InputError
@@ -94,12 +96,14 @@ def advised_threshold(model: str | Path) -> float:
 def stored_config(model: str | Path) -> ModelConfig | None:
     """Read the configuration of a model's name or file, without torch; released files have none.
 
+    Files of ours on the Hub are fetched for it.
+
     Raises:
         InputError: there is no such model, or a file of ours is not what it should be.
     """
-    path = Path(EMBEDDED.get(str(model), model))
-    if not path.suffix:
-        return model_config(str(model))
+    if (name := str(model)) in list_models() and name not in EMBEDDED:
+        return model_config(name)
+    path = find_weights(model).path
     if path.suffix != OWN_ENDING:
         return None
     try:

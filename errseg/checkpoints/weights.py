@@ -20,7 +20,7 @@ from errseg.checkpoints.checksum import (
 )
 from errseg.checkpoints.compilation import check_compilable, compile_network
 from errseg.checkpoints.file_kinds import check_kind
-from errseg.checkpoints.hub import ENDINGS
+from errseg.checkpoints.sources import find_weights
 from errseg.checkpoints.stored_config import (
     CONFIG_KEY,
     OWN_ENDING,
@@ -30,12 +30,10 @@ from errseg.checkpoints.stored_config import (
 )
 from errseg.checkpoints.whole_files import write_whole
 from errseg.config import (
-    EMBEDDED,
     MODELS,
     Calibration,
     ClipConfig,
     ModelConfig,
-    model_config,
     with_current_settings,
 )
 from errseg.device import FLOAT32, find_precision
@@ -60,15 +58,18 @@ def load_model(
     """Load a model with its weights, in evaluation mode.
 
     Args:
-        name_or_path: a name of `list_models`, a released ``.pth`` or our ``.safetensors``.
+        name_or_path: a name of `list_models`, the path of a released ``.pth`` or of our
+            ``.safetensors``, a folder with one of them, or where it lies on the Hub:
+            ``hf://owner/name[/file][@revision]``. What isn't in the Hub's cache is fetched, with a
+            progress bar.
         device: where to put it.
         precision: what it computes in, see `find_precision`; "auto" is the fastest.
         compile: on a CUDA GPU, let torch compile it: first calls take long, later ones less.
 
     Raises:
-        InputError: there is no such model, file or precision, its weights aren't here, the
-            file is not what it should be or was changed since it was written, or it is to be
-            compiled where that doesn't help.
+        InputError: there is no such model, file or precision, its weights aren't here and can't be
+            fetched, the file is not what it should be or was changed since it was written, or it is
+            to be compiled where that doesn't help.
     """
     device = torch.device(device)
     dtype = find_precision(precision, device)
@@ -77,17 +78,8 @@ def load_model(
     if not isinstance(name_or_path, str | Path):
         what = f"{name_or_path!r:.{NAME_SHOWN}}"
         raise InputError(f"A model is given by its name or its file's path, not as {what}.")
-    path = Path(name_or_path)
-    if path.suffix not in ENDINGS:
-        name = model_config(str(name_or_path)).name
-        if name not in EMBEDDED:
-            raise InputError(
-                f"The weights of {name} don't ship with the code. Download the released "
-                "checkpoint and give its path, for example load_model('errseg_b.pth')."
-            )
-        path = EMBEDDED[name]
-    if not path.is_file():
-        raise InputError(f"There is no weights file {path.name} in {path.parent.name or '.'}.")
+    weights = find_weights(name_or_path)
+    path = weights.path
     check_kind(path)
     weights_hash = file_hash(path)
     check_known(path, weights_hash)
@@ -95,7 +87,12 @@ def load_model(
         model = _load_safetensors(path, weights_hash)
     else:
         model = _load_released(path)
-    model.weights_hash = weights_hash
+    if weights.variant not in ("", model.config.name):
+        raise InputError(
+            f"{weights.origin} holds {model.config.name}, not {weights.variant}; give the address "
+            "of another file there."
+        )
+    model.weights_hash, model.weights_origin = weights_hash, weights.origin
     model = model.to(device).cast(dtype)
     return compile_network(model) if compile else model
 

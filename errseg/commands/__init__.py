@@ -13,6 +13,7 @@ from errseg.commands import (
     convert,
     embed,
     evaluate,
+    fetch,
     models,
     pseudo_label,
     segment,
@@ -25,6 +26,7 @@ from errseg.commands import (
 COMMANDS = {
     "segment": segment,
     "models": models,
+    "fetch": fetch,
     "evaluate": evaluate,
     "suggest": suggest,
     "sheet": sheet,

@@ -55,6 +55,7 @@ class Settings(Options):
 
     model: str
     weights_hash: str  # SHA-256 of the weights file; empty for random weights
+    weights_origin: str = ""  # its address on the Hub, with its commit; empty for a local file
     network_size: tuple[int, int]  # H, W that the network saw of the whole photo
     tile_size: tuple[int, int] | None = None  # H, W that it saw of each tile, if there are any
 
@@ -301,6 +302,7 @@ class Predictor:
             **vars(resolved),
             model=config.name,
             weights_hash=self.model.weights_hash,
+            weights_origin=self.model.weights_origin,
             network_size=size,
             tile_size=tiles.size if tiles else None,
         )

@@ -108,6 +108,7 @@ class ERRSeg(nn.Module):
         super().__init__()
         self.config = config
         self.weights_hash = ""  # SHA-256 of the weights file; empty for random weights
+        self.weights_origin = ""  # its address on the Hub, with its commit; empty for a local file
         head = config.head
         self.towers = TOWERS[type(config.towers)](config.towers)
         self.cost_embedding = CostEmbedding(head)
