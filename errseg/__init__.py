@@ -4,6 +4,7 @@ from importlib import import_module
 
 _HOMES = {
     "InputError": "errseg.errors",
+    "PretrainedERRSeg": "errseg.checkpoints.weights",
     "Predictor": "errseg.inference.predictor",
     "Result": "errseg.inference.predictor",
     "build_model": "errseg.network.model",

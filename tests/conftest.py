@@ -3,6 +3,8 @@
 import dataclasses
 import os
 import socket
+import tempfile
+from pathlib import Path
 
 import pytest
 import torch
@@ -40,8 +42,10 @@ def _no_network(monkeypatch):
 
 
 def pytest_configure():
-    """No test may read or fill the user's cache of text embeddings, nor take another's core."""
+    """No test may read or fill the user's caches, ask the Hub, nor take another's core."""
     os.environ["ERRSEG_CACHE"] = "off"
+    os.environ["HF_HOME"] = str(Path(tempfile.gettempdir()) / "errseg-tests-have-no-hub")
+    os.environ["HF_HUB_OFFLINE"] = "1"
     if "PYTEST_XDIST_WORKER" in os.environ:  # several processes test at once
         os.environ["OMP_NUM_THREADS"] = "1"  # of the programs that tests start
         torch.set_num_threads(1)
@@ -209,3 +213,41 @@ def lite_weights(tmp_path, lite_model):
     """A file with the tiny lite model's weights."""
     save_model(lite_model, tmp_path / "tiny.safetensors")
     return tmp_path / "tiny.safetensors"
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """A stand-in for the Hub, which huggingface_hub asks from now on, and an empty cache."""
+    from hub_server import stand_in_hub
+    from huggingface_hub import constants
+
+    with stand_in_hub() as hub:
+        template = hub.address + "/{repo_id}/resolve/{revision}/{filename}"
+        for name, value in {
+            "ENDPOINT": hub.address,
+            "HUGGINGFACE_CO_URL_TEMPLATE": template,
+            "HF_HUB_CACHE": str(tmp_path / "hub"),
+            "HF_HUB_OFFLINE": False,
+            "HF_HUB_DISABLE_XET": True,
+            "HF_TOKEN_PATH": str(tmp_path / "token"),
+        }.items():
+            monkeypatch.setattr(constants, name, value)
+        monkeypatch.delenv("HF_TOKEN", raising=False)
+        yield hub
+
+
+@pytest.fixture
+def tiny_release(hub, monkeypatch, clip_model, tmp_path):
+    """The released checkpoints' repository with one small file, and a variant of its size."""
+    from errseg.checkpoints import hub as on_hub
+    from errseg.checkpoints import sources, weights
+    from errseg.network.published import published_name
+
+    monkeypatch.setattr(weights, "MODELS", (*weights.MODELS, clip_model.config))
+    tensors = {published_name(name): t.clone() for name, t in clip_model.state_dict().items()}
+    path = tmp_path / "tiny.pth"
+    torch.save({"model": tensors, "iteration": 5}, path)
+    size = sum(tensor.nbytes for tensor in tensors.values())
+    monkeypatch.setattr(on_hub, "RELEASED_BYTES", {"tiny-clip": (size, 2 * size)})
+    monkeypatch.setattr(sources, "list_models", lambda: {"tiny-clip": "", "errseg-lite": ""})
+    return hub.add(on_hub.REPOSITORY, {"README.md": b"# Weights", "some/tiny.pth": path})

@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 LARGE = (".pth", ".pt", ".safetensors")  # endings of what the Hub keeps in its storage
 CHUNK = 2**20
-TOKEN = "hf_stand_in"  # noqa: S105 - of nobody
+TOKEN = "hf_stand_in"  # shows private and gated repositories
 REPOSITORY = r"(?P<kind>models|spaces|datasets)/(?P<name>[^/]+/[^/]+)"
 
 
@@ -54,6 +54,7 @@ class StandInHub:
         cut_after: bytes after which the connection to the storage is cut, once each.
         silent: whether nothing is answered.
         spoilt: whether the storage gives other bytes than it should.
+        read_only: whether nobody may make a repository.
     """
 
     def __init__(self):
@@ -62,7 +63,7 @@ class StandInHub:
         self.asked: list[tuple[str, str, dict[str, str]]] = []
         self.too_many, self.retry_after = 0, 1
         self.cut_after: list[int] = []
-        self.silent, self.spoilt = False, False
+        self.silent, self.spoilt, self.read_only = False, False, False
         self.closing = threading.Event()
         self._hub = _start(self, Hub)
         self._storage = _start(self, Storage)
@@ -244,6 +245,8 @@ class Hub(Handler):
         return self.send(302, b"", Location=f"{self.hub.storage}/{digest}", **linked, **commit)
 
     def create(self, body: bytes) -> None:
+        if self.hub.read_only:
+            return self.refuse(403, "Forbidden")
         asked = json.loads(body)
         name = f"{asked['organization'] or 'somebody'}/{asked['name']}"
         kind = f"{asked.get('type', 'model')}s"

@@ -119,7 +119,7 @@ def test_a_named_vocabulary_is_added_to_the_words(phone_photo, tmp_path, capsys)
         (["--classes", "x" * 500], "500 characters"),
         (["--classes", "sky", "--vocabulary", "voc"], "no vocabulary 'voc'"),
         (["--classes", "sky", "--model", "errseg-huge"], "no model 'errseg-huge'"),
-        (["--classes", "sky", "--model", "errseg-base"], "don't ship with the code"),
+        (["--classes", "sky", "--model", "errseg-base"], "python -m errseg fetch errseg-base"),
         (["--classes", "sky", "--model", "gone.pth"], "no weights file gone.pth"),
         (["--classes", "sky", "--model", CHINA.with_suffix(".safetensors")], "no weights file"),
         (["--classes", "sky", "--kept-classes", "0"], "Kept classes (P) must be at least 1"),

@@ -143,7 +143,7 @@ def test_there_is_no_such_file(tmp_path, suffix):
     assert "There is no weights file" in refusal(tmp_path / f"missing{suffix}")
     folder = tmp_path / f"folder{suffix}"
     folder.mkdir()
-    assert "There is no weights file" in refusal(folder)
+    assert "holds no weights file." in refusal(folder)
 
 
 def test_an_unknown_name():
@@ -153,7 +153,7 @@ def test_an_unknown_name():
 
 @pytest.mark.parametrize("name", ["errseg-base", "errseg-large"])
 def test_published_weights_do_not_ship(name):
-    with pytest.raises(InputError, match=rf"weights of {name} don't ship .* give its path"):
+    with pytest.raises(InputError, match=rf"{name} isn't on this machine .* errseg fetch {name}"):
         load_model(name)
 
 

@@ -82,7 +82,7 @@ def released_models() -> dict[str, str]:
     address = released_address()
     try:
         files = _ask_for_weights(address)
-    except Exception as error:  # as in `list_weights`
+    except Exception as error:  # as in `find_offered`
         raise InputError(
             f"The Hub can't be asked for released models ({type(error).__name__}); "
             "those that are here go on."
@@ -99,20 +99,40 @@ def released_models() -> dict[str, str]:
     return named
 
 
-def list_weights(address: HubAddress, asked: str = "") -> list[HubFile]:
-    """List the weights files of an address' repository and revision, the largest first.
-
-    Args:
-        address: its file doesn't count.
-        asked: what somebody gave for it, for the sentence.
+def find_offered(
+    address: HubAddress, variant: str | None = None, token: str | None = None
+) -> HubFile:
+    """Ask the Hub for the file of an address, see `fetch`.
 
     Raises:
-        InputError: the Hub doesn't answer in time, or has no such repository or revision.
+        InputError: the Hub doesn't answer in time, or has no such repository, revision or file.
     """
     try:
-        return _ask_for_weights(address)
+        offered = _ask_for_weights(address, token)
     except Exception as error:  # offline, no such revision, rate limits: a dozen kinds
-        raise InputError(hub_sentence(error, address, asked)) from None
+        raise InputError(hub_sentence(error, address, variant or "")) from None
+    return _choose(offered, address, variant)
+
+
+def stored_metadata(address: HubAddress) -> dict[str, str] | None:
+    """Read the metadata of our file on the Hub without its tensors; None of another kind of file.
+
+    Raises:
+        InputError: as `find_offered`.
+    """
+    from huggingface_hub import HfApi
+
+    file = find_offered(address).path
+    if not file.endswith(OWN_ENDING):
+        return None
+    asked = {"filename": file, "revision": address.revision}
+    try:
+        found = within_patience(
+            lambda: HfApi().parse_safetensors_file_metadata(address.repository, **asked)
+        )
+    except Exception as error:  # as above
+        raise InputError(hub_sentence(error, replace(address, file=file))) from None
+    return found.metadata
 
 
 def found_in_cache(address: HubAddress, variant: str | None = None) -> Path | None:
@@ -135,6 +155,7 @@ def fetch(
     fresh: bool = False,
     again: bool = False,
     progress: Progress | None = None,
+    token: str | None = None,
 ) -> Fetched:
     """Find weights in the Hub's cache on this machine, or download them.
 
@@ -144,6 +165,7 @@ def fetch(
         fresh: ask the Hub for the newest of the revision, although something is here.
         again: download it although it is here.
         progress: is told how far a download is; huggingface_hub's bar shows it anyway.
+        token: the Hub's, if not the one that somebody logged in with.
 
     Raises:
         InputError: there are none, or they can't be fetched.
@@ -151,21 +173,20 @@ def fetch(
     if not (fresh or again) and (path := found_in_cache(address, variant)):
         return _fetched(address, path)
     try:
-        offered = list_weights(address, variant or "")
+        chosen = find_offered(address, variant, token)
     except InputError:
         here = _cached(address)
         if fresh or again or variant or address.file or len(here) != 1:
             raise
         return _fetched(address, _path(address, here[0]))
-    chosen = _choose(offered, address, variant)
-    return _download(replace(address, file=chosen.path), chosen.size, again, progress)
+    return _download(replace(address, file=chosen.path), chosen.size, again, progress, token)
 
 
-def _ask_for_weights(address: HubAddress) -> list[HubFile]:
+def _ask_for_weights(address: HubAddress, token: str | None = None) -> list[HubFile]:
     from huggingface_hub import HfApi
 
     def ask() -> list[HubFile]:
-        info = HfApi().model_info(
+        info = HfApi(token=token).model_info(
             address.repository, revision=address.revision, timeout=PATIENCE, files_metadata=True
         )
         return [HubFile(file.rfilename, file.size or 0) for file in info.siblings or ()]
@@ -209,7 +230,9 @@ def _best(fitting: list[HubFile]) -> list[HubFile]:
     return alone or fitting
 
 
-def _download(address: HubAddress, size: int, again: bool, progress: Progress | None) -> Fetched:
+def _download(
+    address: HubAddress, size: int, again: bool, progress: Progress | None, token: str | None
+) -> Fetched:
     import huggingface_hub
     from huggingface_hub import constants
 
@@ -220,6 +243,7 @@ def _download(address: HubAddress, size: int, again: bool, progress: Progress | 
             address.file,
             revision=address.revision,
             force_download=again,
+            token=token,
             tqdm_class=_bar(progress, size) if progress else None,
         )
     except Exception as error:  # as above, and what a disk says

@@ -103,6 +103,18 @@ def hub_sentence(error: Exception, address: HubAddress, asked: str = "") -> str:
     )
 
 
+def upload_sentence(error: Exception, repository: str) -> str:
+    """Say why the Hub didn't take a model, and what to do."""
+    response = _response(error)
+    status = response.status_code if response is not None else 0
+    if status in (UNAUTHORISED, FORBIDDEN):
+        return f"{repository} isn't yours to write to; {LOGIN}, with a token that may write."
+    if status == TOO_MANY or status >= FAULT_OF_SERVER:
+        return f"The Hub can't take {repository} at the moment (HTTP {status}); try again later."
+    said = getattr(error, "server_message", None)
+    return f"{repository} could not be put on the Hub ({said or _reason(error)})."
+
+
 def _response(error: BaseException | None) -> object | None:
     """Find what the Hub answered, which may stand in what an error came of."""
     while error is not None:

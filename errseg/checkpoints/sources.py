@@ -12,8 +12,10 @@ from errseg.checkpoints.hub import (
     OWN_FILE,
     Progress,
     fetch,
+    find_offered,
     found_in_cache,
     released_address,
+    stored_metadata,
 )
 from errseg.checkpoints.hub_address import SCHEME, HubAddress
 from errseg.config import EMBEDDED, list_models, model_config
@@ -34,6 +36,7 @@ def find_weights(
     progress: Progress | None = None,
     fresh: bool = False,
     again: bool = False,
+    token: str | None = None,
 ) -> Weights:
     """Find a model's weights on this machine, or download them from the Hub.
 
@@ -42,6 +45,7 @@ def find_weights(
         progress: is told how far a download is; huggingface_hub's bar shows it anyway.
         fresh: ask the Hub for the newest, although something is here.
         again: download it although it is here.
+        token: the Hub's, if not the one that somebody logged in with.
 
     Raises:
         InputError: there is no such model, or its weights can't be fetched.
@@ -50,7 +54,7 @@ def find_weights(
     if isinstance(source, Path):
         return Weights(source)
     variant = "" if source.file else _variant(model)
-    fetched = fetch(source, variant or None, fresh, again, progress)
+    fetched = fetch(source, variant or None, fresh, again, progress, token)
     return Weights(fetched.path, str(fetched.address), variant)
 
 
@@ -64,6 +68,25 @@ def weights_here(model: str | Path) -> Path | None:
     if isinstance(source, Path):
         return source
     return found_in_cache(source, _variant(model) or None)
+
+
+def check_offered(model: str | Path) -> None:
+    """Ask the Hub whether it has a model's weights, unless they are here.
+
+    Raises:
+        InputError: there is no such model, or its weights can't be fetched.
+    """
+    if weights_here(model) is None:
+        find_offered(_source(model), _variant(model) or None)
+
+
+def offered_metadata(model: str) -> dict[str, str] | None:
+    """Read the metadata of our file on the Hub without its tensors; None of another kind of file.
+
+    Raises:
+        InputError: there is no such file, or the Hub doesn't answer.
+    """
+    return stored_metadata(_source(model))
 
 
 def model_name(model: str | Path) -> str:
@@ -103,7 +126,8 @@ def _source(model: str | Path) -> Path | HubAddress:
         except InputError as error:
             raise InputError(f"{error}{hint}") from None
     if not path.is_file():
-        raise InputError(f"There is no weights file {path.name} in {path.parent.name or '.'}.")
+        where = f" in {path.parent.name}" if path.parent.name else ""
+        raise InputError(f"There is no weights file {path.name}{where}.")
     return path
 
 

@@ -8,7 +8,7 @@ from safetensors import SafetensorError, safe_open
 
 from errseg.checkpoints.file_kinds import check_kind
 from errseg.checkpoints.hub import OWN_ENDING
-from errseg.checkpoints.sources import find_weights
+from errseg.checkpoints.sources import offered_metadata, weights_here
 from errseg.config import (
     EMBEDDED,
     Calibration,
@@ -96,14 +96,17 @@ def advised_threshold(model: str | Path) -> float:
 def stored_config(model: str | Path) -> ModelConfig | None:
     """Read the configuration of a model's name or file, without torch; released files have none.
 
-    Files of ours on the Hub are fetched for it.
+    Of files that lie on the Hub no more than this is fetched.
 
     Raises:
         InputError: there is no such model, or a file of ours is not what it should be.
     """
     if (name := str(model)) in list_models() and name not in EMBEDDED:
         return model_config(name)
-    path = find_weights(model).path
+    path = weights_here(model)
+    if path is None:
+        metadata = offered_metadata(name)
+        return None if metadata is None else config_from_metadata(metadata, Path(name))
     if path.suffix != OWN_ENDING:
         return None
     try:

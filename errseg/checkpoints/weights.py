@@ -6,6 +6,7 @@ Our file carries its own configuration and, for errseg-lite, its tokenizer, so a
 import dataclasses
 import json
 from pathlib import Path
+from typing import Self
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -20,7 +21,9 @@ from errseg.checkpoints.checksum import (
 )
 from errseg.checkpoints.compilation import check_compilable, compile_network
 from errseg.checkpoints.file_kinds import check_kind
-from errseg.checkpoints.sources import find_weights
+from errseg.checkpoints.hub_address import SCHEME, HubAddress
+from errseg.checkpoints.hub_model import HubModel
+from errseg.checkpoints.sources import find_weights, weights_here
 from errseg.checkpoints.stored_config import (
     CONFIG_KEY,
     OWN_ENDING,
@@ -34,6 +37,7 @@ from errseg.config import (
     Calibration,
     ClipConfig,
     ModelConfig,
+    list_models,
     with_current_settings,
 )
 from errseg.device import FLOAT32, find_precision
@@ -49,12 +53,56 @@ VARIANT_TENSOR = "sem_seg_head.clip_model.text_projection"
 """The released checkpoints' variants are told apart by this tensor's shape."""
 
 
+class PretrainedERRSeg(HubModel):
+    """A network with the weights of a file; what `load_model` returns."""
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        pretrained_model_name_or_path: str | Path,
+        *,
+        revision: str | None = None,
+        token: str | None = None,
+        force_download: bool = False,
+        local_files_only: bool = False,
+        **settings: object,
+    ) -> Self:
+        """Load a model that `push_to_hub` or `save_pretrained` wrote, or any other of ours.
+
+        Args:
+            pretrained_model_name_or_path: ``owner/name`` on the Hub, a folder, or what `load_model`
+                takes.
+            revision: a commit, tag or branch there; the newest one by default.
+            token: that shows a private repository; by default the one of ``hf auth login``.
+            force_download: although it is here.
+            local_files_only: never ask the Hub.
+            settings: ``device``, ``precision`` and ``compile``, as for `load_model`.
+
+        Raises:
+            InputError: see `load_model`.
+        """
+        name = str(pretrained_model_name_or_path)
+        if HubAddress.read(name) is None and not (Path(name).exists() or name in list_models()):
+            name = SCHEME + name
+        if (address := HubAddress.read(name)) is not None:
+            name = str(dataclasses.replace(address, revision=revision or address.revision))
+        if local_files_only and weights_here(name) is None:
+            raise InputError(f"{name} isn't on this machine.")
+        if not local_files_only:
+            find_weights(name, again=force_download, token=token)
+        return load_model(name, **settings)
+
+    def save(self, path: Path) -> None:
+        """Write a file of ours, see `save_model`."""
+        save_model(self, path)
+
+
 def load_model(
     name_or_path: str | Path,
     device: str | torch.device = "cpu",
     precision: str = FLOAT32,
     compile: bool = False,
-) -> ERRSeg:
+) -> PretrainedERRSeg:
     """Load a model with its weights, in evaluation mode.
 
     Args:
@@ -151,7 +199,7 @@ def save_model(model: ERRSeg, path: Path, exact: bool = False) -> None:
     write_whole(path, lambda partial: save_file(tensors, partial, metadata))
 
 
-def _load_safetensors(path: Path, weights_hash: str) -> ERRSeg:
+def _load_safetensors(path: Path, weights_hash: str) -> PretrainedERRSeg:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -166,7 +214,7 @@ def _load_safetensors(path: Path, weights_hash: str) -> ERRSeg:
         raise InputError(f"{path.name} asks for an image tower unknown here: {trunk}.")
     try:
         with torch.device("meta"):
-            model = build_model(config)
+            model = build_model(config, PretrainedERRSeg)
     except Exception as error:  # timm and torch raise a dozen kinds for parts that don't fit
         raise InputError(
             f"{path.name} asks for a network that can't be built ({type(error).__name__})."
@@ -184,7 +232,7 @@ def _load_safetensors(path: Path, weights_hash: str) -> ERRSeg:
     return model
 
 
-def _load_released(path: Path) -> ERRSeg:
+def _load_released(path: Path) -> PretrainedERRSeg:
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except Exception as error:  # torch raises a dozen kinds for a file that is not a checkpoint
@@ -201,7 +249,7 @@ def _load_released(path: Path) -> ERRSeg:
     if config is None:
         raise InputError(f"{path.name} has text embeddings {width} wide; no variant has those.")
     with torch.device("meta"):
-        model = build_model(config)
+        model = build_model(config, PretrainedERRSeg)
     model.to_empty(device="cpu")
     model.towers.rebuild_buffers()
     model.load_published(state_dict)

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from errseg.commands.options import DEFAULT_MODEL
+from errseg.errors import InputError
 
 HELP = "download a model's weights from the Hub, for when there is no network"
 MB = 10**6
@@ -21,10 +22,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> str:
     """Download the newest of what was asked for, unless it is here; say where it lies."""
     from errseg.checkpoints.checksum import told_by_hub
-    from errseg.checkpoints.sources import find_weights
+    from errseg.checkpoints.sources import find_weights, weights_here
     from errseg.checkpoints.stored_config import file_hash
 
-    found = find_weights(args.model, fresh=True)
+    newer = ""
+    try:
+        found = find_weights(args.model, fresh=True)
+    except InputError:
+        if weights_here(args.model) is None:
+            raise
+        found = find_weights(args.model)
+        newer = "Whether there is a newer one can't be told: the Hub gave no answer.\n"
     if not found.origin:
         what = "ships with the code" if args.model == DEFAULT_MODEL else "is a file of this machine"
         return f"{args.model} {what}: {found.path}"
@@ -32,16 +40,12 @@ def run(args: argparse.Namespace) -> str:
     if told_by_hub(found.path) not in ("", found_hash):
         found = find_weights(args.model, again=True)
         found_hash = file_hash(found.path)
-    size = found.path.stat().st_size / MB
-    return "\n".join(
-        (
-            f"{args.model} is {found.origin}, {size:,.1f} MB,",
-            f"SHA-256 {found_hash}.",
-            f"It lies at {found.path}.",
-            f"For a machine without a network copy {_repository_folder(found.path)}",
-            "to the same place there, ~/.cache/huggingface/hub, or to hub/ in the folder that "
-            "HF_HOME names.",
-        )
+    return (
+        f"{args.model} is {found.origin},\n"
+        f"{found.path.stat().st_size / MB:,.1f} MB, SHA-256 {found_hash}.\n"
+        f"It lies at {found.path}.\n{newer}"
+        f"For a machine without a network copy {_repository_folder(found.path)} to "
+        "~/.cache/huggingface/hub there, or to hub in the folder that HF_HOME names."
     )
 
 

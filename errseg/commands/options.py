@@ -188,8 +188,9 @@ SHARED: dict[str, dict] = {
     "--sets": {"type": names, "metavar": "A,B", "help": "only these sets"},
     "--model": {
         "default": DEFAULT_MODEL,
-        "metavar": "NAME|PATH",
-        "help": f"a model's name, a .safetensors file or a released .pth ({DEFAULT_MODEL})",
+        "metavar": "NAME|PATH|hf://...",
+        "help": "a model's name, a .safetensors file or a released .pth, a folder with one, or "
+        f"hf://owner/name[/file][@revision] ({DEFAULT_MODEL})",
     },
     "--device": {"default": AUTOMATIC, "help": f"{AUTOMATIC}, cpu, cuda, ... ({AUTOMATIC})"},
     "--compile": {

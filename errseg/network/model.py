@@ -16,7 +16,7 @@ guidance       image or text features that steer ESCF and GUD
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -280,11 +280,18 @@ class ERRSeg(nn.Module):
         return self
 
 
-def build_model(name: str | ModelConfig) -> ERRSeg:
+Network = TypeVar("Network", bound=ERRSeg)
+
+
+def build_model(name: str | ModelConfig, kind: type[Network] = ERRSeg) -> Network:
     """Build a variant with random weights, in evaluation mode.
+
+    Args:
+        name: the variant's, or its configuration.
+        kind: `ERRSeg`, or what adds to it.
 
     Raises:
         InputError: no variant has this name.
     """
     config = model_config(name) if isinstance(name, str) else name
-    return ERRSeg(config).eval()
+    return kind(config).eval()

@@ -39,6 +39,21 @@ class Background(Generic[T]):
         self.start()
         return self._value.result(seconds)
 
+    def wait(self, seconds: float, meanwhile: Callable[[], None]) -> T:
+        """Wait for the value for ever, and call a function whenever so many seconds have passed."""
+        while True:
+            try:
+                return self.result(seconds)
+            except TimeoutError:
+                if self.ended:  # the work's own
+                    raise
+                meanwhile()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the work is over, well or not."""
+        return self._value.done()
+
     @property
     def is_there(self) -> bool:
         """Whether nobody has to wait for the value, and there is one."""

@@ -138,6 +138,23 @@ class Places:
         """Return what tells whoever asks in this thread what the question is at."""
         return getattr(self._thread, "tell", _silent)
 
+    def waiting(self) -> Callable[[str], None]:
+        """Return what tells whoever asks in this thread what it waits for besides its turn.
+
+        It raises a `GoneError` once nobody waits any more.
+        """
+        wanted, tell, told = getattr(self._thread, "wanted", _always), self.teller(), ""
+
+        def wait(said: str) -> None:
+            nonlocal told
+            if not wanted():
+                raise GoneError
+            if said != told:
+                tell(said)
+                told = said
+
+        return wait
+
     def _join(self, number: int, seconds: float, ordinary: float, budget: float) -> Turn:
         visitor = self._visitor()
         with self._changed:

@@ -90,7 +90,7 @@ class Service:
         number = self.places.arrive()
         self.places.teller()("read")
         photo, size, notices = self._photos.read(request.photo)
-        loaded = self.models.loaded_for(request)
+        loaded = self.models.loaded_for(request, self.places.waiting())
         price = self._check(
             loaded, request, lambda asked, new: loaded.prices.answer(asked, photo.shape[:2], new)
         )
@@ -251,7 +251,7 @@ class Service:
             raise InputError(sentence)
         check_attended(request)
         photo = self._photos.read(request.photo).pixels
-        loaded = self.models.loaded_for(request)
+        loaded = self.models.loaded_for(request, self.places.waiting())
 
         def price_of(asked: Request, new: list[int]) -> Price:
             prices, shape = loaded.prices, photo.shape[:2]
@@ -317,7 +317,7 @@ class Service:
             InputError: as `answer`.
         """
         photo = self._photos.read(request.photo).pixels
-        loaded = self.models.loaded_for(request)
+        loaded = self.models.loaded_for(request, self.places.waiting())
         price = self._check(
             loaded,
             request,
@@ -364,7 +364,7 @@ class Service:
         pixel, first = query_pixel(answer), legend_classes(answer)
         both = answer, self.attention(request, pixel, everywhere=first)
         known.read_word_lists()  # so that nobody waits for them
-        loaded = self.models.loaded_for(request)
+        loaded = self.models.loaded_for(request, self.places.waiting())
         price = Price(loaded.prices.ordinary)
         loaded.prices.take(self._on_network(loaded, price, measured_speeds))
         return both

@@ -17,14 +17,22 @@ SENTENCES = {
     "tiles": "Looking closer, at parts of the photo …",
     "decode": "Finding the words in it: CRM, ESCF, GUD …",
     "attend": "Asking what the pixel attends to …",
+    "load": "Loading the model …",
+    "ask": "Asking the Hub for released models …",
 }
 """A stage's name in timings -> what somebody who waits for it is told."""
+MB = 10**6
 SECONDS_WORTH_TELLING = 0.15  # a stage that is over sooner is not told
 
 
 def ahead(count: int) -> str:
     """Say how many questions go before one."""
     return f"{count} question{' is' if count == 1 else 's are'} ahead of yours."
+
+
+def fetched(model: str, done: int, size: int) -> str:
+    """Say how far the download of a model is, in bytes."""
+    return f"Fetching {model} from the Hub: {done / MB:,.0f} of {size / MB:,.0f} MB …"
 
 
 def told(

@@ -116,11 +116,13 @@ def _settings(answer: Answer, attention: AttentionAnswer, command: str) -> str:
     height, width = settings.pop("network_size")
     tile = settings.pop("tile_size")
     weights = settings.pop("weights_hash") or "random"
+    origin = settings.pop("weights_origin") or "a file of that machine"
     photo_height, photo_width = answer.photo.shape[:2]
     rows = {
         "command": command,
         "method": f"ERR-Seg, arXiv {ARXIV}",
         **{name.replace("_", " "): _shown(value) for name, value in settings.items()},
+        "weights from": origin,
         "weights (SHA-256)": weights,
         "network input": f"{width} x {height}",
         **({"network input of a tile": f"{tile[1]} x {tile[0]}"} if tile else {}),

@@ -31,8 +31,9 @@ LIMITS = """
 **errseg-lite**, the model that ships with the code, is small (38 MB, EfficientNet-Lite2 and \
 MiniLM) and trained on few photos, so that the page runs anywhere. It knows everyday things and \
 surroundings, misses small and rare ones, and confuses neighbours. Judge the method by the \
-published models: where memory allows, start the app with a released checkpoint, \
-`python app.py --model errseg_b.pth` (`errseg-base`) or the large one.
+published models, which are fetched from the Hub when they are first asked for: choose them under \
+*More* after *Look for released models*, or start the app with `python app.py --model errseg-base` \
+or `errseg-large`.
 
 Your photos stay on this server for at most an hour and are used for nothing else. Nothing that \
 you download carries the photo's EXIF data.

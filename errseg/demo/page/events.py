@@ -33,6 +33,8 @@ AS_SENT = {"preprocess": False}
 refuse numbers in its own words; `check_request` looks at everything and has a sentence for it."""
 PRIVATE = {"api_visibility": "private"}
 COMPUTES = {**PRIVATE, **AS_SENT, **IN_TURN}
+LOOKS_UP = {**COMPUTES, "show_progress": "hidden"}
+"""What waits for another machine stands in the queue too: who is not in it is answered at once."""
 AT_ONCE = {**PRIVATE, **AS_SENT, "queue": False, "show_progress": "hidden"}
 
 

@@ -12,7 +12,7 @@ from errseg.demo.backend.request import Request, check_options, check_request
 from errseg.demo.backend.service import SECONDS_TO_KEEP, Service
 from errseg.demo.page import html
 from errseg.demo.page.controls import SLIDERS, first_kept_slider, kept_bound, slider
-from errseg.demo.page.events import AT_ONCE, answered, uploaded
+from errseg.demo.page.events import AT_ONCE, LOOKS_UP, answered, uploaded
 from errseg.demo.page.hints import as_shown, build_hints
 from errseg.demo.page.picture import Picture
 from errseg.demo.page.suggest import Suggestions, add_find_event, build_ask, build_chips
@@ -222,7 +222,7 @@ def _build_advanced(
     def find_models():
         return {model: gr.update(choices=models.find_released()), message: ""}
 
-    return model, find.click(find_models, None, [model, message], **AT_ONCE)
+    return model, find.click(find_models, None, [model, message], **LOOKS_UP)
 
 
 def _build_offer(page: gr.Blocks, model: gr.Dropdown, service: Service) -> None:
@@ -237,7 +237,7 @@ def _build_offer(page: gr.Blocks, model: gr.Dropdown, service: Service) -> None:
         text = f"There is a GPU here: use the published model {name}"
         return gr.update(value=text, visible=True), gr.update(choices=service.models.names), name
 
-    page.load(offer, None, [large, model, offered], **AT_ONCE)
+    page.load(offer, None, [large, model, offered], **LOOKS_UP)
     large.click(lambda name: (name, gr.update(visible=False)), offered, [model, large], **AT_ONCE)
 
 

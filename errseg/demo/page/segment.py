@@ -161,6 +161,10 @@ def add_segment_events(
         yield {tab.chosen: chosen}
         yield from ask(values, chosen, is_last)
 
+    def look_up(model: str) -> str:
+        service.places.teller()("ask")
+        return service.models.look_up(model)
+
     def follow_link(request: gr.Request):
         """Fill in what the page's address says; without a link the opening is shown."""
         return {tab.shown: dataclasses.replace(tab.shown.value, opened=True), **followed(request)}
@@ -176,13 +180,12 @@ def add_segment_events(
         asked = check_request(photo or PHOTO_LATER, words, link.model)
         size = len(asked.vocabulary)
         asked = asked.changed(**{"kept_classes": suggested_kept_classes(size), **link.options})
-        named = service.models.look_up(service.models.named(asked).model)
         filled = {knob: getattr(asked.options, name) for name, knob in told.items()}
         filled[kept] = kept_slider(asked.options.kept_classes, size)
         if asked.options.threshold is None:
             filled[threshold] = gr.skip()
-        model = gr.update(value=named, choices=service.models.names)
-        filled |= {question.model: model, question.picked: named}
+        if service.models.knows(asked.model):  # else the Hub has to be asked, which takes a while
+            filled |= picked(asked.model)
         filled |= {tab.chosen: link.options.get("kept_classes")}
         return {
             linked: (asked, words),
@@ -191,9 +194,22 @@ def add_segment_events(
             **filled,
         }
 
+    def picked(name: str) -> dict:
+        """Fill in a model that there is."""
+        name = name or service.models.first
+        model = gr.update(value=name, choices=service.models.names)
+        return {question.model: model, question.picked: name}
+
     @answered(message)
     @stop
     def open_page(is_last, asked, shown):
+        if asked is not None and not service.models.knows(asked[0].model):
+            try:
+                name = yield from stop.wait_for(lambda: look_up(asked[0].model), is_last)
+                yield {**picked(name), message: ""}
+            except InputError as error:
+                yield {message: html.message(str(error))}
+                asked = None
         if asked is not None and asked[0].photo == PHOTO_LATER:
             panels = tab.masks, tab.ranking, tab.cost, tab.attention, tab.figure2, tab.notes
             yield {
@@ -244,7 +260,7 @@ def add_segment_events(
     told = {name: knobs[name] for name, knob in option_knobs().items() if knob.link}
     filled = [linked, question.photo, question.classes, question.model, question.picked, message]
     page.load(follow_link, None, [*filled, tab.shown, tab.chosen, *told.values()], **AT_ONCE).then(
-        open_page, [linked, tab.shown], outputs, **runs
+        open_page, [linked, tab.shown], [*outputs, question.model, question.picked], **runs
     )
     filled_in = [question.photo, question.classes, tab.chosen, tabs, message]
     question.strip.click(fill_in_example, None, filled_in, **AT_ONCE).then(
