@@ -27,10 +27,11 @@ def start_app() -> str:
 
 
 @contextlib.contextmanager
-def launch_app():
+def launch_app(*options: str, **variables: str):
     """Start `app.py` as the README says, from another folder; yields its address and the time.
 
-    The time, in seconds, is from the command to the first page that was served.
+    The time, in seconds, is from the command to the first page that was served. Options and
+    variables of the environment may be added.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -40,9 +41,21 @@ def launch_app():
         started = time.monotonic()
         with log.open("w") as file:
             process = subprocess.Popen(
-                [sys.executable, ROOT / "app.py", "--host", "127.0.0.1", "--port", str(port)],
+                [
+                    sys.executable,
+                    ROOT / "app.py",
+                    "--host",
+                    "127.0.0.1",
+                    f"--port={port}",
+                    *options,
+                ],
                 cwd=folder,
-                env={**os.environ, "HF_HUB_OFFLINE": "1", "GRADIO_TEMP_DIR": f"{folder}/cache"},
+                env={
+                    **os.environ,
+                    "HF_HUB_OFFLINE": "1",
+                    "GRADIO_TEMP_DIR": f"{folder}/cache",
+                    **variables,
+                },
                 stdout=file,
                 stderr=subprocess.STDOUT,
             )
