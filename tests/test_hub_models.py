@@ -10,7 +10,6 @@ from hub_server import StandInHub
 from errseg.checkpoints import hub as on_hub
 from errseg.checkpoints.sources import weights_here
 from errseg.checkpoints.stored_config import file_hash
-from errseg.demo.backend.gpu import on_gpu
 from errseg.demo.backend.models import Models
 from errseg.demo.backend.places import GoneError
 from errseg.demo.backend.request import check_request
@@ -231,17 +230,3 @@ def _until(condition) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
-
-
-def test_the_network_runs_where_a_space_lends_a_gpu(monkeypatch):
-    import sys
-    import types
-
-    lent = []
-    spaces = types.ModuleType("spaces")
-    spaces.GPU = lambda duration: lambda function: lent.append(duration) or function
-    monkeypatch.setitem(sys.modules, "spaces", spaces)
-    assert on_gpu(len)("abc") == 3
-    assert len(lent) == 1
-    monkeypatch.setitem(sys.modules, "spaces", None)  # not installed
-    assert on_gpu(len) is len

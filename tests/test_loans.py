@@ -133,20 +133,15 @@ def test_a_loan_is_as_long_as_what_is_asked(service, lender):
     assert lengths == [gpu.STARTING + 1, gpu.STARTING + 5 * gpu.OVERRUN, gpu.SECONDS]
 
 
-def test_another_model_is_fetched_and_loaded_here(
-    service, lender, loads, tmp_path, make_model, monkeypatch
-):
+def test_another_model_is_loaded_here(service, lender, loads, tmp_path, make_model):
     other = tmp_path / "other.safetensors"
     save_model(make_model(), other)
-    fetched = []
-    monkeypatch.setattr(models, "fetch_checkpoint", lambda name: fetched.append(name) or other)
-    service.models._released = ("other.safetensors",)
+    service.models._released = {"other.safetensors": str(other)}
     lender.keeps = False  # each loan has a process of its own
     chosen = question(model="other.safetensors", precision="float32")
     assert service.answer(chosen).result.settings.model == "tiny-clip"
     service.cost_view(chosen, 0)
     assert service.answer(question()).result.settings.model == "tiny-lite"
-    assert fetched == ["other.safetensors"]
     assert loads() == [os.getpid()] * 2
 
 

@@ -255,12 +255,16 @@ def _bar(progress: Progress, size: int) -> type:
     """Make a progress bar that also tells how many bytes are there."""
     from huggingface_hub.utils import tqdm
 
+    furthest = 0  # of several bars, as there are where pieces are fetched that others have too
+
     class Bar(tqdm):
         done = 0
 
         def update(self, n: float | None = 1) -> bool | None:
+            nonlocal furthest
             self.done += int(n or 0)
-            progress(min(self.done, size), size)
+            furthest = max(furthest, min(self.done, size))
+            progress(furthest, size)
             return super().update(n)
 
     return Bar

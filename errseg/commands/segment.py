@@ -205,11 +205,12 @@ def asked_of_the_page(
     Raises:
         InputError: attention is to be shown, and CRM keeps too many classes for that.
     """
+    from errseg.checkpoints.sources import model_name
     from errseg.demo.backend.request import Request
     from errseg.demo.backend.saved import check_can_save
 
     # What is written tells a model's name, and of a file of weights not where it lies.
-    request = Request(photo, vocabulary, options, Path(args.model).name)
+    request = Request(photo, vocabulary, options, model_name(args.model))
     check_can_save(request, args.save)
     return request
 

@@ -49,9 +49,9 @@ MOST_MOVED = 2  # models that a lent process keeps on its GPU
 
 @dataclass(frozen=True)
 class Source:
-    """Which model computes; a file that is on this machine."""
+    """Which model computes; its file is on this machine."""
 
-    path: str | Path  # or the name of one that ships
+    path: str | Path  # or a name or an address, as `load_model` takes them
     precision: str
 
 

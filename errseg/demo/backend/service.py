@@ -123,12 +123,13 @@ class Service:
             InputError: they cost too much; the sentence says how many would fit. Or one photo is
                 asked about and can't be read.
         """
-        side = (LONGEST_SIDE * 3 // 4, LONGEST_SIDE)
+        side, waiting = (LONGEST_SIDE * 3 // 4, LONGEST_SIDE), self.places.waiting()
         if same_photo:  # whether it will be looked at closer makes a great difference
             side = self._photos.read(requests[0].photo).pixels.shape[:2]
 
         def price_of(count: int) -> Price:
-            prices = [self.models.loaded_for(request).prices for request in requests[:count]]
+            loaded = [self.models.loaded_for(request, waiting) for request in requests[:count]]
+            prices = [one.prices for one in loaded]
             others = [beside(own, side) for own in prices] if beside else []
             if len(set(prices)) == 1:
                 return sum(others, prices[0].answers(requests[:count], side, same_photo))
