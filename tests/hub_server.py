@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import re
+import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -65,6 +66,7 @@ class StandInHub:
         self.cut_after: list[int] = []
         self.silent, self.spoilt, self.read_only = False, False, False
         self.closing = threading.Event()
+        self.connections: set[socket.socket] = set()
         self._hub = _start(self, Hub)
         self._storage = _start(self, Storage)
         self.address = f"http://127.0.0.1:{self._hub.server_port}"
@@ -95,6 +97,9 @@ class StandInHub:
         for server in (self._hub, self._storage):
             server.shutdown()
             server.server_close()
+        for connection in [*self.connections]:  # clients keep theirs open
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 @contextlib.contextmanager
@@ -129,12 +134,21 @@ class Handler(BaseHTTPRequestHandler):
     hub: StandInHub
     protocol_version = "HTTP/1.1"
 
+    def setup(self) -> None:
+        super().setup()
+        self.hub.connections.add(self.connection)
+
+    def finish(self) -> None:
+        self.hub.connections.discard(self.connection)
+        super().finish()
+
     def log_message(self, *arguments: object) -> None:
         """Say nothing."""
 
     def handle_any(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.hub.asked.append((self.command, self.path, dict(self.headers)))
+        headers = {name.title(): value for name, value in self.headers.items()}
+        self.hub.asked.append((self.command, self.path, headers))
         if self.hub.silent:
             self.hub.closing.wait(60)
             self.close_connection = True
@@ -250,11 +264,12 @@ class Hub(Handler):
         asked = json.loads(body)
         name = f"{asked['organization'] or 'somebody'}/{asked['name']}"
         kind = f"{asked.get('type', 'model')}s"
-        if f"{kind}/{name}" in self.hub.repositories:
-            return self.refuse(409, "Exists")
-        self.hub.add(name, {".gitattributes": b""}, kind)
         prefix = "" if kind == "models" else f"{kind}/"
-        return self.send_json({"url": f"{self.hub.address}/{prefix}{name}", "name": name})
+        told = json.dumps({"url": f"{self.hub.address}/{prefix}{name}", "name": name}).encode()
+        if f"{kind}/{name}" in self.hub.repositories:
+            return self.send(409, told, X_Error_Code="Exists", Content_Type="application/json")
+        self.hub.add(name, {".gitattributes": b""}, kind)
+        return self.send(200, told, Content_Type="application/json")
 
     def validate(self, body: bytes) -> None:
         self.send_json({"errors": [], "warnings": []})
