@@ -16,7 +16,7 @@ from errseg.checkpoints import weights
 from errseg.checkpoints.compilation import ZERO_GPU
 from errseg.checkpoints.weights import save_model
 from errseg.config import EXAMPLES
-from errseg.demo.backend import gpu, models
+from errseg.demo.backend import gpu
 from errseg.demo.backend.figure2 import ask_figure2
 from errseg.demo.backend.models import Models
 from errseg.demo.backend.pipeline import pipeline
