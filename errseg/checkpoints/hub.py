@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from errseg.checkpoints.hub_address import HubAddress
-from errseg.checkpoints.hub_errors import PATIENCE, check_room, hub_sentence, within_patience
+from errseg.checkpoints.hub_errors import check_room, hub_sentence, within_patience
 from errseg.errors import InputError
 
 REPOSITORY = "lchen1019/ERR-Seg"
@@ -35,6 +35,7 @@ RELEASED_BYTES: Mapping[str, tuple[int, int]] = MappingProxyType(
 """Variant -> bytes of its float32 tensors, and with AdamW's two moments of those that train, as
 detectron2 leaves both in a checkpoint of a training that has ended."""
 PACKAGING = 1.05  # times its tensors that a file may be large at most: names, and what is counted
+GIVEN_UP = 30.0  # seconds after which a question ends that nobody waits for any more
 MB = 10**6
 
 Progress = Callable[[int, int], None]
@@ -187,7 +188,7 @@ def _ask_for_weights(address: HubAddress, token: str | None = None) -> list[HubF
 
     def ask() -> list[HubFile]:
         info = HfApi(token=token).model_info(
-            address.repository, revision=address.revision, timeout=PATIENCE, files_metadata=True
+            address.repository, revision=address.revision, timeout=GIVEN_UP, files_metadata=True
         )
         return [HubFile(file.rfilename, file.size or 0) for file in info.siblings or ()]
 

@@ -131,8 +131,10 @@ def _reason(error: Exception) -> str:
         error = error.__cause__
     if isinstance(error, OfflineModeIsEnabled):
         return "HF_HUB_OFFLINE is set"
-    name = type(error).__name__
-    if "Timeout" in name:  # Python's own, and those of whatever speaks HTTP for huggingface_hub
+    if isinstance(error, TimeoutError):  # of `within_patience`
         return f"no answer in {PATIENCE:.0f} seconds"
+    name = type(error).__name__
+    if "Timeout" in name:  # of whatever speaks HTTP for huggingface_hub
+        return "it stopped answering"
     unread = isinstance(error, (ValueError, LookupError, TypeError, AttributeError))
     return f"what answers there makes no sense: {name}" if unread else name
