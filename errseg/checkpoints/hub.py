@@ -237,7 +237,8 @@ def _download(
     import huggingface_hub
     from huggingface_hub import constants
 
-    check_room(Path(constants.HF_HUB_CACHE), size, address.file)
+    if HubFile(address.file, size) not in _cached(address):
+        check_room(Path(constants.HF_HUB_CACHE), size, address.file)
     try:
         path = huggingface_hub.hf_hub_download(
             address.repository,
