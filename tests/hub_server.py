@@ -76,16 +76,23 @@ class StandInHub:
         """Add a commit to a repository, which is made if it isn't there."""
         repository = self.repositories.setdefault(f"{kind}/{name}", Repository())
         repository.commit(files)
+        for path, content in files.items():
+            if path.endswith(LARGE):
+                self.store(content)
         return repository
 
     def store(self, content: bytes | Path) -> str:
         """Keep a large file, and return its SHA-256."""
-        digest = hashlib.sha256(content if isinstance(content, bytes) else b"")
-        if isinstance(content, Path):
+        for digest, known in self.stored.items():
+            if known is content:  # a large one takes seconds
+                return digest
+        if isinstance(content, bytes):
+            digest = hashlib.sha256(content).hexdigest()
+        else:
             with content.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256")
-        self.stored[digest.hexdigest()] = content
-        return digest.hexdigest()
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        self.stored[digest] = content
+        return digest
 
     def downloads(self) -> list[str]:
         """List the files whose content was asked for, in order."""

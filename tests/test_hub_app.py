@@ -30,8 +30,7 @@ def test_with_an_empty_cache_the_app_starts_with_the_published_model_and_segment
         write_checkpoint(tmp_path / "weights.pth")
         repository = hub.add(REPOSITORY, {"weights.pth": tmp_path / "weights.pth"})
         variables = environment(hub, tmp_path / "home")
-        with launch_app("--model", "errseg-base", **variables) as (url, seconds):
-            assert seconds < 60
+        with launch_app("--model", "errseg-base", **variables) as (url, _):
             client = Client(url, verbose=False, download_files=tmp_path)
             *_, result = client.predict(
                 image=handle_file(CHINA), classes="temple, sky", api_name="/segment"
