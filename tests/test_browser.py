@@ -12,7 +12,7 @@ def test_the_page_opens_on_a_finished_example(page):
     words = {word.split("|")[0].strip() for word in EXAMPLES[0]["classes"].split(",")}
     assert page.seen() <= words
     assert f"of {len(words)}" in page.text("#errseg-ranking h2")
-    assert len(page.find("#errseg-examples button img[alt]")) == len(EXAMPLES)
+    assert len(page.find(".errseg-examples button img[alt]")) == len(EXAMPLES)
     assert page.photo().endswith(EXAMPLES[0]["file"])
     assert "on CPU" in page.text(".errseg-timing")
     assert len(page.find(".errseg-maps canvas")) == 2  # SFM's layers
@@ -22,7 +22,7 @@ def test_an_example_is_one_click_and_segment_answers_again(page):
     page.open().finished()
     first = page.sent("masks")
     index = 1
-    page.find("#errseg-examples button")[index].click()
+    page.find(".errseg-examples button")[index].click()
     page.wait(lambda: page.sent("masks") != first)
     field = page.find("#errseg-classes textarea")[0]
     assert field.get_property("value") == EXAMPLES[index]["classes"]

@@ -11,7 +11,7 @@ pytestmark = IN_BROWSER
 def test_the_keyboard_is_enough(page):
     page.open().finished()
     before = page.state()
-    button = page.find("#errseg-examples button")[3]
+    button = page.find(".errseg-examples button")[3]
     page.run("arguments[0].focus()", button)
     button.send_keys(Keys.ENTER)
     page.wait(lambda: page.state() != before)

@@ -78,6 +78,8 @@ def test_attention_is_live_and_what_the_file_does_not_hold_is_said(page):
         name = option.text
         option.click()
         page.wait(lambda name=name: f"on {name} (" in page.text(".errseg-said"))
+    page.find("#errseg-masks select")[0].send_keys("where")  # on the large picture too
+    page.wait(lambda: page.text(".errseg-looks").startswith("Its attention: "))
     assert not page.find("#errseg-standalone-note:not([hidden])")
     page.find("#errseg-ranking .errseg-bar")[0].send_keys(Keys.ENTER)
     note = page.wait(lambda: page.find("#errseg-standalone-note:not([hidden])"))[0]

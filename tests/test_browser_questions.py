@@ -35,7 +35,7 @@ def answers_the_boxes(page):
 def test_two_examples_in_a_hurry_end_with_the_second(page):
     page.open().finished()
     for number in (4, 3):  # the second half a second later
-        page.run("arguments[0].click()", page.find("#errseg-examples button")[number])
+        page.run("arguments[0].click()", page.find(".errseg-examples button")[number])
         time.sleep(0.5)
     page.wait(lambda: page.value("classes") == EXAMPLES[3]["classes"])
     page.wait(lambda: answers_the_boxes(page))
@@ -156,7 +156,7 @@ def test_words_typed_while_a_photo_arrives_are_never_replaced(page, tmp_path):
     page.settle()
     assert page.value("classes") == "my own words"
     # A button asks for words of an example too; nothing is filled in.
-    page.run("arguments[0].click()", page.find("#errseg-examples button")[6])
+    page.run("arguments[0].click()", page.find(".errseg-examples button")[6])
     page.wait(lambda: not any(chip.is_displayed() for chip in chips(page)))
     page.wait(lambda: page.value("classes") == EXAMPLES[6]["classes"])
     page.find("#errseg-what")[0].click()
