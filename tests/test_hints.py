@@ -1,13 +1,23 @@
 """What is said of words that may be several, aren't known, or ask for what isn't understood."""
 
+from collections import Counter
+
 import pytest
+from worst_words import worst_names
 
 from errseg.demo.backend.examples import load_examples
 from errseg.errors import InputError
-from errseg.words import known
+from errseg.words import hints as module
+from errseg.words import known, parting
 from errseg.words.beyond import beyond
 from errseg.words.hints import MOST_HINTS, Hint, Reader, hints
-from errseg.words.vocabulary import load_vocabulary, named_vocabularies, parse_classes
+from errseg.words.names import MAX_NAME_LENGTH, MAX_TEXT_LENGTH
+from errseg.words.vocabulary import (
+    MAX_CLASSES,
+    load_vocabulary,
+    named_vocabularies,
+    parse_classes,
+)
 
 
 def spelt_out(name: str) -> float:
@@ -163,3 +173,50 @@ def test_nearest_words_of_anything(text):
 def test_what_can_t_be_read_has_no_hints():
     with pytest.raises(InputError):
         told("")
+
+
+@pytest.mark.parametrize("kind", worst_names())
+def test_looking_at_the_worst_names_is_bounded(kind, monkeypatch):
+    """Counted, not timed: a text of 50,000 characters is read again with every key."""
+    vocabulary = parse_classes(worst_names()[kind], limit=MAX_CLASSES)
+    looked = Counter()
+
+    def count(place, name, amount):
+        own = getattr(place, name)
+
+        def counted(word, *more, **named):
+            looked[name] += amount(word)
+            return own(word, *more, **named)
+
+        monkeypatch.setattr(place, name, counted)
+
+    count(known, "nearest", lambda word: 1)
+    for place, name in ((known, "is_sure"), (parting, "parts"), (module.beyond, "beyond")):
+        count(place, name, len)
+    found = hints(vocabulary, READER)
+    assert looked["nearest"] <= 8
+    assert looked["is_sure"] <= 12_000 + MAX_NAME_LENGTH
+    assert looked["parts"] <= 3000
+    assert looked["beyond"] <= 3 * 3000  # thrice: questions name it, too, and what remains
+    written = sum(len(hint.words) for hint in found)
+    assert written <= 100_000 + MAX_TEXT_LENGTH
+    assert all(bool(hint.label) == bool(hint.words) for hint in found)
+
+
+def test_words_that_all_may_be_slips_are_looked_up_while_there_is_room():
+    assert told("tempel skie tre grean")[0].words == "temple sky tree green"
+    long = told("tempel skie tre grean aple")
+    assert long[0] == Hint("“tempel skie tre grean aple”: not a word errseg-lite knows.")
+    many = told(", ".join(f"tempel skie tr{letter}" for letter in "uvwxz"))
+    assert [bool(hint.words) for hint in many[:5]] == [True, True, False, False, False]
+
+
+def test_what_asks_for_something_within_something_is_looked_at_so_deep():
+    assert beyond("the second dog on the left").thing == "dog"
+    assert beyond("second " * 13 + "dog").thing == "second " * 9 + "dog"
+
+
+def test_synonyms_that_mean_the_same_are_no_list():
+    assert told("sofa | couch | tree") == ()
+    (hint,) = told("sofa | tree | road")
+    assert hint.words == "sofa, tree, road"

@@ -9,10 +9,12 @@ import pytest
 
 from errseg.words.wordnet import (
     EXTRACT,
+    LONGEST_LEMMA,
     OTHER_WORDS,
     chain,
     find,
     hypernyms,
+    listed_part,
     nouns,
     parse_extract,
 )
@@ -67,6 +69,14 @@ def test_the_extract_is_small_and_carries_its_licence():
     text = (EXTRACT.parent / LICENSE_FILE).read_text(encoding="utf-8")
     assert "WordNet 3.0 Copyright 2006 by Princeton University" in text
     assert "Permission to use, copy, modify and distribute" in text
+
+
+def test_names_as_long_as_there_are_any_are_found():
+    longest = max(nouns().first_sense, key=lambda name: len(name.replace("-", " ").split()))
+    assert len(longest.replace("-", " ").split()) == LONGEST_LEMMA
+    assert find(longest) == nouns().first_sense[longest]
+    assert listed_part(f"{'qqx ' * 20}fat capybaras of {'qqx ' * 3}") == "capybaras"
+    assert listed_part("qqx " * 25) is None
 
 
 def test_threads_get_equal_answers():

@@ -92,6 +92,7 @@ SAID = {
     "count": "counts are not understood, only what things are",
 }
 """Kind of what isn't understood -> what to say of it."""
+_DEEPEST = 3  # things in what a name asks for that are looked at: the second dog on the left
 
 
 @dataclass(frozen=True)
@@ -102,8 +103,13 @@ class Beyond:
     thing: str  # the name without it; empty if nothing is left
 
 
-def beyond(name: str) -> Beyond | None:
-    """Say what in a name no model of this kind understands, or None for a plain name."""
+def beyond(name: str, deepest: int = _DEEPEST) -> Beyond | None:
+    """Say what in a name no model of this kind understands, or None for a plain name.
+
+    Args:
+        name: of a class.
+        deepest: how often the thing that remains is looked at in its turn.
+    """
     if " " not in name and "-" not in name and name.lower() not in _LONE:
         return None
     if is_listed(name) or _THINGS.match(name.lower()):
@@ -113,16 +119,17 @@ def beyond(name: str) -> Beyond | None:
             continue
         for pattern in patterns:
             if found := pattern.fullmatch(name):
-                return Beyond(kind, _thing(found[found.lastgroup] if found.lastgroup else ""))
+                rest = found[found.lastgroup] if found.lastgroup else ""
+                return Beyond(kind, _thing(rest, deepest))
     return None
 
 
-def _thing(rest: str) -> str:
+def _thing(rest: str, deepest: int) -> str:
     """Name the thing that remains, which may be beyond a model in a second way."""
     rest = rest.strip(" ?.!,")
     while begun := _BEGINNINGS.match(rest):
         rest = rest[begun.end() :]
     if rest.lower() in ("everything", "anything", "one", "ones", "thing", "things"):
         return ""
-    more = beyond(rest)
+    more = beyond(rest, deepest - 1) if deepest else None
     return more.thing if more else rest

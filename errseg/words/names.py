@@ -27,6 +27,9 @@ _IGNORABLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0"
     "\ufff0-\ufff8\U000e0000-\U000e0fff]"
 )
+_LONGEST_BLANK = 9  # blanks in a row that a list may be told by; of more, one is as good
+# Blanks within a line but for the tab, which parts a table's cells.
+_BLANKS = re.compile(rf"([^\S\t\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]){{{_LONGEST_BLANK + 1},}}")
 _DECOMPOSED = 4  # most characters that one of NFC has before: Greek vowels with three accents
 _CHARACTERS_QUOTED = 30  # of a name that is too long
 
@@ -64,7 +67,8 @@ def read_synonyms(
         _check_entries(len(items) + bars)
         return map(_parse_synonyms, items), ()
     _check_entries(len(classes.splitlines()) + len(SEPARATOR.findall(classes)) + bars)
-    read = read_list(classes)
+    # Patterns look at every blank of a run from each of its blanks: time with its length squared.
+    read = read_list(_BLANKS.sub(r"\1", classes))
     _check_entries(sum(map(len, read.rows)) + bars)
     return _parse_rows(read.rows), read.notices
 
@@ -94,7 +98,9 @@ def _clean(text: str) -> str:
     """Collapse white space, remove what can't be seen, compose accents (NFC); check the length."""
     name = " ".join(text.split())
     if not name.isascii() or not name.isprintable():
-        seen = "".join(char for char in name if unicodedata.category(char) not in _INVISIBLE)
+        seen = name
+        if not name.isprintable():
+            seen = "".join(char for char in name if unicodedata.category(char) not in _INVISIBLE)
         # Removing a character may have brought two spaces together.
         name = " ".join(_IGNORABLE.sub("", seen).split())
         # A name may be longer before it is composed, and so may its runs of marks: they begin with
@@ -113,14 +119,11 @@ def _check_name(name: str, longest: int, most_marks: int) -> None:
         )
     if len(name) <= most_marks or name.isascii():
         return
-    run = 0
-    for char in name:
-        run = run + 1 if unicodedata.combining(char) else 0
-        if run > most_marks:
-            raise InputError(
-                f"A class name has more than {MAX_MARKS} accents on one letter; "
-                "write it with fewer."
-            )
+    runs = bytes(map(unicodedata.combining, name)).split(b"\0")  # a mark's class is above 0
+    if max(map(len, runs)) > most_marks:
+        raise InputError(
+            f"A class name has more than {MAX_MARKS} accents on one letter; write it with fewer."
+        )
 
 
 def check_length(length: int) -> None:

@@ -65,12 +65,9 @@ def asked_for(name: str) -> list[str]:
 
 def unlike_synonyms(words: tuple[str, ...]) -> bool:
     """Say whether bars stand between words that mean different things, as commas would."""
-    known = [word for word in words if word.casefold() in everyday_names()]
-    return len(known) > 1 and all(
-        synonyms(one).isdisjoint(synonyms(other))
-        for place, one in enumerate(known)
-        for other in known[:place]
-    )
+    known = [synonyms(word) for word in words if word.casefold() in everyday_names()]
+    # None has a word of another's: the time of comparing each with each has no bound.
+    return len(known) > 1 and len(frozenset().union(*known)) == sum(map(len, known))
 
 
 def is_listed(name: str) -> bool:

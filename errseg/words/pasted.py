@@ -8,6 +8,7 @@ can be told; `errseg.words.hints` asks about what can't be told.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from errseg.words.brackets import LISTS, read_brackets
 from errseg.words.plain import BULLETS, DASHES, SEPARATOR, plain_rows, quoted_text, unquoted
@@ -15,6 +16,7 @@ from errseg.words.tables import read_table, without_head
 
 NUMBERED = "a numbered list"
 MOST_STOPS = 5000  # full stops of a text that are looked at: as many as there may be names
+DEEPEST = 3  # lists in lists that are read: `--classes "names: [dog, sky]"`
 
 _BULLET = re.compile(
     rf"\s*(?:[{BULLETS}·]\ufe0f?\s*|[*+>#{DASHES}]\s+(?:\[[ xX]?\]\s*)?|-(?=[^\W\d]))(?=\S)"
@@ -27,7 +29,7 @@ _NUMBER_INSIDE = re.compile(r"(?:^|(?<=[\s,;]))[(\[]?(\d{1,4})[.)\]:=、]\s*(?=[
 _NUMBER_BEHIND = re.compile(
     r"\s{0,9}(?:[:=]\s?-?\d+(?:\.\d+)?|\s\(?(?:\d?\.\d+|\d+(?:\.\d+)?\s?%)\)?)$"
 )
-_BULLET_INSIDE = re.compile(rf"\s*[{BULLETS}]\ufe0f?\s*|\s+·\s+")
+_BULLET_INSIDE = re.compile(rf"(?<!\s)(?:\s*[{BULLETS}]\ufe0f?|\s+·(?=\s))")
 _HASHTAG = re.compile(r"#[^\W\d][\w-]*$")
 _FENCE = re.compile(r"\s*(?:```|~~~)\w{0,20}\s*$")
 _COMMENT = re.compile(r"\s*(?:#\s|//|<!--|---\s*$)")
@@ -56,11 +58,17 @@ class Read:
     notices: tuple[str, ...] = ()  # how it was read, if it isn't a plain list
 
 
-def read_list(text: str) -> Read:
-    """Part a text into items, in time that is proportional to its length."""
+def read_list(text: str, deepest: int = DEEPEST) -> Read:
+    """Part a text into items, in time that is proportional to its length.
+
+    Args:
+        text: with no long runs of blanks.
+        deepest: as many lists may stand in each other, under a key or in quotation marks.
+    """
     lines = [line for line in text.splitlines() if not _FENCE.match(line)]
     whole = "\n".join(lines).strip().lstrip("\ufeff")
-    for reader in (_in_brackets, _in_label_map, _under_key, _in_lines, _in_a_line):
+    under_key, in_a_line = (partial(read, deepest=deepest) for read in (_under_key, _in_a_line))
+    for reader in (_in_brackets, _in_label_map, under_key, _in_lines, in_a_line):
         if (read := reader(whole)) is not None:
             return read
     return _plain(lines)
@@ -80,10 +88,12 @@ def _in_label_map(text: str) -> Read | None:
     return _as("a label map", names) if names else None
 
 
-def _under_key(text: str) -> Read | None:
+def _under_key(text: str, deepest: int) -> Read | None:
     """Read `names: ...`, by itself or among a file's other keys, and `--classes "..."`."""
+    if not deepest:
+        return None
     if option := _OPTION.match(text):
-        return _again(text[option.end() :], option["key"])
+        return _again(text[option.end() :], option["key"], deepest)
     if ":" not in text and "=" not in text:
         return None
     lines = text.split("\n")
@@ -100,13 +110,13 @@ def _under_key(text: str) -> Read | None:
         if _OTHER_KEY.match(below):
             break
         block.append(below)
-    return _again("\n".join(block), key["key"])
+    return _again("\n".join(block), key["key"], deepest)
 
 
-def _again(text: str, key: str) -> Read | None:
+def _again(text: str, key: str, deepest: int) -> Read | None:
     if not text.strip():
         return None
-    read = read_list(text)
+    read = read_list(text, deepest - 1)
     return Read(read.rows, (f"Read as what stands under “{key}”.", *_left_out(read)))
 
 
@@ -165,10 +175,11 @@ def _is_alphabet(letters: list[str]) -> bool:
     return "".join(letters).lower() in "abcdefghijklmnopqrstuvwxyz" and letters[0].lower() == "a"
 
 
-def _in_a_line(text: str) -> Read | None:
+def _in_a_line(text: str, deepest: int) -> Read | None:
     """Read what stands in one line, or in lines of one way of writing."""
     if (quoted := quoted_text(text)) is not None:
-        return read_list(quoted) if SEPARATOR.search(quoted) else None
+        is_list = deepest and SEPARATOR.search(quoted)
+        return read_list(quoted, deepest - 1) if is_list else None
     for parted, how in (
         (_numbered, NUMBERED),
         (_with_ids, "names with their numbers"),
@@ -237,7 +248,7 @@ def _in_quotes(text: str) -> list[str] | None:
     """Read `"temple" "sky"`."""
     if SEPARATOR.search(text) or not re.match(r"[\"'“`]", text):
         return None
-    found = re.findall(r"\"([^\"\n]+)\"|'([^'\n]+)'|“([^”\n]+)”|`([^`\n]+)`|(\S)", text)
+    found = re.findall(r"\"([^\"\n]+)\"|'([^'\n]+)'|“([^“”\n]+)”|`([^`\n]+)`|(\S)", text)
     names = ["".join(match) for match in found]
     return names if len(names) > 1 and not any(match[-1] for match in found) else None
 

@@ -24,7 +24,8 @@ _BOLD = "**"
 def _in_quotes(longest: int) -> str:
     """Write the pattern of what stands in quotation marks; in straight ones two stand for one."""
     pairs = [rf'"((?:[^"]|""){{0,{longest}}})"', rf"\*\*([^*]{{0,{longest}}})\*\*"]
-    pairs += [f"{begin}([^{end}]{{0,{longest}}}){end}" for begin, end in _PAIRS]
+    # No second mark that opens within: else many open ones would each look far for their end.
+    pairs += [f"{begin}([^{begin}{end}]{{0,{longest}}}){end}" for begin, end in _PAIRS]
     return f"(?:{'|'.join(pairs)})"
 
 

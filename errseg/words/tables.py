@@ -21,7 +21,7 @@ LONE_HEADS = frozenset(NAME_HEADS[: NAME_HEADS.index("class names") + 1])
 
 _NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)\s?%?$")
 _COLOR = re.compile(r"#[0-9a-fA-F]{3,8}$|\(?\d{1,3}([,\s]\s?\d{1,3}){2}\)?$")
-_RULE = re.compile(r"[\s|:+-]*-[\s|:+-]*$")  # below the head of a table in Markdown
+_RULE = re.compile(r"[\s|:+]*-[\s|:+-]*$")  # below the head of a table in Markdown
 # `0 cat`, `64 128 64 traffic light`, `cat 0.93`: numbers and a name with blanks between them.
 _BEFORE = re.compile(r"((?:\d{1,6}\s{1,9}){1,5})(?=\D)")
 _BEHIND = re.compile(r"\s+(\d?\.\d+|\d+(?:\.\d+)?\s?%)$")

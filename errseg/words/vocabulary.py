@@ -41,6 +41,11 @@ class ClassPrompt:
     synonyms: tuple[str, ...]  # what is prompted, at least the name
     aliases: tuple[str, ...] = ()  # not prompted: a benchmark's own spelling, further synonyms
 
+    @functools.cached_property
+    def text(self) -> str:
+        """The class as a person would type it, see `Vocabulary.text`."""
+        return " | ".join(map(quoted, self.synonyms))
+
 
 @dataclass(frozen=True)
 class Vocabulary:
@@ -65,7 +70,7 @@ class Vocabulary:
         `parse_classes` reads it back: names that hold a separator, or that could be taken for the
         mark of a list, stand in quotation marks.
         """
-        text = ", ".join(" | ".join(map(quoted, prompt.synonyms)) for prompt in self.classes)
+        text = ", ".join(prompt.text for prompt in self.classes)
         # All of a text in quotation marks would be read as the list that stands in them.
         return text + "," if len(self) == 1 and SEPARATOR.search(text) else text
 

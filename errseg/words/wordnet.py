@@ -19,6 +19,7 @@ from pathlib import Path
 EXTRACT = Path(__file__).resolve().parents[2] / "assets/wordnet/nouns.txt.xz"  # the shipped extract
 OTHER_WORDS = EXTRACT.with_name("other_words.txt.xz")  # words that are no noun of the extract
 
+LONGEST_LEMMA = 9  # words of the longest name in the extract, a hyphen parting two
 LEMMA_SEPARATOR, FIELD_SEPARATOR, OTHER_SENSE = "|", "\t", "~"
 
 # WordNet's rules of detachment for nouns (morphy(7WN)): ending -> ending of the singular.
@@ -92,7 +93,9 @@ def listed_part(name: str) -> str | None:
     """
     words = name.lower().replace("_", " ").split()
     end = next((i for i, word in enumerate(words) if i and word in _BEHIND_THE_HEAD), len(words))
-    parts = (words, *(words[start:end] for start in range(len(words))))
+    # Starts from where too many words would follow are left out: a name may have fifty.
+    starts = range(max(0, end - LONGEST_LEMMA), end)
+    parts = ([words] if len(words) <= LONGEST_LEMMA else []) + [words[s:end] for s in starts]
     return next((part for part in map(" ".join, parts) if _listed_form(part)), None)
 
 
@@ -157,7 +160,7 @@ def _first_names(kind: str) -> frozenset[str]:
 
 def _listed_form(name: str) -> str | None:
     """Return the spelling or the singular of a name that the extract has, if it has one."""
-    spellings = (name, name.replace("-", " "), name.replace(" ", "-"))
+    spellings = dict.fromkeys((name, name.replace("-", " "), name.replace(" ", "-")))
     forms = (form for spelling in spellings for form in _forms(spelling))
     return next((form for form in forms if form in nouns().first_sense), None)
 

@@ -13,7 +13,7 @@ from errseg.words.vocabulary import (
     suggested_kept_classes,
 )
 
-MOST_LOOKED_AT = 300  # long words whose tokens are counted while somebody types
+MOST_LOOKED_AT = 60  # long words whose tokens are counted while somebody types
 MOST_PAIRS = 3  # pairs of near-synonyms that are named
 
 
