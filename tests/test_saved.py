@@ -1,9 +1,11 @@
 """Files that are taken away: by the page and the endpoint alike."""
 
+import dataclasses
 import json
 import zipfile
 from html import unescape
 
+import gradio as gr
 import numpy as np
 import pypdfium2
 import pytest
@@ -11,10 +13,12 @@ from PIL import Image
 from pycocotools import mask as coco_masks
 
 from errseg.demo.backend import links, saved
+from errseg.demo.backend.batch import save_answer
 from errseg.demo.backend.budget import Budget, Price
 from errseg.demo.backend.models import Models
 from errseg.demo.backend.request import check_request
 from errseg.demo.backend.service import Service
+from errseg.demo.page import endpoints
 from errseg.errors import InputError
 from errseg.pictures.export import RUN_LENGTHS, run_lengths
 from errseg.pictures.files import FORMATS, check_formats
@@ -129,6 +133,34 @@ def test_drawing_costs_and_is_refused_over_the_budget(lite_weights, photo_file, 
     paths = saved.take_away(service, request, ["coco"], tmp_path)
     assert [path.name for path in paths] == [*ALWAYS, "coco.json", "result.json"]
     assert not [path for path in paths if b"photo_file" in path.read_bytes()]
+
+
+def test_a_mask_of_a_large_photo_is_drawn_in_its_turn_at_a_price(
+    lite_weights, photo_file, answer, monkeypatch, tmp_path
+):
+    """Masks in files have the photo's own size, which may be twenty times what was looked at."""
+    service, turns, size = Service(Models(lite_weights, "cpu")), [], (400, 800)
+    result = dataclasses.replace(answer.result, own_size=size)
+    answers = [answer, dataclasses.replace(answer, result=result)]
+    monkeypatch.setattr(endpoints, "uploaded", lambda image: image)
+    monkeypatch.setattr(service, "draw", lambda _, price, work: turns.append(price) or work())
+    with gr.Blocks() as page:
+        endpoints.add_endpoints(service)
+    segment = next(f.fn for f in page.fns.values() if f.name == "segment")
+    request = check_request(photo_file, "cat, sky")
+    for number, given in enumerate(answers):
+        monkeypatch.setattr(service, "answer", lambda _, given=given: given)
+        _, mask, _ = segment(str(photo_file), "cat, sky", 32, 3, 0)
+        folder = tmp_path / str(number)
+        save_answer(service, request, given, (), folder)
+        assert Image.open(mask).size == Image.open(folder / "mask.png").size
+        assert len(turns) == 2 * number  # a small mask needs no turn
+        assert (Image.open(mask).size == size[::-1]) is (number == 1)
+    saved.take_away(service, request, ["index"], tmp_path)
+    one = saved.mask_price(size)
+    assert turns == [one, one, Price(2 * one.seconds, one.bytes)]
+    assert saved.mask_price((6000, 8000)).seconds == pytest.approx(150 * one.seconds)
+    assert saved.mask_price((6000, 8000)).bytes == 150 * one.bytes > 10**7
 
 
 def test_files_of_many_photos_are_priced_together(lite_weights, photo_file):

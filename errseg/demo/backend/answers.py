@@ -37,6 +37,11 @@ class Answer:
         """The classes as a palette image (mode P) of the photo's own size."""
         return palette_mask(self.result.labels, self.colors, self.result.mask_size)[0]
 
+    @property
+    def is_shrunk(self) -> bool:
+        """Whether the photo's own size, which masks in files have, is another than the answer's."""
+        return self.result.mask_size != self.result.labels.shape
+
     def own_pixel(self, pixel: tuple[int, int]) -> tuple[int, int]:
         """Find a pixel (x, y) of the answer in the photo as it was before it was shrunk."""
         return moved_pixel(pixel, self.result.labels.shape, self.result.mask_size)

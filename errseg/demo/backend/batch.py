@@ -15,7 +15,14 @@ from errseg.demo.backend.places import GoneError
 from errseg.demo.backend.price import Prices
 from errseg.demo.backend.refusals import of_disk, sentence_for
 from errseg.demo.backend.request import Request
-from errseg.demo.backend.saved import attention_for, check_can_save, price_beside, price_of, save
+from errseg.demo.backend.saved import (
+    attention_for,
+    check_can_save,
+    mask_price,
+    price_beside,
+    price_of,
+    save,
+)
 from errseg.demo.backend.service import Service
 from errseg.demo.backend.view import LONGEST_SHOWN
 from errseg.device import AUTOMATIC
@@ -133,11 +140,12 @@ def save_answer(
         others = save(wanted, answer, attention, folder, named)
         write_result(answer.result, answer.photo, folder, others=others)
 
-    if wanted:
-        price = price_of(wanted, answer.result.mask_size, len(answer.legend))
+    if wanted or answer.is_shrunk:  # a mask of the photo's own size may be twenty times as large
+        size = answer.result.mask_size
+        price = mask_price(size) + price_of(wanted, size, len(answer.legend))
         service.draw(request, price, write)
     else:
-        write_result(answer.result, answer.photo, folder)
+        write()
 
 
 def _shown(name: str, answer: Answer, thumbnail: Image.Image, folder: Path, number: int) -> Outcome:

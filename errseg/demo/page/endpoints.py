@@ -11,7 +11,7 @@ import gradio as gr
 from errseg.demo.backend import view
 from errseg.demo.backend.answers import AttentionAnswer
 from errseg.demo.backend.request import Request, check_request
-from errseg.demo.backend.saved import take_away
+from errseg.demo.backend.saved import mask_price, take_away
 from errseg.demo.backend.service import Service
 from errseg.demo.backend.suggest import suggest as find
 from errseg.demo.backend.sweep import P, check_values, overlays, run_sweep
@@ -63,8 +63,15 @@ def add_endpoints(service: Service) -> None:
         """
         request = _request(image, classes, kept_classes, votes_per_pixel, threshold, tiles)
         answer = service.answer(request)
-        pictures = drawn(answer.overlay), drawn(answer.mask)
-        return *pictures, as_dict(answer.result, answer.colors)
+
+        def pictures() -> tuple[str, str]:
+            return drawn(answer.overlay), drawn(answer.mask)
+
+        if answer.is_shrunk:  # its mask has the photo's own size, and a price
+            made = service.draw(request, mask_price(answer.result.mask_size), pictures)
+        else:
+            made = pictures()
+        return *made, as_dict(answer.result, answer.colors)
 
     def attention(image, classes, x, y, kept_classes, votes_per_pixel, without_crm, tiles):
         """Ask what ESCF attends to from one pixel, among the classes that CRM kept for the masks.
