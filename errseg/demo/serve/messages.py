@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 MESSAGE_BYTES = 2 * 2**20
 """Most bytes of a message: all words that a question may have, escaped, and room."""
+MOST_PARTS = 60_000
+"""Most commas, colons and brackets of a message: a question has some hundred beside those of its
+words, which may have 50,000 characters. Two megabytes of brackets would keep the server from
+everybody for half a second."""
+PART_MARKS = (b",", b":", b"[", b"{")
 LONGEST_SESSION = 64  # characters of a session's name; browsers send some ten
 AT_ONCE = ("run/", "api/")  # doors of what needs no turn, which every endpoint does
 NAMES = ("session_hash", "fn_index", "trigger_id", "event_id")  # beside a question's values
@@ -38,6 +43,8 @@ def checked_message(path: str, body: bytes, page: gr.Blocks) -> bytes:
         InputError: it can't be a question; the sentence says what to send.
     """
     place = path.removeprefix(f"{API}/").rstrip("/")
+    if sum(map(body.count, PART_MARKS)) > MOST_PARTS:
+        raise InputError(f"A message has at most {MOST_PARTS:,} parts.")
     try:
         message = json.loads(body)
     except (ValueError, RecursionError):
