@@ -12,6 +12,7 @@ import pytest
 
 import app
 from errseg.errors import InputError
+from errseg.words import wordnet
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -154,14 +155,16 @@ def test_the_page_is_there_before_the_model(monkeypatch):
     from errseg.demo.page.layout import create_demo
     from errseg.demo.serve.server import serve_demo
 
-    asked, may_load = threading.Event(), threading.Event()
+    asked, may_load, read = threading.Event(), threading.Event(), []
 
     def load_slowly(self, model, precision):
+        read.append(wordnet.nouns.cache_info().currsize)
         asked.set()
         may_load.wait(60)
         raise InputError("It was a test.")
 
     monkeypatch.setattr(Models, "_load", load_slowly)
+    wordnet.nouns.cache_clear()
     demo = create_demo(Models("errseg-lite"))
     assert not asked.is_set()
     try:
@@ -171,6 +174,7 @@ def test_the_page_is_there_before_the_model(monkeypatch):
             assert b"errseg-header" in page.read()
         assert asked.wait(30)
         assert not demo.service.models.loaded
+        assert read == [1]  # what words are looked up in: nobody who types waits for it
     finally:
         may_load.set()
         demo.page.close()

@@ -59,10 +59,10 @@ def module_name(file: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imports(file: Path) -> set[str]:
-    """Full names of the modules that a file imports, anywhere in it."""
-    names = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+def imports(file: Path, at_once: bool = False) -> set[str]:
+    """Full names of the modules that a file imports, anywhere in it or when it is imported."""
+    names, tree = set(), ast.parse(file.read_text(encoding="utf-8"))
+    for node in tree.body if at_once else ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -121,6 +121,19 @@ def test_words_configuration_and_datasets_need_no_torch(name):
         waiting += OURS[module] - reached
     outside = {imported.split(".")[0] for module in reached for imported in MODULES[module]}
     assert not outside & {"torch", "torchvision", "timm", "open_clip"}
+
+
+@pytest.mark.parametrize("name", ["demo.page.layout", "demo.serve.server", "demo.backend.models"])
+def test_the_page_is_painted_before_torch_is_imported(name):
+    """It takes seconds, and would take them from the first visitor."""
+    files, reached, waiting = {module_name(file): file for file in FILES}, {}, [name]
+    while waiting:
+        module = waiting.pop()
+        reached[module] = imports(files[module], at_once=True)
+        ours = {i.removeprefix("errseg.") for i in reached[module] if i.startswith("errseg.")}
+        waiting += (ours & NAMES) - reached.keys()
+    torch = {m for m, found in reached.items() if "torch" in {i.split(".")[0] for i in found}}
+    assert torch == set()
 
 
 @pytest.mark.parametrize("name", sorted(n for n in NAMES if room(n) not in WITH_GRADIO))

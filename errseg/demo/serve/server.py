@@ -84,6 +84,7 @@ def serve_demo(
     # Photos are the visitors' own; 6.16 doesn't know the argument yet, but nor any history.
     os.environ["GRADIO_RUN_HISTORY"] = "False"
     doors = {"page": demo.page, "mcp": mcp, "login": login is not None}
+    demo.service.prepare()
     demo.page.queue(api_open=False)  # how long it may get is `backend.places`' to say
     _, url, _ = demo.page.launch(
         server_name=host,
