@@ -111,7 +111,8 @@ def serve_demo(
             "openapi_url": None,
         },
     )
-    # Now, and not before: torch's import would keep the server from answering Gradio's first call.
+    # Now, and not before: torch's import would keep the server from answering Gradio's first call,
+    # and the page from being there. Meanwhile it holds Python's lock, half a second at a time.
     demo.service.start()
     if block:
         demo.page.block_thread()
