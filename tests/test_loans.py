@@ -115,7 +115,8 @@ def test_every_kind_of_question_is_answered_as_without_a_loan(
     assert loads() == [os.getpid()]
     assert lender.moves.value == len(lender.forks) == 1  # one process, one model, all questions
     assert all("lend" in stages for stages in told.values())
-    assert told["segment"] == ["read", "lend", "read", "text", "encode", "decode", "label"]
+    told_once = [stage for stage in told["segment"] if stage != "load"]  # which may take long
+    assert told_once == ["read", "lend", "read", "text", "encode", "decode", "label"]
     monkeypatch.delenv(ZERO_GPU)
     without = Service(Models(lite_weights, "cpu", "float32"))
     for kind, ask in KINDS.items():
