@@ -299,7 +299,7 @@ def test_an_image_tower_that_is_none(edited, monkeypatch):
 
     assert "an image tower unknown here: no_such_net" in refusal(edited(edit))
 
-    def build(config):
+    def build(config, kind):
         raise RuntimeError("mat1 and mat2")
 
     monkeypatch.setattr(weights, "build_model", build)
