@@ -27,11 +27,11 @@ def start_app() -> str:
 
 
 @contextlib.contextmanager
-def launch_app(*options: str, **variables: str):
+def launch_app(*options: str, root: Path = ROOT, **variables: str):
     """Start `app.py` as the README says, from another folder; yields its address and the time.
 
     The time, in seconds, is from the command to the first page that was served. Options and
-    variables of the environment may be added.
+    variables of the environment may be added, or the app of another folder started.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -43,7 +43,7 @@ def launch_app(*options: str, **variables: str):
             process = subprocess.Popen(
                 [
                     sys.executable,
-                    ROOT / "app.py",
+                    root / "app.py",
                     "--host",
                     "127.0.0.1",
                     f"--port={port}",

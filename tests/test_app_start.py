@@ -138,18 +138,6 @@ def test_mcp_without_its_packages_gets_a_sentence(monkeypatch, capsys):
     )
 
 
-def test_the_readme_starts_with_what_a_space_needs():
-    head, _ = (ROOT / "README.md").read_text(encoding="utf-8").removeprefix("---\n").split("---", 1)
-    fields = dict(line.split(": ", 1) for line in head.splitlines() if ": " in line)
-    assert fields["sdk"] == "gradio"
-    assert (ROOT / fields["app_file"]).is_file()
-    major, minor = map(int, fields["sdk_version"].split(".")[:2])
-    assert "gradio>=6.16,<7" in (ROOT / "requirements.txt").read_text()
-    assert major == 6
-    assert minor >= 16
-    assert len(fields["short_description"]) <= 60
-
-
 def test_the_page_is_there_before_the_model(monkeypatch):
     from errseg.demo.backend.models import Models
     from errseg.demo.page.layout import create_demo
