@@ -35,6 +35,8 @@ published models, which are fetched from the Hub when they are first asked for: 
 *More* after *Look for released models*, or start the app with `python app.py --model errseg-base` \
 or `errseg-large`.
 
+A page like this of your own, a Space on the Hub, is one command's work: the README has it.
+
 Your photos stay on this server for at most an hour and are used for nothing else. Nothing that \
 you download carries the photo's EXIF data.
 """
