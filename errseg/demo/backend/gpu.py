@@ -77,9 +77,10 @@ class Loans:
         # One function for all questions: each has processes, and so memories, of its own.
         self._lent = lend(duration=duration)(self._in_process)
 
-    def keep(self, source: Source, model: ERRSeg, instead_of: Source | None = None) -> None:
-        """Let the processes that are forked from now on have a model, and maybe another no more."""
-        self._loaded.pop(instead_of, None)
+    def keep(self, source: Source, model: ERRSeg) -> None:
+        """Let the processes that are forked from now on have a model, beside the first one only."""
+        for other in [*self._loaded][1:]:
+            del self._loaded[other]
         self._loaded[source] = model
 
     def __call__(

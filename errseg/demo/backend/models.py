@@ -203,8 +203,8 @@ class Models:
         self._fetch(request.model, waiting)
         with self._loading:
             if self._other is None or self._other[0] != wanted:
-                before, self._other = self._other, None  # room for the next one
-                loaded = self._load(request.model, precision, before and before[1].source)
+                self._other = None  # room for the next one
+                loaded = self._load(request.model, precision)
                 if not self.loans:  # measuring would take of a visitor's loan
                     loaded.prices.measure()
                 self._other = (wanted, loaded)
@@ -233,7 +233,7 @@ class Models:
     def _source(self, name: str) -> str | Path:
         return self._model if name == self.first else self._released[name]
 
-    def _load(self, name: str, precision: str, instead_of: Source | None = None) -> Loaded:
+    def _load(self, name: str, precision: str) -> Loaded:
         from errseg.checkpoints.weights import load_model
         from errseg.inference.predictor import Predictor
 
@@ -242,7 +242,7 @@ class Models:
         loaded = load_model(self._source(name), device, precision, self._compile)
         predictor, source = Predictor(loaded), Source(self._source(name), precision)
         if self.loans:
-            self.loans.keep(source, loaded, instead_of)
+            self.loans.keep(source, loaded)
         self._advised[name] = loaded.config.calibration.threshold
         return Loaded(predictor, Prices(predictor, FASTER if self.loans else 1.0), source)
 
