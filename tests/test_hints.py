@@ -85,6 +85,16 @@ def test_places_counts_negation_and_comparisons_are_not_understood(typed, meant)
 
 
 @pytest.mark.parametrize(
+    "typed", ["everything", "all objects", "what is this?", "What's in the picture?"]
+)
+def test_who_asks_what_there_is_hears_what_finds_it(typed):
+    for reader in (READER, None):
+        (hint,) = told(typed, reader)
+        assert "“What is in it?”" in hint.sentence
+        assert hint.words == ""
+
+
+@pytest.mark.parametrize(
     ("typed", "best"),
     [
         ("tempel", "temple"),

@@ -1,4 +1,4 @@
-"""What no model of this kind understands: places, counts, negation and comparisons.
+"""What no model of this kind understands: places, counts, negation, comparisons, or everything.
 
 A class is a name; its pixels are found wherever they are, however many there are.
 """
@@ -39,6 +39,11 @@ _WITHOUT = (
     r"(?:except(?: for)?|excluding|other than|but not|but no|without|instead of|rather than|not)"
 )
 _PATTERNS = {
+    "whole": (
+        r"(?:every|any)thing|all(?: of (?:it|them))?|all (?:the )?(?:objects|things|classes)",
+        r"what(?:'s| is| are)?(?: (?:this|that|it|these|those|there|here))?"
+        r"(?: (?:in|on) (?:it|here|(?:this|the) (?:photo|picture|image)))?\s?\?*",
+    ),
     "negation": (
         r"(?:not|no|never|none of)\s+(?:(?:an?|the|any)\s+)?(?P<rest>[^\W\d].*)|non-(?P<one>\w+)",
         rf"(?:everything|anything|all|everywhere)\s+(?:else|but|{_WITHOUT})\s*(?:the\s)?(?P<rest>.*)",
@@ -68,6 +73,7 @@ _PATTERNS = {
 _SOME_OF_THEM = {
     kind: re.compile(rf"\b(?:{words})\b|#", re.IGNORECASE)
     for kind, words in {
+        "whole": "(?:every|any)thing|all|what",
         "negation": f"no|never|none|non|rest|others?|(?:no|every|any)thing|everywhere|{_WITHOUT}",
         "comparison": f"{_MOST}|{_MORE}",
         "place": f"on|at|to|in|from|towards?|{_RELATIONS}|{_FIRST}",
@@ -86,6 +92,7 @@ _THINGS = re.compile(
 _LONE = frozenset(("everything", "anything", "nothing", "rest", "others", "other"))
 _BEGINNINGS = re.compile(r"(?:the|an?|any|all|of)\s+", re.IGNORECASE)
 SAID = {
+    "whole": "nothing is called so; “What is in it?”, or segment --suggest, names what is there",
     "negation": "negation is not understood, only what is there",
     "comparison": "comparisons are not understood, only what things are",
     "place": "places are not understood, only what things are",

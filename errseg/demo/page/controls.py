@@ -47,7 +47,8 @@ def _most_kept(size: int) -> int:
 
 def _kept_info(size: int) -> str:
     advice = suggested_kept_classes(size)
-    return f"of {size:,} classes" + (f"; paper: {advice}" if advice < size else "")
+    classes = "1 class" if size == 1 else f"{size:,} classes"
+    return f"of {classes}" + (f"; paper: {advice}" if advice < size else "")
 
 
 def format_choices(but: Collection[str] = ()) -> list[tuple[str, str]]:
