@@ -2,6 +2,7 @@
 
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -224,6 +225,20 @@ def test_a_download_that_failed_is_tried_again(tiny_release, hub, photo_file):
         service.answer(request)
     tiny_release.gated = False
     assert service.answer(request).result.settings.model == "tiny-clip"
+
+
+def test_no_event_that_isn_t_queued_waits_for_the_hub(hub):
+    from errseg.demo.page.layout import create_demo
+
+    hub.silent = True
+    events = {event.name: event for event in create_demo(Models("errseg-lite")).page.fns.values()}
+    assert all(events[name].queue for name in ("find_models", "offer", "open_page"))
+    assert not events["follow_link"].queue
+    began = time.monotonic()
+    filled = events["follow_link"].fn(SimpleNamespace(query_params={"model": "errseg-huge"}))
+    assert time.monotonic() - began < 2  # it copies a photo
+    assert any(isinstance(v, tuple) and v[0].model == "errseg-huge" for v in filled.values())
+    assert hub.asked == []
 
 
 def _until(condition) -> None:
