@@ -19,7 +19,7 @@ LEAST_TILED = 2_200_000
 """Pixels from which "auto" looks closer: above a screen of 1920 x 1080, below all photos of 8
 megapixels in the shapes that cameras have."""
 AUTO_TILES = 2
-AUTO_SHARE = 0.66
+AUTO_SHARE = 0.62
 """Of the input's pixels, for each tile that "auto" chooses: 4 of them and the whole take at most 4
 times as long as the whole alone."""
 LOOKED_CLOSER = (
