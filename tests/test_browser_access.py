@@ -33,6 +33,32 @@ def test_the_keyboard_is_enough(page):
     assert page.run("return document.activeElement.textContent") == "Compare"
 
 
+def tap(page, x, y, to=None):
+    """Touch the picture at shares of it; then go sideways to another one, if there is one."""
+    canvas = page.find("#errseg-masks canvas")[0]
+    page.run("arguments[0].scrollIntoView({block: 'center'})", canvas)
+    left, top, width, height = page.run(
+        "const {x, y, width, height} = arguments[0].getBoundingClientRect();"
+        "return [x, y, width, height]",
+        canvas,
+    )
+
+    def touch(kind, *shares):
+        points = [{"x": left + share * width, "y": top + y * height} for share in shares]
+        page.browser.execute_cdp_cmd(
+            "Input.dispatchTouchEvent", {"type": kind, "touchPoints": points}
+        )
+
+    touch("touchStart", x)
+    for step in range(1, 11) if to else ():
+        touch("touchMove", x + (to - x) * step / 10)
+    touch("touchEnd")
+
+
+def near(point, place):
+    return max(abs(share - other) for share, other in zip(point, place, strict=True)) < 0.02
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_a_phone_shows_everything_without_sideways_scrolling(page, theme):
     page.set_size(390, 844)
@@ -49,6 +75,12 @@ def test_a_phone_shows_everything_without_sideways_scrolling(page, theme):
     assert not camera.is_displayed()
     page.browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True})
     assert camera.is_displayed()
+    for place in ((0.2, 0.5), (0.7, 0.2)):  # every tap reads where it is
+        tap(page, *place)
+        page.wait(lambda place=place: near(page.run("return window.errseg.point"), place))
+        assert page.run("return window.errseg.pinned")
+    tap(page, 0.3, 0.4, 0.6)  # a finger that goes sideways draws the cross along
+    page.wait(lambda: near(page.run("return window.errseg.point"), (0.6, 0.4)))
     page.browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
     for css in ("picture-column", "run", "masks", "ranking", "attention"):
         box = page.find(f"#errseg-{css}")[0].rect

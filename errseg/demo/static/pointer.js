@@ -6,6 +6,7 @@ window.errsegPointer = (() => {
 const {make} = window.errsegHelpers;
 const LAST = 0.9999; // within the last pixel
 const STEP = 1 / 48; // of a side, for an arrow key
+const SLOP = 8; // pixels that a finger goes sideways before it draws the cross: it may scroll
 
 const clamped = (share) => Math.min(Math.max(share, 0), LAST);
 const pinned = () => Boolean(window.errseg?.pinned);
@@ -41,8 +42,15 @@ function pointsOn(picture) {
   const place = (event) => placeOn(event, picture).map(clamped);
   picture.setAttribute('role', 'application'); // of an image screen readers keep the arrow keys
   picture.style.touchAction = 'pan-y'; // a finger that starts sideways draws the cross along
-  picture.addEventListener('pointermove', (event) => pointAt(place(event)));
-  picture.addEventListener('click', (event) => pin(place(event)));
+  let from = 0; // where a finger came down
+  const isFinger = ({pointerType}) => pointerType === 'touch';
+  picture.addEventListener('pointerdown', (event) => { from = event.clientX; });
+  picture.addEventListener('pointermove', (event) => {
+    if (!isFinger(event)) pointAt(place(event));
+    else if (Math.abs(event.clientX - from) > SLOP) set(place(event), false);
+  });
+  // A finger never hovers: each tap means the place that it is at.
+  picture.addEventListener('click', (event) => (isFinger(event) ? set(place(event), true) : pin(place(event))));
   picture.addEventListener('keydown', (event) => {
     const way = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]}[event.key];
     if (!way && event.key !== 'Enter') return;

@@ -9,6 +9,7 @@ const LOOK = 250; // milliseconds between looks at whether question and answer b
 const LASTS = 1000; // milliseconds from which on a state is worth telling who listens
 const DRAWN = 300; // milliseconds after an answer in which all that it says is on the page
 const MOST_SAID = 5; // classes that are read out
+const SOON = 3000; // milliseconds after a photo arrived in which the page asks about it by itself
 const STALE = 'This is the answer to the question before: press Segment for the photo and words above.';
 
 /** Gradio's sliders tell of a new value when a pointer lets go; keys get that after a pause. */
@@ -76,6 +77,8 @@ document.addEventListener('errseg', () => {
   if (answered) setTimeout(() => say(summary()), DRAWN); // who opens the page reads it in its order
   answered = question;
 });
+let arrived = 0; // when a photo was last on its way
+document.addEventListener('errseg', () => { if (window.errseg.uploading) arrived = Date.now(); });
 
 function look() {
   const answer = document.querySelector('.gradio-container');
@@ -85,11 +88,12 @@ function look() {
   sayEnd(waits);
   answer.classList.toggle('errseg-waiting', waits);
   const stale = !waits && !answersTheBoxes();
-  sayStale(stale && !window.errseg?.uploading); // a new photo is asked about by itself
-  if (stale === answer.classList.contains('errseg-stale')) return;
   answer.classList.toggle('errseg-stale', stale);
+  const said = stale && Date.now() - arrived > SOON;
+  sayStale(said);
+  if (said === Boolean(document.querySelector('#errseg-stale'))) return;
   document.querySelector('#errseg-stale')?.remove();
-  if (!stale) return;
+  if (!said) return;
   const line = document.createElement('p');
   line.id = 'errseg-stale';
   line.textContent = STALE;
