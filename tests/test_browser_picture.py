@@ -51,7 +51,7 @@ def box(page, css):
 
 def decoded(uri):
     with Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1]))) as picture:
-        return np.asarray(picture).astype(int)
+        return np.asarray(picture.convert("RGB")).astype(int)
 
 
 def labels_of(data):
@@ -239,3 +239,50 @@ def test_crm_says_in_one_line_that_it_keeps_all_and_when_p_exceeds_the_photo(pag
     least, most = math.floor(math.log10(min(voted))), math.ceil(math.log10(max(voted)))
     expected = [(math.log10(score) - least) / (most - least) for score in voted]
     assert shares == pytest.approx(expected, abs=0.05)
+
+
+def shown_now(page):
+    """All that a threshold changes, as it is drawn."""
+    page.point(0.5, 0.3)
+    readout = page.wait(lambda: page.text("#errseg-masks .errseg-readout") or None)
+    page.list_classes()
+    if not page.find("#errseg-ranking table"):
+        page.run("document.querySelector('#errseg-ranking .errseg-kind').click()")
+    places = (
+        "return [...document.querySelectorAll('.errseg-plates span')].map((p) => p.style.cssText)"
+    )
+    drawn = page.picture(), page.run(places), page.text("#errseg-ranking table")
+    return *drawn, page.texts(".errseg-legend li"), readout
+
+
+def test_a_new_threshold_draws_what_a_whole_answer_would(page):
+    """It is sent in parts: labels, legend, plates, colours and shares."""
+    page.open("?example=china&kept=3&threshold=0.9").finished()
+    expected = shown_now(page)
+    assert "none of these" in page.legend()
+    page.open("?example=china&kept=3&threshold=0").finished()
+    before = page.seen()
+    page.find(".errseg-pipeline-fold summary")[0].click()
+    page.find(".errseg-measure")[0].click()
+    page.wait(lambda: f"of {len(before)} classes found" in page.text("#errseg-figure2"))
+    page.set_number("#errseg-threshold", 0.9)
+    page.wait(lambda: "none of these" in page.legend())
+    page.settle()
+    assert "photo" not in page.data("masks")
+    assert shown_now(page) == expected
+    # Every number of classes is that of the legend; what was measured of others is gone.
+    few = page.seen()
+    assert few < before
+    page.wait(lambda: f"goes to the {len(few)} found" in page.text(".errseg-share"))
+    count = f"masks: {len(few)} class"
+    page.wait(lambda: count in page.text(".errseg-pipeline button:last-child"))
+    page.find(".errseg-measure")[0].click()
+    page.wait(lambda: f"of {len(few)} classes found" in page.text("#errseg-figure2"))
+    # A browser without the rest is sent all of it.
+    page.run(
+        "document.querySelector('#errseg-masks [data-view]').dataset.view ="
+        " JSON.stringify({of: 'another', changes: {legend: []}})"
+    )
+    page.wait(lambda: "photo" in page.data("masks"))
+    page.settle()
+    assert shown_now(page) == expected

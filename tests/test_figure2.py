@@ -54,7 +54,12 @@ def test_the_page_is_sent_what_is_measured(request_of, service):
     found = questions.ask_figure2(service, request)
     predictor = service.models.predictor
     photo = load_image(request.photo)
-    assert found == figure2(predictor, photo, request.vocabulary, request.options)
+    asked = photo, request.vocabulary, request.options
+    labels = predictor(*asked).labels
+    assert found == figure2(predictor, *asked, labels)
+    # Of the classes in the legend, whatever wins below the threshold.
+    one = request.changed(threshold=float(predictor(*asked).scores.max()))
+    assert len(questions.ask_figure2(service, one).present) == 1
     data = json.loads(json.dumps(questions.as_view(request, "tiny", found)))
     assert data["measured"] == ""  # nobody has measured this model
     assert [side["classes"] for side in data["sides"]] == [2, 4]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from live_attention import average_rows, class_rows, spatial_rows, vectors
+from packed_arrays import unpack
 
 from errseg.demo.backend import live_attention, view
 from errseg.demo.backend.models import Models
@@ -120,7 +121,12 @@ def test_without_crm_the_first_layer_is_left_out(service, photo_file):
         equal_rows(first, of[0, told["index"]].flatten(1).numpy())  # it is the same there
     [part] = view.queries(answer)
     assert part["of"] == answer.key
-    assert part["share_without"] == pytest.approx(answer.share_without_crm, abs=1e-4)
+    for sent, of, among in (
+        (view.attention(answer)["between"], answer.attention, range(3)),
+        (part["between_without"], answer.everything, kept),
+    ):
+        mean = of.classes_mean.mean(dim=(0, 1)).numpy()
+        np.testing.assert_allclose(unpack(sent), mean[np.ix_(among, among)], atol=1e-4)
 
 
 def test_only_kept_classes_can_be_asked_for(service, photo_file):

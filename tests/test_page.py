@@ -1,5 +1,9 @@
 """The page's handlers without a browser: what a turn of a knob runs, and what the page is sent."""
 
+import html
+import json
+import re
+
 import gradio as gr
 import pytest
 
@@ -66,6 +70,11 @@ class Visitor:
         return self.press("choose_kept" if "kept_classes" in knobs else "turn_knob")
 
 
+def data_of(value):
+    """What a panel's script reads from an element's value."""
+    return json.loads(html.unescape(re.search(r'data-view="([^"]*)"', value)[1]))
+
+
 @pytest.fixture
 def demo(lite_weights):
     return create_demo(Models(lite_weights, "cpu", "float32"))
@@ -127,6 +136,13 @@ def test_a_new_threshold_runs_nothing_of_the_network(visitor, runs):
     # The panels that don't depend on it stay, and so does what they refer to.
     assert not {"errseg-attention", "errseg-cost"} & step.keys()
     assert visitor.shown.pixel == before.pixel
+    # What they draw from is sent in parts; a browser without the rest asks for all of it.
+    whole = visitor.events["send_whole"].fn(visitor.shown)
+    for panel, value in whole.items():
+        changed, complete = data_of(step[panel.elem_id]), data_of(value)
+        assert changed["of"] == complete["of"]
+        assert changed["changes"].items() <= complete.items()
+    assert runs == []
     assert visitor.shown.request.options.threshold == 0.9
     visitor.turn(votes_per_pixel=1)
     assert "attention" in runs

@@ -10,6 +10,7 @@ from PIL import Image
 
 from errseg.config import LARGEST_INPUT
 from errseg.errors import InputError
+from errseg.inference.labelling import best_labels
 from errseg.inference.photo import network_size
 from errseg.inference.predictor import IMAGE_CACHE, Predictor
 from errseg.inference.token_memory import TokenMemory
@@ -159,18 +160,19 @@ def test_the_caches_change_nothing_and_are_bounded(model, photo, monkeypatch):
     monkeypatch.setattr("errseg.inference.text_embeddings.TEXT_CACHE", six_prompts)
     monkeypatch.setattr("errseg.inference.predictor.IMAGE_CACHE", 1)
     monkeypatch.setattr("errseg.inference.predictor.RESULT_CACHE", 1)
+    monkeypatch.setattr("errseg.inference.predictor.LABEL_CACHE", 1)
     small = Predictor(model)
     for words in ("cat, dog", "sky, grass, tree", WORDS, "dog", WORDS):
         warm = small(photo, words)
         assert small._text._prompts.bytes <= six_prompts
-        assert small._images.bytes == small._results.bytes == 0
+        assert small._images.bytes == small._results.bytes == small._labels.bytes == 0
     np.testing.assert_array_equal(warm.labels, cold.labels)
     np.testing.assert_array_equal(warm.scores, cold.scores)
 
 
 @pytest.fixture
 def calls(model, monkeypatch):
-    """Names of the network's parts as they run."""
+    """Names of the network's parts as they run, and of laying what they say on the pixels."""
     names = []
 
     def watched(name, run):
@@ -178,10 +180,12 @@ def calls(model, monkeypatch):
 
     for name in ("encode_text", "encode_image", "decode"):
         monkeypatch.setattr(model, name, watched(name, getattr(model, name)))
+    label = "errseg.inference.predictor.best_labels"
+    monkeypatch.setattr(label, watched("label", best_labels))
     return names
 
 
-ALL = ["encode_text", "encode_image", "decode"]
+ALL = ["encode_text", "encode_image", "decode", "label"]
 
 
 @pytest.mark.parametrize(
@@ -189,13 +193,13 @@ ALL = ["encode_text", "encode_image", "decode"]
     [
         ({}, []),
         ({"threshold": 0.7}, []),
-        ({"kept_classes": 1}, ["decode"]),
-        ({"votes_per_pixel": 1}, ["decode"]),
-        ({"beta": 0.5}, ["decode"]),
-        ({"classes": "dog, cat"}, ["decode"]),
-        ({"classes": "cat, sky"}, ["encode_text", "decode"]),
-        ({"classes": "cat | dog, dog"}, ["decode"]),
-        ({"input_size": 160}, ["encode_image", "decode"]),
+        ({"kept_classes": 1}, ["decode", "label"]),
+        ({"votes_per_pixel": 1}, ["decode", "label"]),
+        ({"beta": 0.5}, ["decode", "label"]),
+        ({"classes": "dog, cat"}, ["decode", "label"]),
+        ({"classes": "cat, sky"}, ["encode_text", "decode", "label"]),
+        ({"classes": "cat | dog, dog"}, ["decode", "label"]),
+        ({"input_size": 160}, ["encode_image", "decode", "label"]),
     ],
 )
 def test_a_change_runs_what_it_must_and_no_more(model, photo, calls, change, runs):
@@ -249,7 +253,7 @@ def test_expanded_and_bare_words_and_other_photos_are_told_apart(model, photo, c
     predictor.cost_view(photo, "sky")
     assert calls == []
     predictor(photo[::-1].copy(), "catfish, sky")
-    assert calls == ["encode_image", "decode"]
+    assert calls == ["encode_image", "decode", "label"]
 
 
 def test_encoded_photos_hold_no_more_than_is_counted(model, photo):

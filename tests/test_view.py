@@ -15,13 +15,16 @@ from packed_arrays import unpack
 from PIL import Image
 
 from errseg.demo.backend import view
+from errseg.demo.backend.answers import Answer
 from errseg.demo.page import html
 from errseg.demo.page.hints import as_shown
+from errseg.pictures.export import legend, result_colors
 from errseg.words.hints import Hint
 
 
 def decode(uri: str) -> np.ndarray:
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1]))))
+    picture = Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1])))
+    return np.asarray(picture.convert("RGB") if picture.mode == "P" else picture)
 
 
 def test_nothing_a_visitor_typed_is_sent_as_html(answer, attention):
@@ -88,13 +91,56 @@ def test_the_ranking_has_every_class_in_order(answer):
     assert [row["rank"] for row in data["rows"]] == [1, 2, 3, 4]
     assert data["kept"] == 2
     assert data["rows"][2]["votes"] == [0, 30]
-    assert [row["area"] for row in data["rows"]] == [0.7, 0.25, 0, 0]
+    assert data["areas"] == [[0, 0.7], [1, 0.25]]
+
+
+def with_threshold(answer, threshold):
+    """The same answer as another threshold gives it."""
+    settings = dataclasses.replace(answer.result.settings, threshold=threshold)
+    labels = np.where(answer.result.scores < threshold, -1, answer.result.labels)
+    result = dataclasses.replace(answer.result, labels=labels, settings=settings)
+    colors = result_colors(result)
+    return Answer(answer.photo, result, colors, legend(result, colors))
+
+
+@pytest.mark.parametrize(
+    ("whole_of", "changes_of"),
+    [(view.masks, view.masks_changes), (view.ranking, view.ranking_changes)],
+)
+def test_another_threshold_s_changes_make_of_what_is_there_what_would_be_sent_whole(
+    answer, whole_of, changes_of
+):
+    other = with_threshold(answer, 0.9)
+    sent = changes_of(other)
+    assert sent["of"] == whole_of(answer)["of"]
+    assert {**whole_of(answer), **sent["changes"]} == whole_of(other) != whole_of(answer)
+    assert len(view.as_html(sent)) < len(view.as_html(whole_of(answer))) / 2
+
+
+def test_changes_belong_to_one_photo_vocabulary_and_setting(answer):
+    result = answer.result
+    settings = dataclasses.replace(result.settings, beta=0.3)
+    others = (
+        dataclasses.replace(answer, photo=answer.photo[::-1]),
+        dataclasses.replace(answer, result=dataclasses.replace(result, classes=NASTY[::-1])),
+        dataclasses.replace(answer, result=dataclasses.replace(result, settings=settings)),
+    )
+    assert answer.key not in {other.key for other in others}
+
+
+def test_a_label_picture_is_the_same_with_few_labels_and_with_many():
+    few, many = (np.arange(600).reshape(20, 30) % count - 1 for count in (256, 300))
+    for labels in (few, many, np.full((2, 3), -1), few + 900):
+        pixels = decode(view.label_picture(labels)).astype(int)
+        values = pixels[..., 0] + 256 * pixels[..., 1]
+        assert np.array_equal(np.where(values == view.NO_CLASS, -1, values), labels)
 
 
 def test_attention_keeps_its_values(attention):
     data = view.attention(attention)
     np.testing.assert_allclose(unpack(data["costs"][0]), attention.costs.stride16, atol=1e-4)
-    assert data["share"] == 0.5
+    mean = attention.attention.classes_mean.mean(dim=(0, 1)).numpy()
+    np.testing.assert_allclose(unpack(data["between"]), mean, atol=1e-4)
     assert data["layers"] == {"spatial": 2, "classes": 2}
     assert data["heads"] == 2
     assert data["grids"] == {"query": [4, 8], "key": [2, 4], "classes": [2, 4]}

@@ -11,7 +11,31 @@ from errseg.errors import InputError
 def label_pixels(
     logits: Tensor, kept: Tensor, size: tuple[int, int], threshold: float = 0.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Label every pixel of a photo with its best class.
+    """Label every pixel of a photo with its best class, if its score reaches a threshold.
+
+    Args:
+        logits: see `best_labels`.
+        kept: likewise.
+        size: likewise.
+        threshold: in [0, 1]; pixels whose best score is below it are labelled -1.
+
+    Returns:
+        labels (H, W) int64 and scores (H, W) float32.
+    """
+    labels, scores = best_labels(logits, kept, size)
+    return over_threshold(labels, scores, threshold), scores
+
+
+def over_threshold(labels: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:
+    """Label pixels -1 whose score (H, W) float32 is below a threshold in [0, 1]; a copy, int64."""
+    # In the scores' own precision, so that a pixel at the threshold reaches it.
+    return np.where(scores < np.float32(threshold), -1, labels).astype(np.int64, copy=False)
+
+
+def best_labels(
+    logits: Tensor, kept: Tensor, size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Label every pixel of a photo with its best class, however low its score.
 
     The scores are resized (bilinear) to the photo, then compared, as the published evaluation does.
     Classes that can't win anywhere are left out first, which changes nothing: a resized score lies
@@ -21,10 +45,9 @@ def label_pixels(
         logits: of the kept classes, (P, h, w).
         kept: (P,) their indices, ascending.
         size: the photo's H, W.
-        threshold: in [0, 1]; pixels whose best score is below it are labelled -1.
 
     Returns:
-        labels (H, W) int64 and scores (H, W) float32.
+        labels (H, W) int32 and scores (H, W) float32.
     """
     scores = logits.float().sigmoid()  # (P, h, w)
     least = -F.max_pool2d(-scores[None], 3, stride=1, padding=1)[0]
@@ -37,8 +60,7 @@ def label_pixels(
         better = resized > best  # strict: ties stay with the lower index
         torch.maximum(best, resized, out=best)
         labels.masked_fill_(better, int(kept[place]))
-    labels.masked_fill_(best < threshold, -1)
-    return labels.cpu().numpy().astype(np.int64), best.cpu().numpy()
+    return labels.cpu().numpy(), best.cpu().numpy()
 
 
 def check_threshold(threshold: float) -> None:

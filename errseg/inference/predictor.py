@@ -1,10 +1,11 @@
 """A photo and typed classes in, a label for every pixel out. Calls are stateless.
 
-All that is kept between calls are three bounded caches, keyed by content: text embeddings by
+All that is kept between calls are four bounded caches, keyed by content: text embeddings by
 prompt (in memory, and on disk unless the weights are random), what the image tower saw by photo and
-size, and the last results of the network. So changing the classes runs the text tower, CRM and the
-decoder, changing P, K or beta runs CRM and the decoder, changing the threshold runs nothing of the
-network, and one predictor can be shared by any number of threads and users.
+size, the last results of the network, and each pixel's best class in the last photos. So changing
+the classes runs the text tower, CRM and the decoder, changing P, K or beta runs CRM and the
+decoder, changing the threshold runs nothing of the network and only compares scores with it, and
+one predictor can be shared by any number of threads and users.
 """
 
 import dataclasses
@@ -23,7 +24,7 @@ from errseg.device import AUTOMATIC
 from errseg.errors import InputError
 from errseg.inference.caches import BoundedCache
 from errseg.inference.closer import look_closer
-from errseg.inference.labelling import check_threshold, label_pixels
+from errseg.inference.labelling import best_labels, check_threshold, over_threshold
 from errseg.inference.pauses import Pauses
 from errseg.inference.photo import Photo, check_pixel, load_photo, network_size, resize_photo
 from errseg.inference.text_embeddings import VocabularyEmbedder
@@ -43,6 +44,8 @@ IMAGE_CACHE = 256 * 2**20
 errseg-base, 24 of errseg-lite, and one of any model at the largest input."""
 HINTS_REMEMBERED = 32  # vocabularies
 PIXEL_SHOWN = 30  # characters of what was given for a pixel, in a sentence
+LABEL_CACHE = 26 * 2**20
+"""Bytes of photos' best classes and their scores: one of 2,048 x 2,048 pixels, 3 of 1,280 x 960."""
 RESULT_CACHE = 32 * 2**20  # bytes of decoded photos that are kept: some 9 of errseg-base
 
 
@@ -151,6 +154,7 @@ class Predictor:
         self._text = VocabularyEmbedder(self.model)
         self._images = BoundedCache(IMAGE_CACHE)
         self._results = BoundedCache(RESULT_CACHE)
+        self._labels = BoundedCache(LABEL_CACHE)
         reader = None
         if model.config.towers.expand_unknown:
             reader = Reader(model.config.name, model.towers.text.pieces)
@@ -166,8 +170,8 @@ class Predictor:
         begin("decode")
         out = self._segment(question)
         begin("label")
-        size = question.photo.shape[:2]
-        labels, scores = label_pixels(out.kept_logits[0], out.kept[0], size, settings.threshold)
+        best, scores = self._best_labels(question, out)
+        labels = over_threshold(best, scores, settings.threshold)
         begin()
         kept = tuple(out.kept[0].tolist())
         class_scores = out.kept_logits[0].float().sigmoid().cpu().numpy()
@@ -177,9 +181,9 @@ class Predictor:
         return Result(
             classes=vocabulary.names,
             labels=labels,
-            scores=scores,
+            # Copies: the caller may change them, and they are remembered.
+            scores=scores.copy(),
             kept=kept,
-            # Copies: the caller may change them, and `out` is remembered.
             crm_scores=out.crm_scores[0].float().cpu().numpy().copy(),
             votes=out.votes[0].cpu().numpy().copy(),
             ranking=out.ranking[0].cpu().numpy().copy(),
@@ -360,6 +364,19 @@ class Predictor:
             looks.append(self._encode(np.ascontiguousarray(photo[box]), tiles.size)[1:])
         begin("decode")
         return look_closer(self.model, looks, tiles, question.text, question.settings)
+
+    def _best_labels(self, question: _Question, out: Segmentation) -> tuple[np.ndarray, np.ndarray]:
+        """Lay what the network says on the photo's pixels, or remember it: see `best_labels`."""
+        size = question.photo.shape[:2]
+        key = (question.key, size)
+        known = self._labels.get(key)
+        if known is None:
+            labels, scores = best_labels(out.kept_logits[0], out.kept[0], size)
+            if len(question.vocabulary) <= np.iinfo(np.int16).max:
+                labels = labels.astype(np.int16)  # half the memory
+            known = labels, scores
+            self._labels.put(key, known, labels.nbytes + scores.nbytes)
+        return known
 
 
 def _whole_pixel(pixel: object) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from errseg.words.vocabulary import Vocabulary, fill_templates
 
 TEXT_CACHE = 32 * 2**20
 """Bytes of text embeddings that are kept: some 10,000 prompts of errseg-large."""
+READ_VOCABULARIES = 32  # whose words' readings are remembered
 EXPANSIONS_SAID = 5  # expanded words that are named one by one in a result's notices
 
 
@@ -32,6 +33,7 @@ class VocabularyEmbedder:
         self.model = model
         self._use_shipped = use_shipped
         self._prompts = BoundedCache(TEXT_CACHE)
+        self._readings = functools.lru_cache(READ_VOCABULARIES)(self._read)
         self._disk = None
         if model.weights_hash and (folder := cache_folder()):
             self._disk = DiskCache(folder, origin=f"{model.weights_hash} {model.precision}")
@@ -78,8 +80,11 @@ class VocabularyEmbedder:
         limit = self.model.config.towers.context_length
         return [min(length, limit) for length in self.model.towers.prompt_lengths(new)]
 
-    def readings(self, vocabulary: Vocabulary, expand: bool = True) -> dict[str, str]:
+    def readings(self, vocabulary: Vocabulary, expand: bool = True) -> Readings:
         """Map every word of a vocabulary to what the text tower reads for it."""
+        return self._readings(vocabulary, expand)
+
+    def _read(self, vocabulary: Vocabulary, expand: bool) -> Readings:
         towers = self.model.config.towers
         words = dict.fromkeys(word for prompt in vocabulary.classes for word in prompt.synonyms)
         if not (expand and towers.expand_unknown):

@@ -94,7 +94,7 @@ def summarize(
         )
     _check_labels(labels, len(names))
     counts, totals = class_sums(labels, len(names)), class_sums(labels, len(names), scores)
-    present = np.flatnonzero(counts)
+    present = np.flatnonzero(counts)  # as `seen_classes`
     order = present[np.argsort(-counts[present], kind="stable")].tolist()
     shares = [(float(counts[i] / labels.size), float(totals[i] / counts[i])) for i in order]
     return [LegendEntry(i, names[i], colors[i], *s) for i, s in zip(order, shares, strict=True)]
@@ -157,8 +157,13 @@ def resize_labels(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def class_sums(labels: np.ndarray, classes: int, values: np.ndarray | None = None) -> np.ndarray:
     """Add up each class's pixels (T), or their values."""
     weights = None if values is None else values.ravel()
-    shifted = labels.ravel().astype(np.int64) + 1  # -1, no class, comes first
+    shifted = labels.ravel() + np.int64(1)  # -1, no class, comes first
     return np.bincount(shifted, weights, minlength=classes + 1)[1:]
+
+
+def seen_classes(labels: np.ndarray, classes: int) -> list[int]:
+    """List the classes that have pixels in a label map, ascending: those that a legend has."""
+    return np.flatnonzero(class_sums(labels, classes)).tolist()
 
 
 def _boundaries(labels: np.ndarray) -> np.ndarray:

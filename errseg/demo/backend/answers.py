@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,21 @@ class Answer:
         """Whether the photo's own size, which masks in files have, is another than the answer's."""
         return self.result.mask_size != self.result.labels.shape
 
+    @functools.cached_property
+    def key(self) -> str:
+        """Tell photo, words and settings from others, whatever the threshold.
+
+        Whole numbers only: figures would depend on the machine that stored an answer as well.
+        """
+        result = self.result
+        asked = {**vars(result.settings), "threshold": None}
+        digest = hashlib.blake2b(
+            repr((sorted(asked.items()), result.classes, result.kept, self.photo.shape)).encode(),
+            digest_size=8,
+        )
+        digest.update(np.ascontiguousarray(self.photo))
+        return digest.hexdigest()
+
     def own_pixel(self, pixel: tuple[int, int]) -> tuple[int, int]:
         """Find a pixel (x, y) of the answer in the photo as it was before it was shrunk."""
         return moved_pixel(pixel, self.result.labels.shape, self.result.mask_size)
@@ -58,7 +74,7 @@ class AttentionAnswer:
     best: int  # the kept class with the highest score at the pixel
     attention: Attention  # of the kept classes
     costs: CostView  # of the kept classes
-    present: tuple[int, ...]  # kept classes that win some pixel at stride 4
+    present: tuple[int, ...]  # classes that have pixels in the masks, ascending
     share: float  # of class attention on the classes present (Proposition 1's left side)
     everything: Attention | None = None  # the same with P = T, if asked for
     share_without_crm: float | None = None

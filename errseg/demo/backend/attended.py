@@ -12,6 +12,7 @@ from errseg.demo.backend.answers import AttentionAnswer
 from errseg.demo.backend.live_attention import live_class
 from errseg.demo.backend.request import Request
 from errseg.errors import InputError
+from errseg.pictures.overlay import seen_classes
 
 if TYPE_CHECKING:  # torch takes seconds to import; the page paints before it is there
     from errseg.inference.predictor import Predictor
@@ -55,7 +56,8 @@ def attended(
     attention = attend(everywhere=[places[index] for index in everywhere])
     best = out.kept_logits[0].argmax(dim=0).cpu()  # (h4, w4) places
     winners = kept[best]  # class indices
-    present = kept.new_zeros(len(names)).index_fill(0, winners.unique(), 1).bool()
+    seen = seen_classes(predictor(*asked, request.options).labels, len(names))
+    present = kept.new_zeros(len(names)).index_fill(0, kept.new_tensor(seen), 1).bool()
     everything = None
     if without_crm:
         every = len(kept) == len(names)
@@ -69,7 +71,7 @@ def attended(
         best=int(winners[y * rows // height, x * columns // width]),
         attention=attention,
         costs=predictor.cost_view(*asked, kept.tolist(), request.options),
-        present=tuple(present.nonzero()[:, 0].tolist()),
+        present=tuple(seen),
         share=attention.share_on(present[kept]),
         everything=everything,
         share_without_crm=everything and everything.share_on(present),

@@ -136,4 +136,5 @@ def _price(prices: Prices, request: Request, photo: tuple[int, int], new: list[i
 def _measure(predictor: Predictor, request: Request, photo: np.ndarray) -> Figure2:
     from errseg.inference.attended import figure2  # needs torch
 
-    return figure2(predictor, photo, request.vocabulary, request.options)
+    asked = photo, request.vocabulary, request.options
+    return figure2(predictor, *asked, label=predictor(*asked).labels)  # as the masks show them

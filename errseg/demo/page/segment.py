@@ -21,6 +21,7 @@ from errseg.demo.page.events import (
     AT_ONCE,
     COMPUTES,
     answered,
+    current_visitor,
     sent,
     served,
     uploaded,
@@ -61,16 +62,25 @@ def add_segment_events(
     runs = {**COMPUTES, "show_progress_on": tab.masks, "trigger_mode": "multiple"}
     stop, link_to = Stoppable(run, message, service.places), page_links(examples, service)
 
-    def updates(shown: Shown, answer: Answer) -> dict:
-        started, request = time.perf_counter(), shown.request
-        link = link_to(request, answer.result.settings.threshold)
-        drawn = {
-            tab.shown: shown,
-            tab.masks: view.as_html(
-                {**view.masks(answer), "question": {**shown.question, "link": link}}
-            ),
+    def question_of(shown: Shown, answer: Answer) -> dict:
+        return {**shown.question, "link": link_to(shown.request, answer.result.settings.threshold)}
+
+    def panels(shown: Shown, answer: Answer) -> dict:
+        return {
+            tab.masks: view.as_html({**view.masks(answer), "question": question_of(shown, answer)}),
             tab.ranking: view.as_html(view.ranking(answer)),
         }
+
+    def changed_panels(shown: Shown, answer: Answer) -> dict:
+        """What another threshold changes in them."""
+        masks, ranking = view.masks_changes(answer), view.ranking_changes(answer)
+        masks["changes"]["question"] = question_of(shown, answer)
+        drawn = {tab.masks: view.as_html(masks), tab.ranking: view.as_html(ranking)}
+        return {**drawn, tab.figure2: offered(shown.request)}  # it asks the pixels of the masks
+
+    def updates(shown: Shown, answer: Answer, draw: Callable = panels) -> dict:
+        started, request = time.perf_counter(), shown.request
+        drawn = {tab.shown: shown, **draw(shown, answer)}
         drawing = time.perf_counter() - started
         return {
             **drawn,
@@ -137,7 +147,8 @@ def add_segment_events(
             request.options.of_network == before.options.of_network
         ):  # another threshold: cost maps and attention stay
             answer = yield from stop.wait_for(lambda: service.answer(request), is_last)
-            step = updates(dataclasses.replace(shown, request=request, words=words), answer)
+            shown = dataclasses.replace(shown, request=request, words=words)
+            step = updates(shown, answer, changed_panels)
             if is_last():
                 yield step
         else:
@@ -164,6 +175,14 @@ def add_segment_events(
     def look_up(model: str) -> str:
         service.places.teller()("ask")
         return service.models.look_up(model)
+
+    @answered(message)
+    def send_whole(shown):
+        """Send the answer that is shown to a browser that was sent changes of it and lacks it."""
+        is_last = stop.latest.current(current_visitor())
+        with service.places.wanted(is_last):
+            drawn = panels(shown, service.answer(shown.asked))
+        return drawn if is_last() else {message: gr.skip()}
 
     def follow_link(request: gr.Request):
         """Fill in what the page's address says; without a link the opening is shown."""
@@ -256,6 +275,7 @@ def add_segment_events(
     for knob in knobs.values():
         if isinstance(knob, gr.Slider):
             knob.release(choose_kept if knob is kept else turn_knob, inputs, outputs, **runs)
+    tab.masks.whole(send_whole, tab.shown, [tab.masks, tab.ranking, message], **COMPUTES)
     linked = gr.State(None, time_to_live=SECONDS_TO_KEEP)
     told = {name: knobs[name] for name, knob in option_knobs().items() if knob.link}
     filled = [linked, question.photo, question.classes, question.model, question.picked, message]

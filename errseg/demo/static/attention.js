@@ -61,15 +61,20 @@ follow(element, async (data, root) => {
     return {row, times};
   }
 
-  const covers = new Map();
+  const covers = new Map(); // of the masks as they are, by a class's place
+  let masks = null;
   function covered(place) {
-    if (!covers.has(place)) covers.set(place, maths.coverage(winners, data.winners.grid, place, grids.key));
+    const seen = window.errseg.masks;
+    if (seen !== masks) covers.clear();
+    masks = seen;
+    if (!seen) return new Float32Array(grids.key[0] * grids.key[1]); // told of a moment later
+    if (!covers.has(place)) covers.set(place, maths.coverage(seen, data.kept[place], grids.key));
     return covers.get(place);
   }
 
-  function inNumbers(row, {place, point}) {
+  function inNumbers(row, {place, index, point}) {
     const own = covered(place);
-    const area = own.reduce((sum, share) => sum + share, 0) / own.length;
+    const area = masks?.areas.get(index) ?? 0;
     return `${percent(maths.shareOn(row, own))} on ${names[place]} (${percent(area)} of the photo), ` +
       `${percent(maths.shareFar(row, grids.key, point, data.size))} farther than a quarter of the photo`;
   }

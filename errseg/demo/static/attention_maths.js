@@ -155,17 +155,36 @@ function centre(cell, [rows, columns]) {
   return [((cell % columns) + 0.5) / columns, (Math.floor(cell / columns) + 0.5) / rows];
 }
 
-/** For each cell of a coarse grid, the share of the fine cells in it that a class wins. */
-function coverage(winners, [rows, columns], place, [coarseRows, coarseColumns]) {
-  const own = new Float32Array(coarseRows * coarseColumns);
-  const all = new Float32Array(coarseRows * coarseColumns);
-  for (let i = 0; i < rows * columns; i++) {
-    const row = Math.floor((Math.floor(i / columns) * coarseRows) / rows);
-    const cell = row * coarseColumns + Math.floor(((i % columns) * coarseColumns) / columns);
-    all[cell] += 1;
-    if (winners[i] === place) own[cell] += 1;
+/** For each cell of a grid, the share of the pixels in it that a class has: {labels, width, height}
+ * are those of the masks. */
+function coverage({labels, width, height}, index, [rows, columns]) {
+  const own = new Float32Array(rows * columns);
+  const all = new Float32Array(rows * columns);
+  const columnOf = Uint16Array.from({length: width}, (_, x) => Math.floor((x * columns) / width));
+  for (let y = 0, i = 0; y < height; y++) {
+    const first = Math.floor((y * rows) / height) * columns;
+    for (let x = 0; x < width; x++, i++) {
+      const cell = first + columnOf[x];
+      all[cell] += 1;
+      if (labels[i] === index) own[cell] += 1;
+    }
   }
-  return own.map((count, cell) => count / all[cell]);
+  // A grid may be finer than a tiny photo: its cells then have what the pixel there has.
+  return own.map((count, cell) => (all[cell] ? count / all[cell] : Number(labelAt(cell) === index)));
+
+  function labelAt(cell) {
+    const [x, y] = centre(cell, [rows, columns]);
+    return labels[Math.floor(y * height) * width + Math.floor(x * width)];
+  }
+}
+
+/** The share of CFM's attention from the classes at some places to those classes, or null: the left
+ * side of Proposition 1. `between` are mean weights from each of `count` classes to each. */
+function shareBetween(between, count, places) {
+  if (!places.length) return null;
+  let share = 0;
+  for (const from of places) for (const to of places) share += between[from * count + to];
+  return share / places.length;
 }
 
 /** The share of a row that lies on what is covered. */
@@ -191,6 +210,6 @@ const onScale = (times) => Math.min(Math.max((Math.log(times) / Math.log(MOST) +
 
 return {
   MOST, FAR, tiles, unpackClass, headRow, spatialRow, averageRow, timesAverage, ratio, classRow,
-  cellAt, pooledCell, centre, coverage, shareOn, shareFar, onScale,
+  cellAt, pooledCell, centre, coverage, shareOn, shareBetween, shareFar, onScale,
 };
 })();

@@ -3,7 +3,7 @@
 // for what they are given.
 
 window.errsegSections = (() => {
-const {make, showIf, percent, option, labelled} = window.errsegHelpers;
+const {make, numbers, showIf, percent, option, labelled} = window.errsegHelpers;
 const maths = window.errsegAttention;
 const {makeMap, makeBars, matrix} = window.errsegDrawing;
 const MOST_BARS = 8;
@@ -45,6 +45,7 @@ function comparison({data, names, choices, aspect, layers, look, inNumbers, chan
   const both = make('div', {hidden: true}, ...rows.map(({maps}) =>
     make('div', {class: 'errseg-heats three'}, ...maps.map((map) => map.figure))));
   const share = make('p', {class: 'errseg-share'});
+  const between = numbers(data.between).values;
   const node = make('div', {class: 'errseg-comparison'},
     make('h3', {}, 'With and without CRM (the paper’s Fig. 2)'),
     make('div', {class: 'errseg-controls'}, toggle,
@@ -54,11 +55,7 @@ function comparison({data, names, choices, aspect, layers, look, inNumbers, chan
   function update(at) {
     toggle.setAttribute('aria-checked', String(choices.crm));
     state.textContent = choices.crm ? 'CRM on' : 'CRM off: all classes';
-    const without = window.errseg?.queries?.of === data.of ? window.errseg.queries.share : null;
-    share.textContent = data.share == null ? 'No class wins a pixel.'
-      : `Of the attention between classes (CFM), ${percent(data.share)} goes to the ${data.present.length} that win ` +
-        `some pixel, with CRM (P = ${names.length})` +
-        (without == null ? '.' : `; ${percent(without)} without (P = T = ${data.names.length}).`);
+    share.textContent = proposition();
     both.hidden = choices.crm || !at.pack?.without;
     if (both.hidden) return;
     for (const {layer, maps} of rows) {
@@ -70,6 +67,19 @@ function comparison({data, names, choices, aspect, layers, look, inNumbers, chan
       maps[1].say(inNumbers(off.row, at));
       maps[2].paint(maths.ratio(off.row, on.row), data.grids.key, choices.smooth);
     }
+  }
+
+  /** Proposition 1 for the classes that the legend has. */
+  function proposition() {
+    if (!between.length) return 'This model has no CFM.';
+    const areas = window.errseg?.masks?.areas ?? new Map();
+    const found = [...data.kept.keys()].filter((place) => areas.has(data.kept[place]));
+    if (!found.length) return 'No class has a pixel.';
+    const {of, between: all} = window.errseg?.queries ?? {};
+    const shareOf = (weights) => percent(maths.shareBetween(weights, names.length, found));
+    return `Of the attention between classes (CFM), ${shareOf(between)} goes to the ${found.length} found, ` +
+      `with CRM (P = ${names.length})` +
+      (of !== data.of || !all ? '.' : `; ${shareOf(all.values)} without (P = T = ${data.names.length}).`);
   }
   return {node, update};
 }

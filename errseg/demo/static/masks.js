@@ -10,6 +10,7 @@ const {pointsOn, crossOver, unpin} = window.errsegPointer;
 const {paintMap, scaleOfTimes} = window.errsegDrawing;
 
 let turns = 0;
+let decoded = null; // what was made of the last answer, which stays with another threshold
 const NOBODY = {point: () => {}, look: () => {}};
 let onNews = NOBODY;
 document.addEventListener('errseg-point', () => onNews.point());
@@ -28,12 +29,12 @@ whenThere('#errseg-legend', (place) => place.append(legendRoot));
 
 follow(element, async (data, root) => {
   const turn = ++turns;
-  const [photo, labelPixels, mapPixels] = await Promise.all(
-    [data.photo, data.labels, data.maps.picture].map(pixels));
+  if (decoded?.of !== data.of) decoded = decode(data);
+  const [labelPixels, photo, mapPixels, image] = await Promise.all([pixels(data.labels), ...decoded.parts]);
   if (turn !== turns) return; // a later answer was faster
   const {width, height} = photo;
   const labels = labelsOf(labelPixels);
-  const votes = numbers(data.ranking);
+  const {votes} = decoded;
   const places = new Map(data.maps.kept.map((index, place) => [index, place]));
   const asked = `${data.question?.photo} ${data.question?.words}`;
   if (asked !== question) {
@@ -258,15 +259,20 @@ follow(element, async (data, root) => {
       make('div', {class: 'errseg-controls'}, labelled('Show', shown), labelled('Opacity', opacity)), looks)));
   keepFocus(legendRoot, () => legendRoot.replaceChildren(legend));
 
-  const image = new Image();
-  image.src = data.photo;
-  await image.decode();
-  if (turn !== turns) return;
   const before = window.errseg?.photo;
   if (before && before.src !== image.src) unpin(); // it was pinned on another photo
-  tell({photo: image, question: data.question});
+  const areas = new Map(data.legend);
+  tell({photo: image, question: data.question, masks: {labels, width, height, areas}});
 }, () => {
   turns++; // what is being drawn is no longer wanted
   onNews = NOBODY;
   legendRoot.replaceChildren();
-});
+}, () => trigger('whole', {}));
+
+/** Begin to decode what doesn't depend on the threshold: photo, probability maps and votes. */
+function decode({of, photo, maps, ranking}) {
+  const image = new Image();
+  image.src = photo;
+  const parts = [pixels(photo), pixels(maps.picture), image.decode().then(() => image)];
+  return {of, parts, votes: numbers(ranking)};
+}

@@ -1,7 +1,7 @@
 // Draws nothing: hands the queries and keys that the server sent to the attention panel, which may
 // be drawn before or after them.
 
-const {follow} = window.errsegHelpers;
+const {follow, numbers} = window.errsegHelpers;
 
 follow(element, (data) => {
   const before = window.errseg?.queries;
@@ -12,7 +12,7 @@ follow(element, (data) => {
   const same = before?.of === data.of;
   const classes = new Map(same ? before.classes : []);
   for (const sent of data.classes ?? []) classes.set(sent.index, {...classes.get(sent.index), ...sent});
-  const share = data.share_without ?? (same ? before.share : null);
-  window.errseg = {...window.errseg, queries: {of: data.of, classes, share, message: ''}};
+  const between = data.between_without ? numbers(data.between_without) : same ? before.between : null;
+  window.errseg = {...window.errseg, queries: {of: data.of, classes, between, message: ''}};
   return document.dispatchEvent(new CustomEvent('errseg-queries'));
 });

@@ -9,6 +9,7 @@ const choices = {search: '', table: false, open: false}; // kept over answers
 
 follow(element, (data, root) => {
   const ranks = data.rows[0].votes.length;
+  const areas = new Map(data.areas);
   const scale = logarithmic(data.rows.map((row) => row.score).filter((score) => score > 0));
   const list = make('div', {
     class: 'errseg-ranking', tabindex: 0, role: 'region', 'aria-label': 'Classes by CRM score',
@@ -71,7 +72,7 @@ follow(element, (data, root) => {
         make('th', {scope: 'row'}, make('button', {type: 'button', ...show(row)}, row.name)),
         make('td', {}, row.score.toLocaleString('en', {maximumFractionDigits: 2})),
         ...row.votes.map((count) => make('td', {}, count.toLocaleString('en'))),
-        make('td', {}, row.area ? percent(row.area) : '–'),
+        make('td', {}, areas.has(row.index) ? percent(areas.get(row.index)) : '–'),
         make('td', {}, state(row))))));
   }
 

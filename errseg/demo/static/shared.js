@@ -20,18 +20,26 @@ function make(tag, attributes = {}, ...children) {
 }
 
 /** Call render(data, root) now and whenever the server sends other data, and clear() when it takes
- * them away. Gradio owns `element` and takes foreign children out of it, so what is drawn stands in
- * a root of its own behind it. */
-function follow(element, render, clear = () => {}) {
+ * them away. Of an answer that is here it may send what another threshold changes: {of: the answer's
+ * key, changes}; where the answer isn't here lacks() is called. Gradio owns `element` and takes
+ * foreign children out of it, so what is drawn stands in a root of its own behind it. */
+function follow(element, render, clear = () => {}, lacks = () => {}) {
   const root = make('div', {class: 'errseg-root'});
   element.after(root);
   let last = null;
+  let whole = null; // what was sent last, with all its changes
   const look = () => {
     const text = element.querySelector('[data-view]')?.dataset.view ?? '';
     if (text === last) return;
     last = text;
-    if (!text) clear();
-    keepFocus(root, () => (text ? render(JSON.parse(text), root) : root.replaceChildren()));
+    const sent = text ? JSON.parse(text) : null;
+    if (sent?.changes && whole?.of !== sent.of) {
+      lacks();
+      return;
+    }
+    whole = sent?.changes ? {...whole, ...sent.changes} : sent;
+    if (!whole) clear();
+    keepFocus(root, () => (whole ? render(whole, root) : root.replaceChildren()));
   };
   new MutationObserver(look).observe(element, {
     attributes: true, attributeFilter: ['data-view'], childList: true, subtree: true,
