@@ -27,7 +27,7 @@ def start_app() -> str:
 
 
 @contextlib.contextmanager
-def launch_app(*options: str, root: Path = ROOT, **variables: str):
+def launch_app(*options: str, root: Path = ROOT, script: str = "app.py", **variables: str):
     """Start `app.py` as the README says, from another folder; yields its address and the time.
 
     The time, in seconds, is from the command to the first page that was served. Options and
@@ -43,7 +43,7 @@ def launch_app(*options: str, root: Path = ROOT, **variables: str):
             process = subprocess.Popen(
                 [
                     sys.executable,
-                    root / "app.py",
+                    root / script,
                     "--host",
                     "127.0.0.1",
                     f"--port={port}",
