@@ -167,8 +167,9 @@ def test_the_cross_moves_the_maps_without_asking_the_server(page):
     first = decoded(page.picture("attention"))
     assert distance(page, first) < ALIKE < distance(page, first, masks)
     # The classes that are seen and not here yet are asked for, once.
-    present = set(page.data("attention")["present"])
-    page.wait(lambda: present <= {*page.run("return [...window.errseg.queries.classes.keys()]")})
+    seen = {index for index, *_ in page.data("masks")["legend"]}
+    page.wait(lambda: seen <= {*page.run("return [...window.errseg.queries.classes.keys()]")})
+    page.wait(lambda: not page.find(".errseg-live[aria-busy]"))
     requests = page.requests()
     for point in ((0.3, 0.5), (0.8, 0.6)):  # temple, lake
         page.point(*point)

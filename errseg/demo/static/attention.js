@@ -224,7 +224,7 @@ follow(element, async (data, root) => {
   onNews = {
     queries: unpack,
     photo: update,
-    looking: () => want(data.present),
+    looking: () => want([...new Set(winners)].map((place) => data.kept[place])),
     point: () => {
       update();
       const {point, pinned} = window.errseg;
