@@ -31,7 +31,8 @@ def launch_app(*options: str, root: Path = ROOT, script: str = "app.py", **varia
     """Start `app.py` as the README says, from another folder; yields its address and the time.
 
     The time, in seconds, is from the command to the first page that was served. Options and
-    variables of the environment may be added, or the app of another folder started.
+    variables of the environment may be added, or the app of another folder or another script that
+    takes the same options started.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -110,7 +110,7 @@ def counted_app(folder):
     """Start the app; yields its address, the seconds that took, and what counts passes."""
     file = folder / "count"
     file.write_bytes(bytes(BYTES))
-    with launch_app(ROOT / "tests" / "counted_app.py", **{VARIABLE: str(file)}) as (url, seconds):
+    with launch_app(script="tests/counted_app.py", **{VARIABLE: str(file)}) as (url, seconds):
         yield url, seconds, lambda: int.from_bytes(file.read_bytes(), "little")
 
 
