@@ -196,7 +196,7 @@ def test_the_server_records_and_proxies_nothing():
         ("queue/join", {"fn_index": "0", "data": [], "session_hash": "x"}, "a number"),
         ("queue/join", {"fn_index": 9999, "data": [], "session_hash": "x"}, "number 9999"),
         ("queue/join", {"data": [], "session_hash": "x"}, "no such endpoint"),
-        ("queue/join", {"data": [[[]] * 40_000], "session_hash": "x"}, "at most 60,000 parts"),
+        ("queue/join", {"data": [[[]] * 40_000], "session_hash": "x"}, "of at most 60,000"),
         ("call/segment", {"data": ["x"]}, "needs 6 values"),
         ("call/segment", {"data": "x"}, "needs 6 values"),
         ("call/segment", {}, "image, classes, kept_classes"),

@@ -44,7 +44,9 @@ def checked_message(path: str, body: bytes, page: gr.Blocks) -> bytes:
     """
     place = path.removeprefix(f"{API}/").rstrip("/")
     if sum(map(body.count, PART_MARKS)) > MOST_PARTS:
-        raise InputError(f"A message has at most {MOST_PARTS:,} parts.")
+        raise InputError(
+            f"A message is a JSON object of at most {MOST_PARTS:,} commas, colons and brackets."
+        )
     try:
         message = json.loads(body)
     except (ValueError, RecursionError):
