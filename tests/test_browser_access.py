@@ -126,7 +126,7 @@ for (const control of document.querySelectorAll('button, input, select, textarea
   if (seen(control) && !control.disabled && !name(control)) found.push(control.outerHTML);
 }
 for (const image of document.querySelectorAll('img')) {
-  if (seen(image) && !image.alt) found.push(image.outerHTML.slice(0, 200));
+  if (seen(image) && !image.hasAttribute('alt')) found.push(image.outerHTML.slice(0, 200));
 }
 for (const element of document.querySelectorAll('body *')) {
   const own = [...element.childNodes].filter((node) => node.nodeType === 3);
@@ -195,7 +195,7 @@ def test_who_listens_hears_what_came_of_a_question_once(page):
     said = page.run("return window.said")
     [found] = [sentence for sentence in said if sentence.startswith("Found: ")]
     assert all(name in found for name in page.legend())
-    assert said[-1] == page.text("#errseg-masks .errseg-readout")
+    assert said[-1] == page.texts("#errseg-masks .errseg-readout")[0]
     assert not page.find(
         "#errseg-message[aria-live], #errseg-notes[role], .errseg-readout[aria-live]"
     )

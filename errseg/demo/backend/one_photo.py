@@ -2,6 +2,7 @@
 
 import math
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,9 @@ class _OneModel:
     loaded: Loaded
     loans: None = None
 
-    def loaded_for(self, request: Request) -> Loaded:
+    def loaded_for(
+        self, request: Request, waiting: Callable[[str], None] = lambda said: None
+    ) -> Loaded:
         return self.loaded
 
     def predictor_for(self, request: Request) -> "Predictor":
