@@ -15,7 +15,7 @@ from errseg.inference import tiles as tiles_module
 from errseg.inference.closer import blend
 from errseg.inference.photo import network_size, resize_photo
 from errseg.inference.predictor import Predictor
-from errseg.inference.tiles import LEAST_TILED, Tiles, chosen_tiles
+from errseg.inference.tiles import LEAST_TILED, Tiles, chosen_tiles, said_of
 from errseg.options import Options, check_tiles
 
 WORDS = "cat, dog, sky, grass, tree, road, sofa"
@@ -163,8 +163,10 @@ def test_a_closer_look_is_the_blend_of_whole_and_tiles(model, photo):
     assert (result.settings.tiles, result.settings.tile_size) == (2, tiles.size)
     assert result.notices == (
         "The photo was looked at closer, in 2 x 2 tiles beside the whole; attention and cost maps "
-        "are the whole photo's.",
+        "are the whole photo's. Things smaller than a tenth of its width may be missed; 3 x 3 "
+        "tiles look closer still.",
     )
+    assert "missed" not in said_of(3)
     assert {"encode", "tiles", "decode", "label"} <= set(result.timings)
 
 

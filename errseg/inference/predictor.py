@@ -28,7 +28,7 @@ from errseg.inference.labelling import best_labels, check_threshold, over_thresh
 from errseg.inference.pauses import Pauses
 from errseg.inference.photo import Photo, check_pixel, load_photo, network_size, resize_photo
 from errseg.inference.text_embeddings import VocabularyEmbedder
-from errseg.inference.tiles import LOOKED_CLOSER, Tiles, chosen_tiles
+from errseg.inference.tiles import Tiles, chosen_tiles, said_of
 from errseg.inference.token_memory import TokenMemory
 from errseg.inference.way_on import ways_on
 from errseg.network.attention import Attention, attend_from
@@ -315,7 +315,7 @@ class Predictor:
         if tiles:
             # Large photos may be different and yet the same to the network as a whole.
             key = (hashlib.blake2b(np.ascontiguousarray(photo)).digest(), tiles, key)
-            notices.append(LOOKED_CLOSER.format(settings.tiles))
+            notices.append(said_of(settings.tiles))
         return _Question(
             photo, vocabulary, settings, text, notices, features, memory, tiles, key, clock
         )

@@ -8,6 +8,7 @@ from errseg.config import SMALLEST_INPUT, STRIDES, ModelConfig
 from errseg.device import AUTOMATIC
 from errseg.inference.photo import network_size
 from errseg.inference.photo_files import shrunk_size
+from errseg.options import MOST_TILES
 
 OVERLAP = 0.25  # of a tile's side, with each of its neighbours
 FINER = 2
@@ -22,10 +23,6 @@ AUTO_TILES = 2
 AUTO_SHARE = 0.62
 """Of the input's pixels, for each tile that "auto" chooses: 4 of them and the whole take at most 4
 times as long as the whole alone."""
-LOOKED_CLOSER = (
-    "The photo was looked at closer, in {0} x {0} tiles beside the whole; "
-    "attention and cost maps are the whole photo's."
-)
 
 Span = tuple[int, int]
 
@@ -53,6 +50,20 @@ class Tiles:
                 slice(round(start * side / cells), round(stop * side / cells))
                 for (start, stop), side, cells in zip(spans, photo, self.grid, strict=True)
             )
+
+
+def said_of(count: int) -> str:
+    """Say that a photo was looked at closer, in so many tiles along each side."""
+    closer = (
+        f"The photo was looked at closer, in {count} x {count} tiles beside the whole; attention "
+        "and cost maps are the whole photo's."
+    )
+    if count == MOST_TILES:
+        return closer
+    return (
+        f"{closer} Things smaller than a tenth of its width may be missed; {MOST_TILES} x "
+        f"{MOST_TILES} tiles look closer still."
+    )
 
 
 def chosen_tiles(
