@@ -6,6 +6,7 @@ that help and mistakes are answered at once.
 """
 
 from errseg.commands import (
+    alone,
     attention,
     average,
     benchmark,
@@ -29,6 +30,7 @@ COMMANDS = {
     "fetch": fetch,
     "evaluate": evaluate,
     "suggest": suggest,
+    "alone": alone,
     "sheet": sheet,
     "train": train,
     "average": average,

@@ -98,9 +98,16 @@ def relation(label: str, name: str) -> Relation:
         label in broader_names(name, with_wholes=True)
         or not {label, name}.isdisjoint(_tables().materials)
         or _share_head(label, name)
-        or _share_group(label, name, _tables().overlapping)
+        or not overlaps(label).isdisjoint(overlaps(name))
     )
     return Relation.UNKNOWN if undecided else Relation.NEGATIVE
+
+
+@lru_cache(_NAMES_REMEMBERED)
+def overlaps(name: str) -> frozenset[int]:
+    """Return the groups of names that sets don't tell apart alike to which a name belongs."""
+    own = synonyms(name)
+    return frozenset(i for i, g in enumerate(_tables().overlapping) if not own.isdisjoint(g))
 
 
 @cache
@@ -117,11 +124,6 @@ def listed_names() -> frozenset[str]:
     nested = (*tables.kinds.values(), *tables.parts.values())
     names = (name for group in (*groups, *nested) for name in group)
     return frozenset((*names, *tables.kinds, *tables.parts))
-
-
-def _share_group(a: str, b: str, groups: Iterable[list[str]]) -> bool:
-    a_names, b_names = synonyms(a), synonyms(b)
-    return any(not (a_names.isdisjoint(g) or b_names.isdisjoint(g)) for g in groups)
 
 
 def _share_head(a: str, b: str) -> bool:
