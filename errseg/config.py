@@ -20,6 +20,8 @@ EMBEDDED_SHA256 = {
 Whoever ships another file puts its hash here."""
 EMBEDDED_TEXT = {name: path.with_name("text.safetensors") for name, path in EMBEDDED.items()}
 """Beside the weights: text embeddings of the words that the page offers."""
+EMBEDDED_RIVALS = {name: path.with_name("rivals.json") for name, path in EMBEDDED.items()}
+"""Beside the weights: how much hidden rivals take from a score (`errseg.inference.rivals`)."""
 EXAMPLES = _ROOT / "examples/examples.json"  # the list of example photos, with words that fit them
 
 STRIDES = (4, 8, 16, 32)

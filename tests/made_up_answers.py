@@ -45,6 +45,7 @@ class MadeUp:
         self.model, self.device, self.photos = self, torch.device("cpu"), photos
         self.config = dataclasses.replace(model_config(name), held_out=held_out)
         self.asked = set()  # what is passed through
+        self.rivals = None
 
     def embed(self, vocabulary, expand=True):
         self.vocabulary = vocabulary

@@ -1,5 +1,6 @@
 """What words paint alone: a predictor whose answers are known, and figures worked out by hand."""
 
+import functools
 import json
 from types import SimpleNamespace
 
@@ -72,9 +73,11 @@ def test_the_report_says_all_of_it(sets):
     assert found["present"][0]["questions"] == 3
 
 
-def test_the_command_measures_a_model(sets, lite_weights, tmp_path, capsys):
+def test_the_command_measures_a_model(sets, lite_weights, tmp_path, monkeypatch, capsys):
     file = tmp_path / "alone.json"
     asked = ("alone", "--data", tmp_path, "--model", lite_weights, "--input-size", "128")
+    few = functools.partial(measure_absent, words=("dog", "horse", "cow"))
+    monkeypatch.setattr("errseg.measuring.alone.measure_absent", few)
     assert main([*map(str, asked), "--limit", "1", "--json", str(file)]) == 0
     out = capsys.readouterr().out
     assert "False paint: one absent word alone gets" in out

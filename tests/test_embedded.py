@@ -107,6 +107,8 @@ def test_the_threshold_is_the_model_s_own_unless_another_is_given(predictor):
         ("cat", "pizza", 0.0, 0.05),
         ("flower", "dog", 0.0, 0.05),
         ("coffee", "airplane", 0.0, 0.05),
+        ("cat", "dog", 0.0, 0.05),
+        ("cat", "lion", 0.0, 0.05),
     ],
 )
 def test_one_word_by_itself_takes_what_it_names_and_no_more(predictor, photo, word, least, most):

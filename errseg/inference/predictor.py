@@ -27,6 +27,7 @@ from errseg.inference.closer import look_closer
 from errseg.inference.labelling import best_labels, check_threshold, over_threshold
 from errseg.inference.pauses import Pauses
 from errseg.inference.photo import Photo, check_pixel, load_photo, network_size, resize_photo
+from errseg.inference.rivals import PhotoRivals, Rivals, rivals_of
 from errseg.inference.text_embeddings import VocabularyEmbedder
 from errseg.inference.tiles import Tiles, chosen_tiles, said_of
 from errseg.inference.token_memory import TokenMemory
@@ -128,6 +129,7 @@ class _Question:
     notices: list[str]  # on the photo and the words
     features: ImageFeatures
     memory: TokenMemory  # of the photo's classes
+    rivals: PhotoRivals | None  # of the photo, if the model's scores are judged by them
     tiles: Tiles | None  # in which the photo is looked at closer
     key: Hashable  # of what the network says
     clock: _Clock
@@ -263,14 +265,18 @@ class Predictor:
         """Embed a vocabulary (T, C), or remember it; also return notices on its words."""
         return self._text(vocabulary, expand)
 
+    @functools.cached_property
+    def rivals(self) -> Rivals | None:
+        """What hidden rivals take from the model's scores; None where they take nothing."""
+        return rivals_of(self.model)
+
     def unread(self, vocabulary: Vocabulary, expand: bool = True) -> list[int]:
         """Count the tokens of each prompt of a vocabulary that `embed` would have to encode."""
         return self._text.unread(vocabulary, expand and self.model.config.towers.expand_unknown)
 
     def encode(self, photo: np.ndarray, size: tuple[int, int]) -> ImageFeatures:
         """Resize a photo (H, W, 3) uint8 to the network's size and encode it, or remember it."""
-        _, features, _ = self._encode(photo, size)
-        return features
+        return self._encode(photo, size)[1]
 
     def _read(
         self, image: Photo, classes: Words, options: Options | None, changes: dict[str, object]
@@ -300,7 +306,7 @@ class Predictor:
         clock.begin("text")
         text, notices = self.embed(vocabulary, resolved.expand)
         clock.begin("encode")
-        key, features, memory = self._encode(photo, size)
+        key, *seen = self._encode(photo, size)
         clock.begin()
         settings = Settings(
             **vars(resolved),
@@ -316,14 +322,12 @@ class Predictor:
             # Large photos may be different and yet the same to the network as a whole.
             key = (hashlib.blake2b(np.ascontiguousarray(photo)).digest(), tiles, key)
             notices.append(said_of(settings.tiles))
-        return _Question(
-            photo, vocabulary, settings, text, notices, features, memory, tiles, key, clock
-        )
+        return _Question(photo, vocabulary, settings, text, notices, *seen, tiles, key, clock)
 
     def _encode(
         self, photo: np.ndarray, size: tuple[int, int]
-    ) -> tuple[Hashable, ImageFeatures, TokenMemory]:
-        """Do what `encode` does; also return what tells the photo from others, and its memory."""
+    ) -> tuple[Hashable, ImageFeatures, TokenMemory, PhotoRivals | None]:
+        """Do what `encode` does; also return what tells photos apart, its memory and its rivals."""
         pixels = resize_photo(photo, size, self.model.config)
         key = (hashlib.blake2b(pixels.tobytes()).digest(), size)
         known = self._images.get(key)
@@ -331,8 +335,10 @@ class Predictor:
             encoded = self.model.encode_image(torch.from_numpy(pixels).permute(2, 0, 1)[None])
             # The backbone's features have done their work in the guidance.
             features = dataclasses.replace(encoded, pyramid=())
-            known = features, TokenMemory.of_photo(self.model, features)
-            self._images.put(key, known, features.bytes + known[1].limit)
+            rivals = self.rivals.of_photo(features) if self.rivals else None
+            known = features, TokenMemory.of_photo(self.model, features), rivals
+            held = features.bytes + known[1].limit + (rivals.bytes if rivals else 0)
+            self._images.put(key, known, held)
         return key, *known
 
     def _segment(self, question: _Question) -> Segmentation:
@@ -346,7 +352,7 @@ class Predictor:
 
     def _decode(self, question: _Question) -> Segmentation:
         settings = question.settings
-        return self.model.decode(
+        out = self.model.decode(
             question.features,
             question.text,
             settings.kept_classes,
@@ -354,16 +360,31 @@ class Predictor:
             settings.beta,
             tokens_of=question.memory,
         )
+        return self._judge(question, out, [(question.features, question.rivals)])
 
     def _look_closer(self, question: _Question) -> Segmentation:
         """Do what `_decode` does, for the tiles of a large photo too."""
         photo, tiles, begin = question.photo, question.tiles, question.clock.begin
         begin("tiles")
-        looks = [(question.features, question.memory)]
+        seen = [(question.features, question.memory, question.rivals)]
         for box in tiles.boxes(photo.shape[:2]):
-            looks.append(self._encode(np.ascontiguousarray(photo[box]), tiles.size)[1:])
+            seen.append(self._encode(np.ascontiguousarray(photo[box]), tiles.size)[1:])
         begin("decode")
-        return look_closer(self.model, looks, tiles, question.text, question.settings)
+        looks = [(features, memory) for features, memory, _ in seen]
+        out = look_closer(self.model, looks, tiles, question.text, question.settings)
+        return self._judge(question, out, [(features, rivals) for features, _, rivals in seen])
+
+    def _judge(
+        self,
+        question: _Question,
+        out: Segmentation,
+        looks: Sequence[tuple[ImageFeatures, PhotoRivals | None]],
+    ) -> Segmentation:
+        """Let the words' hidden rivals have their share of the scores, if the model has any."""
+        if self.rivals is None:
+            return out
+        unlike = self.rivals.unlike(question.vocabulary, question.text)
+        return self.rivals.judge(out, looks, question.text, unlike, question.tiles)
 
     def _best_labels(self, question: _Question, out: Segmentation) -> tuple[np.ndarray, np.ndarray]:
         """Lay what the network says on the photo's pixels, or remember it: see `best_labels`."""

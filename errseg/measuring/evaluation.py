@@ -211,13 +211,22 @@ def _segment_share(
     """Segment this process's share of a set's photos, and sum up what came of them."""
     model, names = predictor.model, sample_set.class_names
     published = isinstance(model.config.towers, ClipConfig)
-    text, _ = predictor.embed(sample_set.vocabulary(published), protocol.expand)
+    vocabulary = sample_set.vocabulary(published)
+    text, _ = predictor.embed(vocabulary, protocol.expand)
+    unlike = predictor.rivals.unlike(vocabulary, text) if predictor.rivals else None
     sums = _Outputs(len(names))
 
     def segment(
-        features: ImageFeatures, text: Tensor, kept: int, size: tuple[int, int]
+        features: ImageFeatures,
+        text: Tensor,
+        kept: int,
+        size: tuple[int, int],
+        left_out: int | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         out = model.decode(features, text, kept, protocol.votes_per_pixel, protocol.beta)
+        if predictor.rivals:
+            asked = [place for place in range(len(names)) if place != left_out]
+            out = predictor.rivals.judge(out, [(features, None)], text, unlike[asked])
         return label_pixels(out.kept_logits[0], out.kept[0], size)
 
     stems = sample_set.validation[: protocol.limit]
@@ -245,7 +254,7 @@ def _segment_share(
         # Drawn by the photo, so that it doesn't matter which process has it.
         if left := leave_one_out(text, label, np.random.default_rng((SEED, place))):
             missing, rest = left
-            _, scores = segment(features, rest, kept, label.shape)
+            _, scores = segment(features, rest, kept, label.shape, missing)
             sums.crm.left_out.add(scores[label == missing])
     return sums
 

@@ -1,0 +1,57 @@
+"""The command ``rivals``: how much hidden rivals take from a word's score."""
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+
+from errseg.commands.options import (
+    DEFAULT_MODEL,
+    add_data_options,
+    add_shared,
+    asked_sets,
+    check_writable,
+    positive,
+)
+from errseg.config import EMBEDDED_RIVALS
+
+HELP = "fit what hidden rivals take from the scores of the weights that ship"
+PHOTOS = 10  # of each set
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``rivals``."""
+    add_data_options(parser)
+    parser.add_argument(
+        "--photos",
+        type=positive,
+        default=PHOTOS,
+        metavar="N",
+        help=f"training photos of each set ({PHOTOS})",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=EMBEDDED_RIVALS[DEFAULT_MODEL],
+        metavar="FILE",
+        help="where to (beside the weights)",
+    )
+    add_shared(parser, "--device")
+
+
+def run(args: argparse.Namespace) -> str:
+    """Ask words one at a time of training photos, fit, and write what was found."""
+    check_writable(args.out)
+    sets = asked_sets(args)
+
+    from errseg.checkpoints.weights import load_model
+    from errseg.device import find_device
+    from errseg.inference.predictor import Predictor
+    from errseg.measuring.rival_fit import fit_rivals
+
+    predictor = Predictor(load_model(DEFAULT_MODEL, find_device(args.device)))
+    weights, asked = fit_rivals(predictor, sets, args.photos)
+    fitted = dataclasses.asdict(weights)
+    args.out.write_text(json.dumps(fitted) + "\n", encoding="utf-8")
+    said = ", ".join(f"{name} {value:+.2f}" for name, value in fitted.items())
+    return f"Wrote {args.out}, of {asked} words: {said}."

@@ -1,0 +1,169 @@
+"""Hidden rivals: what a place may show besides the words that a person typed.
+
+The scores of a calibrated model compete among the kept classes. One word alone has nobody to lose
+to, and `dog` takes a cat. So the things of the named vocabularies, whose text embeddings ship with
+errseg-lite, stand beside the person's words in the cost maps of stride 16, though not in the
+decoder. A word's margin at a place is its cosine there less that of the best rival unlike it. From
+the margin at the place, and from the best margins in the photo, a logistic regression
+(`errseg.measuring.rival_fit`) says how likely the word is not to be beaten there, and its score is
+multiplied by that.
+
+What a word loses depends on the photo and itself alone, not on the other words.
+"""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from errseg.config import EMBEDDED_RIVALS, EMBEDDED_SHA256
+from errseg.inference.closer import blend
+from errseg.inference.text_embeddings import VocabularyEmbedder
+from errseg.inference.tiles import Tiles
+from errseg.network.layers import resize
+from errseg.network.model import ERRSeg, ImageFeatures, Segmentation
+from errseg.words.nearness import NearNames
+from errseg.words.union import named_union
+from errseg.words.vocabulary import Vocabulary
+
+LIKE = 0.6
+"""Cosine of two text embeddings from which on they are taken for names of like things."""
+BEST_RIVALS = 16
+"""Rivals of a place that are remembered; where all are like a word, the last one stands for those
+behind them, which are no better."""
+BEST_CELLS = 10  # of the stride-16 grid, whose mean margin says whether a photo shows a word
+CERTAIN = -1e-6  # logarithm of a score, at the most: its logit is finite
+
+
+@dataclass(frozen=True)
+class RivalWeights:
+    """A logistic regression of "not beaten by a rival"."""
+
+    presence: float  # weight of the mean of the word's `BEST_CELLS` margins in the photo
+    margin: float  # weight of the margin at the place
+    bias: float
+
+
+@dataclass(frozen=True)
+class PhotoRivals:
+    """The best rivals at each place of a photo, the best first."""
+
+    cosines: Tensor  # (B, h16 * w16, N)
+    places: Tensor  # (B, h16 * w16, N) in the list of all rivals
+
+    @property
+    def bytes(self) -> int:
+        """What this holds."""
+        return self.cosines.nbytes + self.places.nbytes
+
+
+class Rivals:
+    """What hidden rivals take from the scores of a model's words.
+
+    Args:
+        weights: of the regression.
+        names: each rival's synonyms, R of them.
+        text: their embeddings (R, C).
+    """
+
+    def __init__(self, weights: RivalWeights, names: Sequence[Sequence[str]], text: Tensor):
+        self.weights, self._text = weights, text
+        self._owner = [place for place, synonyms in enumerate(names) for _ in synonyms]
+        self._near = NearNames([name for synonyms in names for name in synonyms])
+
+    def of_photo(self, features: ImageFeatures) -> PhotoRivals:
+        """Find the best rivals at each place."""
+        cost = features.dense16.flatten(2).transpose(1, 2) @ self._text.T  # (B, h w, R)
+        return PhotoRivals(*cost.topk(min(BEST_RIVALS, cost.shape[2]), dim=2))
+
+    def unlike(self, vocabulary: Vocabulary, text: Tensor) -> Tensor:
+        """Say which rivals are unlike each class of a vocabulary: (T, R) bool.
+
+        Unlike are those that are not near by name (`errseg.words.nearness`) nor by their text.
+
+        Args:
+            vocabulary: T classes.
+            text: their embeddings (T, C).
+        """
+        unlike = text @ self._text.T < LIKE
+        for row, prompt in zip(unlike, vocabulary.classes, strict=True):
+            near = [self._owner[place] for place in self._near.near(prompt.synonyms)]
+            row[near] = False
+        return unlike
+
+    def judge(
+        self,
+        out: Segmentation,
+        looks: Sequence[tuple[ImageFeatures, PhotoRivals | None]],
+        text: Tensor,
+        unlike: Tensor,
+        tiles: Tiles | None = None,
+    ) -> Segmentation:
+        """Return what the network says, its scores multiplied by the chance of no better rival.
+
+        Args:
+            out: what the network said of photos and a vocabulary.
+            looks: at the whole photos, and at the tiles if there are any: what the towers made of
+                each, and its rivals if they are known.
+            text: of the vocabulary (T, C).
+            unlike: of the same (T, R).
+            tiles: where they lie.
+        """
+        text, unlike = text[out.kept], unlike[out.kept]
+        every = [self.margins(features, text, unlike, rivals) for features, rivals in looks]
+        # A photo shows what any look at it shows.
+        present = torch.stack([best_margins(margins) for margins in every]).amax(dim=0)
+        margins = blend(every[0], every[1:], tiles) if tiles else every[0]
+        by = self.weights
+        evidence = by.presence * present[..., None, None] + by.margin * margins + by.bias
+        unbeaten = F.logsigmoid(resize(evidence, tuple(out.kept_logits.shape[-2:])))
+        score = (F.logsigmoid(out.kept_logits) + unbeaten).clamp(max=CERTAIN)  # its logarithm
+        return dataclasses.replace(out, kept_logits=score - torch.log(-torch.expm1(score)))
+
+    def margins(
+        self,
+        features: ImageFeatures,
+        text: Tensor,
+        unlike: Tensor,
+        rivals: PhotoRivals | None = None,
+    ) -> Tensor:
+        """Compute the margins of classes with text (B, P, C) over their rivals: (B, P, h16, w16).
+
+        ``unlike`` (B, P, R) says which rivals count.
+        """
+        rivals = rivals or self.of_photo(features)
+        margins = torch.einsum("bchw,bpc->bphw", features.dense16, text)
+        for photo, own in enumerate(margins):
+            for place, cosine in enumerate(own):
+                counts = unlike[photo, place][rivals.places[photo]]
+                counts[:, -1] = True
+                first = counts.int().argmax(dim=1, keepdim=True)  # the first of the greatest
+                cosine -= rivals.cosines[photo].gather(1, first).view_as(cosine)
+        return margins
+
+
+def best_margins(margins: Tensor) -> Tensor:
+    """Take the mean of the `BEST_CELLS` greatest margins (B, P, h, w) of each class: (B, P)."""
+    flat = margins.flatten(2)
+    return flat.topk(min(BEST_CELLS, flat.shape[2]), dim=2).values.mean(dim=2)
+
+
+def rivals_of(model: ERRSeg) -> Rivals | None:
+    """Return the rivals of a model whose regression ships with it; None for all others."""
+    names = [name for name, weights in EMBEDDED_SHA256.items() if weights == model.weights_hash]
+    paths = [EMBEDDED_RIVALS[name] for name in names if EMBEDDED_RIVALS[name].is_file()]
+    if not paths:
+        return None
+    weights = RivalWeights(**json.loads(paths[0].read_text(encoding="utf-8")))
+    return make_rivals(model, weights)
+
+
+def make_rivals(model: ERRSeg, weights: RivalWeights) -> Rivals:
+    """Take the things of the named vocabularies as rivals."""
+    union = named_union()
+    text, _ = VocabularyEmbedder(model)(union)
+    return Rivals(weights, [prompt.synonyms for prompt in union.classes], text)
