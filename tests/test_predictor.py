@@ -259,7 +259,7 @@ def test_expanded_and_bare_words_and_other_photos_are_told_apart(model, photo, c
 def test_encoded_photos_hold_no_more_than_is_counted(model, photo):
     predictor = Predictor(model)
     predictor(photo, WORDS)
-    _, features, memory = predictor._encode(photo, network_size(photo.shape[:2], model.config))
+    _, features, memory, _ = predictor._encode(photo, network_size(photo.shape[:2], model.config))
     guidance = features.guidance
     tensors = [features.dense16, features.dense32, guidance.spatial, *guidance.decoder]
     storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors}
