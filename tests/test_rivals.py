@@ -171,3 +171,18 @@ def test_the_command_writes_what_the_predictor_reads(
     assert "words: presence" in capsys.readouterr().out
     RivalWeights(**json.loads(file.read_text()))
     assert "There is no folder" in refused(capsys, *asked, "--out", tmp_path / "gone" / "a.json")
+
+
+def test_a_closer_look_shows_what_the_whole_photo_hides(make, lite_model, make_pixels):
+    """Of the best margins the greatest look counts; the factor is then one for all of the photo."""
+    photo = make_pixels(1, 256, 320)[0].permute(1, 2, 0).numpy()
+    before, after = Predictor(lite_model), Predictor(lite_model)
+    before.__dict__["rivals"], after.__dict__["rivals"] = None, make(20.0, 0.0, 3.0)
+    options = {"tiles": 2, "input_size": 128}
+    plain = before.segment(photo, "dog", **options).kept_logits.sigmoid()
+    judged = after.segment(photo, "dog", **options).kept_logits.sigmoid()
+    factor = judged / plain
+    assert factor.std() < 1e-4
+    whole = before.segment(photo, "dog", tiles=1, input_size=128).kept_logits.sigmoid()
+    alone = after.segment(photo, "dog", tiles=1, input_size=128).kept_logits.sigmoid()
+    assert factor.mean() >= (alone / whole).mean() - 1e-4
