@@ -21,7 +21,8 @@ return [...document.querySelectorAll('button, input, select, summary, textarea')
   .filter((one) => one.checkVisibility({contentVisibilityAuto: true, visibilityProperty: true}))
   .filter((control) => !control.disabled && !control.closest('footer'))
   .map((control) => [control.outerHTML.slice(0, 120),
-    (control.closest('label:has([type=checkbox], [type=radio])') ?? control).getBoundingClientRect().height])
+    (control.closest('label:has([type=checkbox], [type=radio])') ?? control)
+      .getBoundingClientRect().height])
   .filter(([, height]) => height > 1 && height < arguments[0]); // of one pixel: for listeners only
 """
 AS_PNG = """
