@@ -2,20 +2,24 @@
 
 Where there is no command line, as on Spaces, ERRSEG_MODEL, ERRSEG_DEVICE, ERRSEG_PRECISION,
 ERRSEG_COMPILE=1, ERRSEG_MCP=1 and ERRSEG_AUTH stand for options, and Gradio's GRADIO_SERVER_NAME,
-GRADIO_SERVER_PORT and GRADIO_ROOT_PATH for the address.
+GRADIO_SERVER_PORT and GRADIO_ROOT_PATH for the address. Any Python can parse this file, so that one
+that is too old gets a sentence.
 """
 
 import argparse
 import os
 
-from errseg.commands.options import add_question_options, add_shared
-from errseg.demo.backend.budget import SECONDS, Budget
-from errseg.demo.serve.address import asked_port, check_root, read_login
-from errseg.errors import InputError
+from errseg.python_version import check_python
 
 
-def main() -> None:
+def main():
     """Read the options and serve the page until it is stopped."""
+    check_python()
+    from errseg.commands.options import add_question_options, add_shared
+    from errseg.demo.backend.budget import SECONDS, Budget
+    from errseg.demo.serve.address import asked_port, check_root, read_login
+    from errseg.errors import InputError
+
     parser = argparse.ArgumentParser(description="The ERR-Seg demo, in the browser.")
     add_shared(parser, "--model", "--device")
     add_question_options(parser, "precision")
@@ -47,16 +51,13 @@ def main() -> None:
         action="store_true",
         help='offer the endpoints as MCP tools; needs pip install "gradio[mcp]"',
     )
-    given = {
-        name: os.environ[variable]
-        for name in ("model", "device", "precision")
-        if (variable := f"ERRSEG_{name.upper()}") in os.environ
-    }
+    variables = {name: "ERRSEG_" + name.upper() for name in ("model", "device", "precision")}
+    given = {name: os.environ[v] for name, v in variables.items() if v in os.environ}
     parser.set_defaults(
         compile=os.environ.get("ERRSEG_COMPILE") == "1",
         mcp=os.environ.get("ERRSEG_MCP") == "1",
-        **given,
     )
+    parser.set_defaults(**given)
     args = parser.parse_args()
     try:
         port, login = asked_port(args.port), read_login(args.auth)
@@ -71,9 +72,9 @@ def main() -> None:
         more = {"mcp": args.mcp, "login": login, "root_path": root_path}
         serve_demo(create_demo(models, budget), args.host, port, args.share, **more)
     except InputError as error:
-        parser.exit(2, f"{error}\n")
+        parser.exit(2, str(error) + "\n")
     except OSError as error:  # the folder for uploads, above all
-        parser.exit(2, f"The page can't be served: {error}.\n")
+        parser.exit(2, "The page can't be served: " + str(error) + ".\n")
 
 
 if __name__ == "__main__":

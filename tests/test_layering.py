@@ -36,7 +36,8 @@ MAY_IMPORT = {
     "demo.page": f"{BASE} options network checkpoints inference pictures demo.backend",
     "demo.serve": "errors demo.backend demo.page",
     "demo": "",
-    "__main__": "errors commands",
+    "__main__": "python_version commands",
+    "python_version": "",
     "": "",  # the package's face: what it offers is imported at its first use
 }
 WITHOUT_TORCH = ("errors", "config", "words", "tones", "upright", "datasets")
