@@ -242,6 +242,13 @@ def test_crm_says_in_one_line_that_it_keeps_all_and_when_p_exceeds_the_photo(pag
     assert shares == pytest.approx(expected, abs=0.05)
 
 
+def open_three_classes(page, threshold):
+    """Open a link and wait for its answer; the stored opening comes before it."""
+    page.open(f"?example=china&kept=3&threshold={threshold}").finished()
+    page.wait(lambda: "CRM kept 3 of" in page.text("#errseg-ranking h2"))
+    page.settle()
+
+
 def shown_now(page):
     """All that a threshold changes, as it is drawn."""
     page.point(0.5, 0.3)
@@ -258,10 +265,10 @@ def shown_now(page):
 
 def test_a_new_threshold_draws_what_a_whole_answer_would(page):
     """It is sent in parts: labels, legend, plates, colours and shares."""
-    page.open("?example=china&kept=3&threshold=0.9").finished()
+    open_three_classes(page, 0.9)
     expected = shown_now(page)
     assert "none of these" in page.legend()
-    page.open("?example=china&kept=3&threshold=0").finished()
+    open_three_classes(page, 0)
     before = page.seen()
     page.find(".errseg-pipeline-fold summary")[0].click()
     page.find(".errseg-measure")[0].click()
