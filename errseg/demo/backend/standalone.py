@@ -83,7 +83,7 @@ def standalone_page(answer: Answer, attention: AttentionAnswer, command: str) ->
 </div>
 </main>
 <p id="errseg-standalone-note" class="errseg-message" role="status" hidden></p>
-{_settings(answer, attention, command)}
+<footer>{_settings(answer, attention, command)}</footer>
 {"".join(f"<script>{script}</script>" for script in scripts)}
 </body>
 </html>
