@@ -249,6 +249,7 @@ def test_the_settings_of_a_result_have_the_names_they_always_had(answer):
     assert settings == {
         "model": "errseg-lite",
         "weights_hash": "ab" * 32,
+        "weights_origin": "",
         "kept_classes": 2,
         "votes_per_pixel": 2,
         "beta": 0.1,
