@@ -56,7 +56,7 @@ def test_hovering_reads_the_network_s_answer_without_asking_the_server(page):
     height, width = result.labels.shape
     for x, y in ((0.25, 0.5), (0.7, 0.2), (0.8, 0.9)):
         page.point(x, y)
-        said = page.wait(lambda: page.text("#errseg-masks .errseg-readout") or None)
+        said = page.wait(lambda: page.texts("#errseg-masks .errseg-readout")[0] or None)
         name = said.split(" · ")[0].rsplit(" ", 1)[0]
         row, column = int(y * height), int(x * width)
         nearby = result.labels[row - 4 : row + 5, column - 4 : column + 5]

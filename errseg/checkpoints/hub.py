@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from errseg.checkpoints.hub_address import HubAddress
-from errseg.checkpoints.hub_errors import check_room, hub_sentence, within_patience
+from errseg.checkpoints.hub_errors import check_room, hub_sentence, reason_of, within_patience
 from errseg.errors import InputError
 
 REPOSITORY = "lchen1019/ERR-Seg"
@@ -85,7 +85,7 @@ def released_models() -> dict[str, str]:
         files = _ask_for_weights(address)
     except Exception as error:  # as in `find_offered`
         raise InputError(
-            f"The Hub can't be asked for released models ({type(error).__name__}); "
+            f"The Hub can't be asked for released models ({reason_of(error)}); "
             "those that are here go on."
         ) from None
     if not files:

@@ -97,7 +97,7 @@ def hub_sentence(error: Exception, address: HubAddress, asked: str = "") -> str:
         return f"{address} came incomplete; try again."
     what = asked or str(address)
     return (
-        f"{what} isn't on this machine and the Hub can't be reached ({_reason(error)}); where "
+        f"{what} isn't on this machine and the Hub can't be reached ({reason_of(error)}); where "
         f"there is a network python -m errseg fetch {what} gets it and says what to copy, or give "
         "the path of a file."
     )
@@ -112,19 +112,11 @@ def upload_sentence(error: Exception, repository: str) -> str:
     if status == TOO_MANY or status >= FAULT_OF_SERVER:
         return f"The Hub can't take {repository} at the moment (HTTP {status}); try again later."
     said = getattr(error, "server_message", None)
-    return f"{repository} could not be put on the Hub ({said or _reason(error)})."
+    return f"{repository} could not be put on the Hub ({said or reason_of(error)})."
 
 
-def _response(error: BaseException | None) -> object | None:
-    """Find what the Hub answered, which may stand in what an error came of."""
-    while error is not None:
-        if (response := getattr(error, "response", None)) is not None:
-            return response
-        error = error.__cause__
-    return None
-
-
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Say in a few words why the Hub can't be reached."""
     from huggingface_hub.errors import OfflineModeIsEnabled
 
     while error.__cause__ is not None:
@@ -138,3 +130,12 @@ def _reason(error: Exception) -> str:
         return "it stopped answering"
     unread = isinstance(error, (ValueError, LookupError, TypeError, AttributeError))
     return f"what answers there makes no sense: {name}" if unread else name
+
+
+def _response(error: BaseException | None) -> object | None:
+    """Find what the Hub answered, which may stand in what an error came of."""
+    while error is not None:
+        if (response := getattr(error, "response", None)) is not None:
+            return response
+        error = error.__cause__
+    return None

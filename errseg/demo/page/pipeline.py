@@ -7,7 +7,7 @@ import gradio as gr
 from errseg.demo.backend import view
 from errseg.demo.backend.pipeline import pipeline
 from errseg.demo.backend.service import Service
-from errseg.demo.page.events import COMPUTES, answered
+from errseg.demo.page.events import COMPUTES, answered, sent
 from errseg.demo.page.panels import panel
 from errseg.demo.page.shown import SegmentTab
 
@@ -31,9 +31,10 @@ def add_pipeline_events(pipe: Pipeline, tab: SegmentTab, service: Service) -> No
     strip, message = pipe.strip, pipe.message
 
     @answered(message)
-    def show_pipeline(shown):
+    def show_pipeline(shown, event: gr.EventData):
         answer, stages = pipeline(service, shown.asked)
-        return {strip: view.as_html(view.pipeline(answer, stages)), message: ""}
+        turn = {"turn": sent(event, "turn", int)}  # so that no two answers are the same
+        return {strip: view.as_html({**view.pipeline(answer, stages), **turn}), message: ""}
 
     events = {**COMPUTES, "trigger_mode": "always_last", "show_progress": "minimal"}
     strip.select(show_pipeline, tab.shown, [strip, message], **events)

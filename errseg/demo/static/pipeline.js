@@ -8,6 +8,7 @@ const OPACITY = 0.6;
 const SMALL = 300; // pixels of a side
 const MOST_NAMED = 14;
 let isOpen = false; // kept over answers
+let turn = 0; // comes back with the stages: the same ones, sent again, are drawn again
 let onNews = () => {};
 document.addEventListener('errseg', () => onNews());
 
@@ -24,7 +25,7 @@ follow(element, (data, root) => {
     if (!isOpen || asked) return;
     asked = true;
     strip.replaceChildren(make('p', {class: 'errseg-hint', role: 'status'}, 'On its way …'));
-    trigger('select', {});
+    trigger('select', {turn: ++turn});
   }
 
   /** The classes of one stage over the photo, at most `side` pixels wide and high. */
