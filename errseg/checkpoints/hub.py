@@ -72,6 +72,11 @@ def released_address() -> HubAddress:
     return HubAddress(REPOSITORY, revision=revision)
 
 
+def not_asked(reason: str) -> str:
+    """Say that nobody knows which models are released, and why, in a few words."""
+    return f"The Hub can't be asked for released models ({reason}); those that are here go on."
+
+
 def released_models() -> dict[str, str]:
     """Ask the Hub for the released models: name -> what `load_model` takes, the largest first.
 
@@ -84,10 +89,7 @@ def released_models() -> dict[str, str]:
     try:
         files = _ask_for_weights(address)
     except Exception as error:  # as in `find_offered`
-        raise InputError(
-            f"The Hub can't be asked for released models ({reason_of(error)}); "
-            "those that are here go on."
-        ) from None
+        raise InputError(not_asked(reason_of(error))) from None
     if not files:
         raise InputError(f"{REPOSITORY} holds no checkpoint.")
     named: dict[str, str] = {}

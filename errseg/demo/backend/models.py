@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from errseg.checkpoints.compilation import check_place
-from errseg.checkpoints.hub import released_models
+from errseg.checkpoints.hub import not_asked, released_models
 from errseg.checkpoints.sources import Weights, check_offered, find_weights, model_name
 from errseg.checkpoints.stored_config import OWN_ENDING, advised_threshold
 from errseg.config import EMBEDDED
@@ -99,10 +99,7 @@ class Models:
         try:
             self._released = self._on_hub.result()
         except TimeoutError:
-            raise InputError(
-                f"The Hub can't be asked for released models (no answer in {PATIENCE:.0f} seconds);"
-                " those that are here go on."
-            ) from None
+            raise InputError(not_asked(f"no answer in {PATIENCE:.0f} seconds")) from None
         return self.names
 
     def large(self) -> str | None:
