@@ -42,6 +42,26 @@ def test_what_answers_the_page_needs_no_gradio(module):
     assert done.stdout == "False\n"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="PyTorch brings GNU OpenMP on Linux")
+@pytest.mark.parametrize(("own", "spins"), [({}, "1000"), ({"GOMP_SPINCOUNT": "77"}, "77")])
+def test_the_networks_threads_give_way_on_a_server(monkeypatch, own, spins):
+    monkeypatch.setenv("OMP_DISPLAY_ENV", "verbose")  # OpenMP says what it reads
+    for name, value in own.items():
+        monkeypatch.setenv(name, value)
+    done = run(
+        "-c",
+        "import sys, errseg.demo.backend.service, errseg.demo.serve.server as server\n"
+        "class Demo:  # its page comes after all that is set for the process\n"
+        "    @property\n"
+        "    def page(self): raise InterruptedError\n"
+        "try: server.serve_demo(Demo())\n"
+        "except InterruptedError: print(sys.getswitchinterval(), 'torch' in sys.modules)\n"
+        "import torch",
+    )
+    assert done.stdout == "0.0005 False\n"
+    assert f"GOMP_SPINCOUNT = '{spins}'" in done.stderr
+
+
 def test_help_is_quick():
     code = (
         "import sys, app\n"

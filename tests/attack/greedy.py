@@ -1,4 +1,6 @@
-"""One hostile visitor sends the worst question that is allowed, all the time; another one waits."""
+"""One hostile visitor sends the worst allowed question, or refused ones, all the time; another one
+waits.
+"""
 
 import itertools
 import json
@@ -28,16 +30,21 @@ def attack(app: App, quick: bool = False) -> Figures:
     figures = Figures("greedy visitor", f"another's median wait at most {MOST_TIMES:g} times")
     questions = QUICK_QUESTIONS if quick else QUESTIONS
     with figures.timed():
-        fresh, worst = itertools.count(), _Worst(app)
+        fresh, worst, refused = itertools.count(), _Worst(app), _Worst(app)
         worst.find()
         kind = _waits(app, questions, fresh, lambda client: _ask_kindly(app, client, next(fresh)))
         greedy = _waits(app, questions, fresh, worst.ask)
-    usual, beside = statistics.median(kind), statistics.median(greedy)
-    times = beside / usual
-    figures.count(times <= MOST_TIMES, f"{times:.2f} times: {greedy}, beside a kind one {kind}")
+        beside_refusals = _waits(app, questions, fresh, refused.ask_too_much)
+    usual = statistics.median(kind)
+    said = []
+    for waits, what in ((greedy, "the worst allowed"), (beside_refusals, "what is refused")):
+        times = statistics.median(waits) / usual
+        figures.count(times <= MOST_TIMES, f"{what}: {times:.2f} times: {waits}, usually {kind}")
+        said.append(f"{times:.2f} times beside {what} ({statistics.median(waits):.1f} s)")
     figures.count(len(worst.computed) > 0, "nothing of the hostile visitor's was computed")
+    figures.count(not refused.computed, "a question that costs too much was computed")
     figures.measured = (
-        f"{times:.2f} times ({beside:.1f} s instead of {usual:.1f} s); the hostile one had "
+        f"{', '.join(said)}, {usual:.1f} s beside a kind one; the hostile one had "
         f"{len(worst.computed)} answers of {worst.words} words with P = {worst.kept}"
     )
     return figures
@@ -101,15 +108,21 @@ class _Worst:
             if self.computed:
                 return
 
+    def ask_too_much(self, client: Client) -> None:
+        """Ask for what is refused, again and again: refusals cost something too."""
+        self.words = self.kept = GREEDY_WORDS
+        self.ask(client)
+
     def ask(self, client: Client) -> None:
         """Ask with a new photo and new words each time; a refusal tells what to ask for next."""
         # What stands behind a JPEG's end makes another file of it, and is read by nobody.
         path = client.upload("greedy.jpg", self._photo + str(time.monotonic()).encode()).data[0]
         words = ", ".join(f"greedy {time.monotonic()} {i}" for i in range(self.words))
         knobs = {"classes": words, "kept": self.kept, "input_size": GREEDY_INPUT}
-        question = page_values(self._app, "segment_page", path, **knobs)
+        # As P's own slider asks: any other event takes P for advice, which is far from the worst.
+        question = page_values(self._app, "choose_kept", path, **knobs)
         began = time.perf_counter()
-        client.join(self._app.functions["segment_page"], question).raise_for_status()
+        client.join(self._app.functions["choose_kept"], question).raise_for_status()
         steps = [json.dumps(m) for m in client.listen() if m["msg"] == "process_generating"]
         masks = next((n for n, step in enumerate(steps) if "data-view" in step), None)
         fits = next(filter(None, map(FITS.search, steps[:masks])), None)
@@ -121,3 +134,5 @@ class _Worst:
                 self.words, self.kept = self.words * 3 // 4, GREEDY_WORDS
         elif fits:
             self.words = int(fits[2].replace(",", ""))
+        elif masks is None:  # nothing was proposed
+            self.words = max(1, self.words // 2)

@@ -6,6 +6,7 @@ import os
 import gradio as gr
 from starlette.middleware import Middleware
 
+from errseg.demo.backend.cores import share_cores
 from errseg.demo.backend.memory import share_arenas
 from errseg.demo.backend.places import LONGEST_LINE, MOST_UNHEARD
 from errseg.demo.backend.static_files import styles
@@ -79,6 +80,7 @@ def serve_demo(
     """
     check_address(host, port)
     share_arenas()
+    share_cores()
     if mcp and importlib.util.find_spec("mcp") is None:  # Gradio would go on without it
         raise InputError('MCP needs optional packages; install them: pip install "gradio[mcp]"')
     # Photos are the visitors' own; 6.16 doesn't know the argument yet, but nor any history.
