@@ -17,7 +17,7 @@ from errseg.demo.serve.gate import Gate
 from errseg.errors import InputError
 
 LARGEST_UPLOAD = "20mb"
-MOST_SESSIONS = 200
+MOST_SESSIONS = 100
 """Visitors of whom Gradio remembers what their page shows: a quarter of a megabyte each, and what
 they were sent last. 10,000, its default, would fill the memory. Who is forgotten asks anew."""
 THREADS = LONGEST_LINE + MOST_UNHEARD + 40
