@@ -5,6 +5,7 @@ import torch
 
 from errseg.demo.backend.answers import Answer, AttentionAnswer
 from errseg.demo.backend.live_attention import live_class
+from errseg.demo.backend.request import check_request
 from errseg.inference.predictor import CostView, Result, Settings
 from errseg.network.attention import Attention, Everywhere
 from errseg.pictures.export import legend, result_colors
@@ -40,7 +41,8 @@ def make_answer() -> Answer:
     )
     colors = result_colors(result)
     photo = generator.integers(0, 255, (20, 40, 3), np.uint8)
-    return Answer(photo, result, colors, legend(result, colors))
+    request = check_request("photo.jpg", list(NASTY), kept_classes=2, votes_per_pixel=2)
+    return Answer(photo, result, colors, legend(result, colors), request)
 
 
 def make_attention() -> AttentionAnswer:

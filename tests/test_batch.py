@@ -34,7 +34,7 @@ class OnePhoto:
         self.known = answer
         self.models = self
 
-    def check_all(self, requests, same_photo, what, beside):
+    def settle_all(self, requests, same_photo, what, beside):
         pass
 
     def named(self, request):
@@ -79,7 +79,7 @@ def test_each_photo_s_masks_can_be_shown_small_and_large(answer, tmp_path):
     photo = np.tile(answer.photo, (100, 50, 1))
     labels = np.kron(answer.result.labels, np.ones((100, 50), int))
     result = dataclasses.replace(answer.result, labels=labels, scores=np.ones(labels.shape))
-    answer = Answer(photo, result, answer.colors, legend(result, answer.colors))
+    answer = Answer(photo, result, answer.colors, legend(result, answer.colors), answer.request)
     [outcome] = run(["good.jpg"], answer, check_request("later", "cat"), tmp_path)[-1].outcomes
     assert outcome.sentence.split(", ")[0] == answer.legend[0].name
     assert list(outcome.legend) == answer.legend

@@ -7,7 +7,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from errseg.config import EXAMPLES, ClipConfig
 from errseg.demo.backend.attended import MOST_ATTENDED
-from errseg.demo.backend.budget import BYTES, Budget, Price
+from errseg.demo.backend.budget import BYTES, Budget, Price, Way
 from errseg.demo.backend.models import Models
 from errseg.demo.backend.price import Prices, Speeds, decoder_work, text_work
 from errseg.demo.backend.request import check_request
@@ -127,14 +127,22 @@ def test_speeds_are_measured_and_never_taken_for_absurdly_low(prices, monkeypatc
 def test_a_budget_says_what_would_fit():
     budget = Budget(seconds=10, bytes=10**9)
     budget.check(Price(10, 10**9))
-    halves = ("P = {} fits.", lambda kept: Price(kept / 2), 100)
+    halves = Way("P = {} fits.", lambda kept: Price(kept / 2), 100)
     with pytest.raises(InputError, match=r"50 seconds here; at most 10 are allowed\. P = 20 fits"):
         budget.check(Price(50), [halves])
-    never = ("P = {} fits.", lambda kept: Price(11), 100)
+    never = Way("P = {} fits.", lambda kept: Price(11), 100)
     with pytest.raises(InputError, match=r"4,000 MB of memory; at most 1,000 are allowed\. Ask"):
         budget.check(Price(1, 4 * 10**9), [never])
     with pytest.raises(InputError, match="10 words fit"):
-        budget.check(Price(50), [never, ("{} words fit.", Price, 100)])
+        budget.check(Price(50), [never, Way("{} words fit.", Price, 100)])
+    large = Way("{} fits.", Price, 100, least=11)
+    with pytest.raises(InputError, match=r"allowed\. Ask for less"):
+        budget.check(Price(50), [large])
+    looks = {"2 x 2": lambda: Price(11), "auto": lambda: Price(9), "whole": lambda: Price(5)}
+    with pytest.raises(InputError, match=r"P = 20 fits\. So would Look closer: auto or whole\.$"):
+        budget.check(Price(50), [halves], looks)
+    with pytest.raises(InputError, match=r"allowed\. Look closer: auto or whole would fit\.$"):
+        budget.check(Price(50), [never], looks)
 
 
 @pytest.fixture

@@ -149,7 +149,7 @@ def test_a_mask_of_a_large_photo_is_drawn_in_its_turn_at_a_price(
     segment = next(f.fn for f in page.fns.values() if f.name == "segment")
     request = check_request(photo_file, "cat, sky")
     for number, given in enumerate(answers):
-        monkeypatch.setattr(service, "answer", lambda _, given=given: given)
+        monkeypatch.setattr(service, "answer", lambda *_, given=given: given)
         _, mask, _ = segment(str(photo_file), "cat, sky", 32, 3, 0, 1)
         folder = tmp_path / str(number)
         save_answer(service, request, given, (), folder)
@@ -166,9 +166,9 @@ def test_a_mask_of_a_large_photo_is_drawn_in_its_turn_at_a_price(
 def test_files_of_many_photos_are_priced_together(lite_weights, photo_file):
     service = Service(Models(lite_weights, "cpu"), budget=Budget(seconds=60.0))
     asked = [check_request(photo_file, "cat, sky", input_size=128)] * 3
-    service.check_all(asked, same_photo=False, what="photos")
+    service.settle_all(asked, same_photo=False, what="photos")
     with pytest.raises(InputError, match="photos at a time would fit"):
-        service.check_all(asked, False, "photos", beside=lambda prices, size: Price(25.0))
+        service.settle_all(asked, False, "photos", beside=lambda prices, size: Price(25.0))
     prices = service.models.loaded_for(asked[0]).prices
     every = saved.price_beside([*FORMATS], prices, asked[0], (1536, 2048))
     some = saved.price_beside(["coco"], prices, asked[0], (1536, 2048))

@@ -43,7 +43,7 @@ def pair(answer):
     for own in (labels, rivalled):
         result = dataclasses.replace(answer.result, classes=(names[0], rival), labels=own)
         colors = result_colors(result)
-        answers.append(Answer(photo, result, colors, legend(result, colors)))
+        answers.append(Answer(photo, result, colors, legend(result, colors), answer.request))
     assert answers[0].colors[0] == class_color(names[0]) != answers[1].colors[0]
     return answers
 

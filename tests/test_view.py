@@ -100,7 +100,7 @@ def with_threshold(answer, threshold):
     labels = np.where(answer.result.scores < threshold, -1, answer.result.labels)
     result = dataclasses.replace(answer.result, labels=labels, settings=settings)
     colors = result_colors(result)
-    return Answer(answer.photo, result, colors, legend(result, colors))
+    return Answer(answer.photo, result, colors, legend(result, colors), answer.request)
 
 
 @pytest.mark.parametrize(

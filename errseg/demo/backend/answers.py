@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from errseg.demo.backend.request import Request
 from errseg.pictures.captions import labelled_overlay
 from errseg.pictures.colors import Color
 from errseg.pictures.overlay import LegendEntry, palette_mask
@@ -27,6 +28,7 @@ class Answer:
     result: Result
     colors: tuple[Color, ...]  # T
     legend: list[LegendEntry]
+    request: Request  # as it was answered
 
     @functools.cached_property
     def overlay(self) -> Image.Image:
@@ -82,6 +84,7 @@ class AttentionAnswer:
     class_reduction: int = 1  # CSR: cells of the stride-16 grid to one of CFM's, each way
     key: str = ""  # tells its question from others, whatever pixel and precision
     live: tuple[dict, ...] = ()  # of the classes that were asked for everywhere: `live_class`
+    notices: tuple[str, ...] = ()  # what was changed
 
 
 def moved_pixel(

@@ -93,7 +93,7 @@ def run_batch(
         return price_beside(wanted, prices, request, size)
 
     asked = [request] * len(photos)
-    service.check_all(asked, same_photo=False, what="photos", beside=beside if wanted else None)
+    service.settle_all(asked, same_photo=False, what="photos", beside=beside if wanted else None)
     outcomes, results = [], folder / "results"
     made = []  # of each photo: its part of the COCO file, and of the sheet
     for number, photo in enumerate(photos, start=1):

@@ -1,6 +1,6 @@
 """What one question may cost. No torch, no numpy."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -22,6 +22,16 @@ class Price:
 
 
 @dataclass(frozen=True)
+class Way:
+    """A way to ask for less: a smaller number of something."""
+
+    sentence: str  # "P = {} would fit.", with {} for the number
+    price_of: Callable[[int], Price]  # grows with the number
+    asked: int  # the number that was asked for
+    least: int = 1
+
+
+@dataclass(frozen=True)
 class Budget:
     """What one question may cost."""
 
@@ -33,35 +43,47 @@ class Budget:
         return price.seconds <= self.seconds and price.bytes <= self.bytes
 
     def check(
-        self, price: Price, cheaper: Iterable[tuple[str, Callable[[int], Price], int]] = ()
+        self,
+        price: Price,
+        ways: Sequence[Way] = (),
+        looks: Mapping[str, Callable[[], Price]] | None = None,
     ) -> None:
         """Refuse a question that costs too much.
 
         Args:
             price: of the question.
-            cheaper: ways to ask for less: a sentence with {} for a number, the price for a number,
-                and the number that was asked for; the first way that fits is told.
+            ways: to ask for less; the first that fits is told.
+            looks: less close looks at the photo, by their names on the page, and what the question
+                costs with each; all that fit are told.
 
         Raises:
             InputError: it costs more; the sentence says what would fit.
         """
-        if self.holds(price):
-            return
+        if not self.holds(price):
+            raise self.refusal(price, ways, looks or {})
+
+    def refusal(
+        self, price: Price, ways: Sequence[Way], looks: Mapping[str, Callable[[], Price]]
+    ) -> InputError:
+        """Say that a question costs too much, and what would fit; arguments as for `check`."""
         if price.seconds > self.seconds:
             cost = f"{price.seconds:,.0f} seconds here; at most {self.seconds:,.0f} are allowed"
         else:
             allowed = f"at most {self.bytes / 1e6:,.0f} are allowed"
             cost = f"{price.bytes / 1e6:,.0f} MB of memory; {allowed}"
-        for sentence, price_of, asked in cheaper:
-            if most := self._largest(asked - 1, price_of):
-                raise InputError(f"This would take {cost}. {sentence.format(f'{most:,}')}")
-        raise InputError(f"This would take {cost}. Ask for less at a time.")
+        found = ((way.sentence, self._largest(way)) for way in ways)
+        told = next((sentence.format(f"{most:,}") for sentence, most in found if most), "")
+        fitting = [name for name, price_of in looks.items() if self.holds(price_of())]
+        if fitting:
+            look = f"Look closer: {' or '.join(fitting)}"
+            told = f"{told} So would {look}." if told else f"{look} would fit."
+        return InputError(f"This would take {cost}. {told or 'Ask for less at a time.'}")
 
-    def _largest(self, most: int, price_of: Callable[[int], Price]) -> int:
-        """Find the largest number from 1 that fits, 0 if none does: prices grow with it."""
-        least = 0
-        while least < most:
-            middle = (least + most + 1) // 2
-            fits = self.holds(price_of(middle))
-            least, most = (middle, most) if fits else (least, middle - 1)
-        return least
+    def _largest(self, way: Way) -> int | None:
+        """Find the largest number that fits, below the one that was asked for, if there is one."""
+        below, most = way.least - 1, way.asked - 1
+        while below < most:
+            middle = (below + most + 1) // 2
+            fits = self.holds(way.price_of(middle))
+            below, most = (middle, most) if fits else (below, middle - 1)
+        return below if below >= way.least else None

@@ -87,6 +87,11 @@ class Prices:
         self._speeds = Speeds(**{s: max(v, SLOWEST * usual[s]) for s, v in found})
 
     @property
+    def input_size(self) -> int:
+        """The model's own input size."""
+        return self._config.input_size
+
+    @property
     def ordinary(self) -> float:
         """The seconds of an ordinary question: some classes, half of their words new."""
         side = self._config.input_size

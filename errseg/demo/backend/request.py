@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
+from errseg.device import AUTOMATIC
 from errseg.errors import InputError
 from errseg.options import Knob, Options, knobs
 from errseg.words.vocabulary import MAX_CLASSES, Vocabulary, parse_classes
@@ -19,10 +20,38 @@ class Request:
     vocabulary: Vocabulary
     options: Options = field(default_factory=Options)
     model: str = ""  # a name of `Models.names`; the first one if empty
+    # Whether the closer look that "auto" would take was found to cost too much; None: not yet asked
+    too_dear: bool | None = field(default=None, compare=False)
 
     def changed(self, **options: object) -> Self:
         """Return the same question with other options."""
         return replace(self, options=self.options.changed(**options))
+
+    @property
+    def may_be_whole(self) -> bool:
+        """Whether the whole look will do where a closer one costs too much: nobody chose one."""
+        return self.options.tiles == AUTOMATIC and self.too_dear is None
+
+    def as_whole(self) -> Self:
+        """Return the same question with the whole look, since a closer one costs too much."""
+        return replace(self.changed(tiles=1), too_dear=True)
+
+    def settled(self) -> Self:
+        """Return the same question, whose look at the photo stays as it is from now on."""
+        return replace(self, too_dear=bool(self.too_dear))
+
+    def same_but_threshold(self, before: Self) -> Self | None:
+        """Return this question with the look of one before, if it asks the same of the network.
+
+        That one may have been answered as a whole because a closer look cost too much.
+        """
+        if before.too_dear:
+            again = self.as_whole() if self.may_be_whole else self.settled()
+        else:
+            again = replace(self, too_dear=before.too_dear)
+        if replace(again, options=before.options) != before:
+            return None
+        return again if again.options.of_network == before.options.of_network else None
 
 
 def check_request(

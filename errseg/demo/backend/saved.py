@@ -1,5 +1,6 @@
 """An answer's files, those of `FORMATS` that somebody wants: for the command line and the page."""
 
+import functools
 from collections.abc import Collection
 from pathlib import Path
 
@@ -123,7 +124,8 @@ def take_away(
         GoneError: nobody waits for the files any more.
     """
     check_can_save(request, wanted)
-    answer = service.answer(request)
+    answer = service.answer(request, functools.partial(_attention_price, wanted))
+    request = answer.request
     attention = attention_for(service, request, answer, wanted, pixel)
     named, size = service.models.named(request), answer.result.mask_size
     return service.draw(
@@ -152,10 +154,17 @@ def price_beside(
     """Tell what files cost beside the answer of a photo (H, W): attention, and `price_of`."""
     present = min(request.options.kept_classes, len(request.vocabulary), PRESENT)
     price = price_of(wanted, size, present)
-    if needs_attention(wanted):
-        most = prices.live_classes(request, size, AT_FIRST) if "html" in wanted else 0
-        price += prices.attention(request, size, without_crm=False, everywhere=most)
-    return price
+    return price + _attention_price(wanted, prices, request, size)
+
+
+def _attention_price(
+    wanted: Collection[str], prices: Prices, request: Request, size: tuple[int, int]
+) -> Price:
+    """Tell what the attention costs that some formats of a photo (H, W) show, if any does."""
+    if not needs_attention(wanted):
+        return Price()
+    most = prices.live_classes(request, size, AT_FIRST) if "html" in wanted else 0
+    return prices.attention(request, size, without_crm=False, everywhere=most)
 
 
 def attention_for(

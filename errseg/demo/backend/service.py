@@ -24,6 +24,7 @@ from errseg.demo.backend.answers import (
 from errseg.demo.backend.attended import attended, check_attended, without_crm_refusal
 from errseg.demo.backend.background import Background
 from errseg.demo.backend.budget import Budget, Price
+from errseg.demo.backend.cheaper import leaving_room, said_of, settle, settle_all
 from errseg.demo.backend.gpu import Work
 from errseg.demo.backend.live_attention import AT_FIRST
 from errseg.demo.backend.memory import give_back
@@ -83,8 +84,19 @@ class Service:
         if self._opening:
             self._opening.start()
 
-    def answer(self, request: Request) -> Answer:
+    def answer(
+        self,
+        request: Request,
+        beside: Callable[[Prices, Request, tuple[int, int]], Price] | None = None,
+    ) -> Answer:
         """Segment a photo; waits for the model if it is still being loaded.
+
+        Where a closer look is nobody's choice and costs too much, it is the whole one.
+
+        Args:
+            request: the question; its answer tells it as it was answered, for what follows.
+            beside: what follows costs so much, by the model's prices, the question and a photo's
+                (H, W): a closer look has to leave room for it.
 
         Raises:
             InputError: the photo or a setting can't be used, the model could not be loaded, the
@@ -95,27 +107,37 @@ class Service:
         self.places.teller()("read")
         photo, size, notices = self._photos.read(request.photo)
         loaded = self.models.loaded_for(request, self.places.waiting())
-        price = self._check(
-            loaded, request, lambda asked, new: loaded.prices.answer(asked, photo.shape[:2], new)
-        )
+        shape = photo.shape[:2]
+
+        def price_of(asked: Request, new: list[int]) -> Price:
+            return loaded.prices.answer(asked, shape, new)
+
+        if beside:
+            new = loaded.predictor.unread(request.vocabulary, request.options.expand)
+            request = leaving_room(
+                self.budget,
+                request,
+                lambda asked: price_of(asked, new) + beside(loaded.prices, asked, shape),
+            )
+        request, price = self._settle(loaded, request, price_of)
         compute = functools.partial(_segment, request=request, photo=photo)
         result = self._on_network(loaded, price, compute, number)
-        result = dataclasses.replace(
-            result, notices=(*notices, *result.notices), own_size=size[::-1]
-        )
+        told = (*notices, *said_of(request), *result.notices)
+        result = dataclasses.replace(result, notices=told, own_size=size[::-1])
         colors = result_colors(result)
-        return Answer(photo, result, colors, legend(result, colors))
+        return Answer(photo, result, colors, legend(result, colors), request)
 
-    def check_all(
+    def settle_all(
         self,
         requests: Sequence[Request],
         same_photo: bool,
         what: str,
         beside: Callable[[Prices, tuple[int, int]], Price] | None = None,
-    ) -> None:
+    ) -> list[Request]:
         """Refuse questions that cost too much together; each is asked in its turn afterwards.
 
-        One photo is read for it; several aren't, and count as large as they can be.
+        One photo is read for it; several aren't, and count as large as they can be. Where closer
+        looks are nobody's choice and cost too much, they are whole ones.
 
         Args:
             requests: in their order.
@@ -123,57 +145,42 @@ class Service:
             what: of which fewer would fit, such as "photos".
             beside: what each costs beside its answer, by the model's prices and a photo's (H, W).
 
+        Returns:
+            the questions as they are to be asked.
+
         Raises:
-            InputError: they cost too much; the sentence says how many would fit. Or one photo is
-                asked about and can't be read.
+            InputError: they cost too much; the sentence says how many would fit, or what else. Or
+                one photo is asked about and can't be read.
         """
         side, waiting = (LONGEST_SIDE * 3 // 4, LONGEST_SIDE), self.places.waiting()
         if same_photo:  # whether it will be looked at closer makes a great difference
             side = self._photos.read(requests[0].photo).pixels.shape[:2]
 
-        def price_of(count: int) -> Price:
-            loaded = [self.models.loaded_for(request, waiting) for request in requests[:count]]
-            prices = [one.prices for one in loaded]
+        every = [self.models.loaded_for(request, waiting).prices for request in requests]
+
+        def price_of(asked: Sequence[Request]) -> Price:
+            prices = every[: len(asked)]
             others = [beside(own, side) for own in prices] if beside else []
             if len(set(prices)) == 1:
-                return sum(others, prices[0].answers(requests[:count], side, same_photo))
-            each = zip(prices, requests, strict=False)
+                return sum(others, prices[0].answers(asked, side, same_photo))
+            each = zip(prices, asked, strict=True)
             return sum((own.answer(request, side) for own, request in each), sum(others, Price()))
 
-        fewer = (f"{{}} {what} at a time would fit.", price_of, len(requests))
-        self.budget.check(price_of(len(requests)), [fewer])
+        sizes = [prices.input_size for prices in every]
+        return settle_all(self.budget, requests, what, sizes, price_of)
 
-    def _check(
+    def _settle(
         self, loaded: Loaded, request: Request, price_of: Callable[[Request, list[int]], Price]
-    ) -> Price:
-        """Price a question, or refuse it with what would fit.
+    ) -> tuple[Request, Price]:
+        """Price a question, as it is to be answered, or refuse it with what would fit.
 
         Args:
             loaded: whose question it is.
             request: the question.
             price_of: prices a question like it, given the tokens of each prompt that is new.
         """
-        asked = len(request.vocabulary)
         new = loaded.predictor.unread(request.vocabulary, request.options.expand)
-
-        def with_kept(kept: int) -> Price:
-            return price_of(request.changed(kept_classes=kept), new)
-
-        def with_words(count: int) -> Price:
-            vocabulary = Vocabulary(request.vocabulary.classes[:count])
-            fewer = dataclasses.replace(request, vocabulary=vocabulary)
-            return price_of(fewer, new[: len(new) * count // asked])
-
-        price = price_of(request, new)
-        kept = min(request.options.kept_classes, asked)
-        some_words = (
-            "The first {} of the words would fit; words that were read once cost little when they "
-            "are asked again with more."
-        )
-        self.budget.check(
-            price, [("P = {} would fit.", with_kept, kept), (some_words, with_words, asked)]
-        )
-        return price
+        return settle(self.budget, request, new, loaded.prices.input_size, price_of)
 
     def _on_network(
         self,
@@ -267,7 +274,7 @@ class Service:
         pixel = pixel or (width // 2, height // 2)
         most = loaded.prices.live_classes(request, (height, width), characters)
         everywhere = tuple(everywhere)[:most]
-        price = self._check(loaded, request, price_of)
+        request, price = self._settle(loaded, request, price_of)
         compute = functools.partial(
             attended,
             request=request,
@@ -276,7 +283,8 @@ class Service:
             without_crm=without_crm,
             everywhere=everywhere,
         )
-        return self._on_network(loaded, price, compute)
+        answer = self._on_network(loaded, price, compute)
+        return dataclasses.replace(answer, notices=said_of(request))
 
     def shrunk_pixel(
         self, request: Request, pixel: tuple[int, int]
@@ -323,7 +331,7 @@ class Service:
         """
         photo = self._photos.read(request.photo).pixels
         loaded = self.models.loaded_for(request, self.places.waiting())
-        price = self._check(
+        request, price = self._settle(
             loaded,
             request,
             lambda asked, new: price_of(loaded.prices, asked, photo.shape[:2], new),

@@ -39,7 +39,7 @@ def run_sweep(service: Service, request: Request, knob: str, values: list[int]) 
     """
     before: np.ndarray | None = None
     requests = [request.changed(**{KNOBS[knob]: value}) for value in values]
-    service.check_all(requests, same_photo=True, what="values")
+    requests = service.settle_all(requests, same_photo=True, what="values")
     for value, asked in zip(values, requests, strict=True):
         started = time.perf_counter()
         answer = service.answer(asked)
@@ -85,5 +85,6 @@ def as_dict(step: Step) -> dict:
         "kept": len(step.answer.result.kept),
         "changed": round(step.changed, 6),
         "seconds": round(step.seconds, 4),
+        "notices": list(step.answer.result.notices),
         "areas": {entry.name: round(entry.area, 6) for entry in step.answer.legend},
     }

@@ -8,6 +8,7 @@ import numpy as np
 
 from errseg.demo.backend import view
 from errseg.demo.backend.answers import Answer
+from errseg.demo.backend.cheaper import said_of
 from errseg.demo.backend.request import Request, check_options
 from errseg.demo.backend.service import Service
 from errseg.demo.backend.side_by_side import comparison_view
@@ -104,11 +105,12 @@ def build_compare_tab(question: Question, service: Service) -> None:
         advised = service.models.threshold(request.model)
         asked = [side.request(request, values, advised) for side in sides]
         shown = [check_kind(values[side.show]) for side in sides]
-        service.check_all(asked, same_photo=True, what="side")
+        asked = service.settle_all(asked, same_photo=True, what="side")
         answers = [service.answer(one) for one in asked]
         labels = [labels_of(answer, kind) for answer, kind in zip(answers, shown, strict=True)]
         changed = changed_part(answers[0], labels[0], answers[1], labels[1])
-        said = f"{changed:.1%} of the pixels have another class in A and B."
+        told = dict.fromkeys(sentence for one in asked for sentence in said_of(one))
+        said = " ".join([f"{changed:.1%} of the pixels have another class in A and B.", *told])
         return {
             pictures: view.as_html(comparison_view(answers, labels, titles_of(answers, shown))),
             outcome: html.line("sentence", said),

@@ -52,7 +52,7 @@ def add_endpoints(service: Service) -> None:
             threshold: 0 to 1; pixels whose best score is lower get no class. The model's own by
                 default.
             tiles: 2 or 3 looks closer, in 2 x 2 or 3 x 3 tiles, for small things in a large photo;
-                1 doesn't; "auto" does so by the photo's size.
+                1 doesn't; "auto" does so by the photo's size, unless that costs too much here.
 
         Returns:
             overlay: PNG, the photo with each class in its colour and under its name.
@@ -93,7 +93,7 @@ def add_endpoints(service: Service) -> None:
                 {shape, range, data}: base64 of little-endian 16-bit integers that stand for
                 least + integer / 65535 * (most - least) of its range; share, the
                 mean class attention on the present classes (Proposition 1), and
-                share_without_crm, or null.
+                share_without_crm, or null; notices, what was changed.
         """
         request = _request(image, classes, kept_classes, votes_per_pixel, tiles=tiles)
         pixel = (_whole("The query's x", x), _whole("The query's y", y))
@@ -114,12 +114,12 @@ def add_endpoints(service: Service) -> None:
             threshold: 0 to 1; pixels whose best score is lower get no class. The model's own by
                 default.
             tiles: 2 or 3 looks closer, in 2 x 2 or 3 x 3 tiles, for small things in a large photo;
-                1 doesn't; "auto" does so by the photo's size.
+                1 doesn't; "auto" does so by the photo's size, unless that costs too much here.
 
         Returns:
             overlays: one picture a value.
             steps: value, kept, changed (share of the pixels that differ from the value before),
-                seconds and areas by class, for each value in ascending order.
+                seconds, notices and areas by class, for each value in ascending order.
         """
         request = _request(image, classes, kept_classes, votes_per_pixel, threshold, tiles)
         knob, numbers = check_values(over, values, len(request.vocabulary))
@@ -231,6 +231,7 @@ def _attention_as_dict(answer: AttentionAnswer) -> dict:
         **{name: view.packed(values) for name, values in maps.items()},
         "share": answer.share,
         "share_without_crm": answer.share_without_crm,
+        "notices": list(answer.notices),
     }
 
 

@@ -7,6 +7,7 @@ import gradio as gr
 from gradio.components import Component
 
 from errseg.demo.backend import word_help
+from errseg.demo.backend.cheaper import LOOKS
 from errseg.demo.backend.examples import Example
 from errseg.demo.backend.request import Request, check_options, check_request
 from errseg.demo.backend.service import SECONDS_TO_KEEP, Service
@@ -186,7 +187,7 @@ def _build_advanced(
             elem_id="errseg-input-size",
         )
         knobs["tiles"] = gr.Radio(
-            [("auto", AUTOMATIC), ("whole", 1), ("2 x 2", 2), ("3 x 3", 3)],
+            [(LOOKS[tiles], tiles) for tiles in (AUTOMATIC, 1, 2, 3)],
             value=AUTOMATIC,
             label="Look closer",
             info="at large photos, in tiles; 3 x 3 takes ten times as long",

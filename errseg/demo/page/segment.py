@@ -110,7 +110,7 @@ def add_segment_events(
         if pixel is None or not (pixel[0] < width and pixel[1] < height):
             pixel = query_pixel(answer)
         emptied = {tab.cost: "", tab.cost_message: "", tab.figure2: offered(request)}
-        shown = Shown(request, words, pixel)
+        shown = Shown(answer.request, words, pixel)
         step = {**emptied, **updates(shown, answer)}
         if not is_last():
             return
@@ -119,7 +119,7 @@ def add_segment_events(
         first = legend_classes(answer)
         try:
             attended = yield from stop.wait_for(
-                lambda: service.attention(request, pixel, everywhere=first), is_last, True
+                lambda: service.attention(shown.request, pixel, everywhere=first), is_last, True
             )
         except InputError as error:  # too many classes for it
             refused = {tab.attention_message: html.message(str(error))}
@@ -142,12 +142,10 @@ def add_segment_events(
         request, shown = question.request(values), values[tab.shown]
         words = values[question.classes]
         request = request.changed(kept_classes=kept_for(chosen, len(request.vocabulary)))
-        before = shown.request
-        if dataclasses.replace(request, options=before.options) == before and (
-            request.options.of_network == before.options.of_network
-        ):  # another threshold: cost maps and attention stay
-            answer = yield from stop.wait_for(lambda: service.answer(request), is_last)
-            shown = dataclasses.replace(shown, request=request, words=words)
+        # Another threshold: cost maps and attention stay.
+        if (again := request.same_but_threshold(shown.request)) is not None:
+            answer = yield from stop.wait_for(lambda: service.answer(again), is_last)
+            shown = dataclasses.replace(shown, request=answer.request, words=words)
             step = updates(shown, answer, changed_panels)
             if is_last():
                 yield step

@@ -3,6 +3,7 @@
 import gradio as gr
 
 from errseg.demo.backend import view
+from errseg.demo.backend.cheaper import said_of
 from errseg.demo.backend.service import Service
 from errseg.demo.backend.sweep import DEFAULT_VALUES, KNOBS, P, check_values, run_sweep
 from errseg.demo.backend.sweep_view import sweep_view
@@ -41,7 +42,8 @@ def build_sweep_tab(question: Question, service: Service) -> None:
             lambda: [*progress.tqdm(swept, desc="Sweep", total=len(numbers))], is_last
         )
         data = view.as_html(sweep_view(over, steps))
-        yield {strip: data, table: html.sweep_table(over, steps), message: ""}
+        said = html.line("sentence", " ".join(said_of(steps[0].answer.request)))
+        yield {strip: data, table: html.sweep_table(over, steps), message: said}
 
     @answered(message)
     def propose_values(name):
