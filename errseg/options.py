@@ -1,5 +1,6 @@
 """The options of a question, and what every door to the network knows of each. No torch."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Self
@@ -11,6 +12,7 @@ from errseg.words.vocabulary import MAX_CLASSES
 
 VALUE_SHOWN = 30  # characters of what was given, in a sentence
 MOST_TILES = 3  # tiles along each side of a photo that is looked at closer
+PLACE_DECIMALS = 4  # of a place in a photo: a fifth of a pixel of 2,048
 MOST_VOTES = 10  # largest K on the page: each vote weighs a tenth of the one before it
 
 
@@ -28,6 +30,7 @@ class Knob:
     symbol: str | None = None  # stands for its value on the command line
     # Reads a value where it is one of a few, or raises an InputError.
     check: Callable[[object], object] | None = None
+    unset: str = "the model's own"  # what None stands for, on the command line
 
 
 def check_tiles(tiles: object) -> int | str:
@@ -43,6 +46,38 @@ def check_tiles(tiles: object) -> int | str:
         if text in (f"{number}", f"{number}.0"):  # browsers and JSON have one kind of number
             return number
     raise InputError(f"Tiles are auto, 1, 2 or {MOST_TILES}, not {_shown(tiles)}.")
+
+
+def check_place(place: object) -> tuple[float, float] | None:
+    """Read a place in a photo: x and y in parts of its width and height, maybe as text "x,y".
+
+    Returns:
+        both in [0, 1], to four decimals, so that text tells them wholly; or None where there is
+        nothing.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if place is None or (isinstance(place, str) and not place.strip()):
+        return None
+    parts = place.split(",") if isinstance(place, str) else place
+    try:
+        x, y = (float(part) for part in parts)
+    except (TypeError, ValueError, OverflowError):
+        x = y = math.nan
+    if not (0 <= x <= 1 and 0 <= y <= 1):
+        raise InputError(
+            "The place to look closer at is X,Y in parts of the photo's width and height, each "
+            f"from 0 to 1, such as 0.5,0.25, not {_shown(place)}."
+        )
+    return round(x, PLACE_DECIMALS), round(y, PLACE_DECIMALS)
+
+
+def as_text(value: object) -> str:
+    """Write an option's value as links and the command line take it."""
+    if isinstance(value, tuple):
+        return ",".join(map(as_text, value))
+    return value if isinstance(value, str) else f"{value:g}"  # yes is 1, no is 0
 
 
 def _option(default: object, kind: type, *words: str, **settings: object) -> object:
@@ -123,6 +158,17 @@ class Options:
         link="tiles",
         symbol="auto|1|2|3",
         check=check_tiles,
+    )
+    # x, y in parts of the photo: the place around which it is looked at closer, instead of tiles
+    closer_at: tuple[float, float] | None = _option(
+        None,
+        str,
+        help="look closer at one place, in a tile of the network's size around it beside the "
+        "whole, for twice the time: X,Y in parts of the photo's width and height, 0 to 1",
+        link="closer",
+        symbol="X,Y",
+        check=check_place,
+        unset="nowhere",
     )
 
     def changed(self, **changes: object) -> Self:

@@ -56,7 +56,7 @@ def add_question_options(parser: argparse.ArgumentParser, *names: str, **default
     for name in names or knobs():
         knob = knobs()[name]
         default = defaults.get(name, knob.default)
-        own = "the model's own" if default is None else shown(default)
+        own = knob.unset if default is None else shown(default)
         kind = {"type": knob.kind, "metavar": knob.symbol}
         if knob.kind is bool:
             kind = {"action": argparse.BooleanOptionalAction}
@@ -123,7 +123,7 @@ def asked_options(args: argparse.Namespace) -> Options:
     """Return the `Options` that a command was given.
 
     Raises:
-        InputError: there is no such precision, or no such number of tiles.
+        InputError: there is no such precision, no such number of tiles, or no such place.
     """
     given = {name: value for name, value in vars(args).items() if name in knobs()}
     for name in given:

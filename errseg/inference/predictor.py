@@ -23,13 +23,13 @@ from torch import Tensor
 from errseg.device import AUTOMATIC
 from errseg.errors import InputError
 from errseg.inference.caches import BoundedCache
-from errseg.inference.closer import look_closer
+from errseg.inference.closer import LookAtPlace, look_closer
 from errseg.inference.labelling import best_labels, check_threshold, over_threshold
 from errseg.inference.pauses import Pauses
 from errseg.inference.photo import Photo, check_pixel, load_photo, network_size, resize_photo
 from errseg.inference.rivals import PhotoRivals, Rivals, rivals_of
 from errseg.inference.text_embeddings import VocabularyEmbedder
-from errseg.inference.tiles import Tiles, chosen_tiles, said_of
+from errseg.inference.tiles import SEEN_WHOLLY, Tiles, chosen_tiles, said_of
 from errseg.inference.token_memory import TokenMemory
 from errseg.inference.way_on import ways_on
 from errseg.network.attention import Attention, attend_from
@@ -290,7 +290,8 @@ class Predictor:
         threshold = config.calibration.threshold if options.threshold is None else options.threshold
         check_threshold(threshold)
         size = network_size(photo.shape[:2], config, options.input_size)
-        tiles = chosen_tiles(photo.shape[:2], config, options.tiles, options.input_size)
+        place = options.closer_at
+        tiles = chosen_tiles(photo.shape[:2], config, options.tiles, options.input_size, place)
         if options.precision not in (AUTOMATIC, self.model.precision):
             raise InputError(
                 f"This model computes in {self.model.precision}, not in {options.precision}; "
@@ -302,6 +303,7 @@ class Predictor:
             expand=options.expand and config.towers.expand_unknown,
             precision=self.model.precision,
             tiles=len(tiles.rows) if tiles else 1,
+            closer_at=place if tiles else None,
         )
         clock.begin("text")
         text, notices = self.embed(vocabulary, resolved.expand)
@@ -321,7 +323,9 @@ class Predictor:
         if tiles:
             # Large photos may be different and yet the same to the network as a whole.
             key = (hashlib.blake2b(np.ascontiguousarray(photo)).digest(), tiles, key)
-            notices.append(said_of(settings.tiles))
+            notices.append(said_of(settings.tiles, settings.closer_at))
+        elif place:
+            notices.append(SEEN_WHOLLY)
         return _Question(photo, vocabulary, settings, text, notices, *seen, tiles, key, clock)
 
     def _encode(
@@ -363,7 +367,7 @@ class Predictor:
         return self._judge(question, out, [(question.features, question.rivals)])
 
     def _look_closer(self, question: _Question) -> Segmentation:
-        """Do what `_decode` does, for the tiles of a large photo too."""
+        """Do what `_decode` does, for the tiles of a photo too."""
         photo, tiles, begin = question.photo, question.tiles, question.clock.begin
         begin("tiles")
         seen = [(question.features, question.memory, question.rivals)]
@@ -371,20 +375,26 @@ class Predictor:
             seen.append(self._encode(np.ascontiguousarray(photo[box]), tiles.size)[1:])
         begin("decode")
         looks = [(features, memory) for features, memory, _ in seen]
-        out = look_closer(self.model, looks, tiles, question.text, question.settings)
-        return self._judge(question, out, [(features, rivals) for features, _, rivals in seen])
+        out, whole = look_closer(self.model, looks, tiles, question.text, question.settings)
+        judged = [(features, rivals) for features, _, rivals in seen]
+        out = self._judge(question, out, judged, tiles)
+        if not tiles.is_one:
+            return out
+        whole = self._judge(question, whole, judged[:1])
+        return LookAtPlace(**vars(out), whole_logits=whole.kept_logits)
 
     def _judge(
         self,
         question: _Question,
         out: Segmentation,
         looks: Sequence[tuple[ImageFeatures, PhotoRivals | None]],
+        tiles: Tiles | None = None,
     ) -> Segmentation:
         """Let the words' hidden rivals have their share of the scores, if the model has any."""
         if self.rivals is None:
             return out
         unlike = self.rivals.unlike(question.vocabulary, question.text)
-        return self.rivals.judge(out, looks, question.text, unlike, question.tiles)
+        return self.rivals.judge(out, looks, question.text, unlike, tiles)
 
     def _best_labels(self, question: _Question, out: Segmentation) -> tuple[np.ndarray, np.ndarray]:
         """Lay what the network says on the photo's pixels, or remember it: see `best_labels`."""
@@ -393,6 +403,11 @@ class Predictor:
         known = self._labels.get(key)
         if known is None:
             labels, scores = best_labels(out.kept_logits[0], out.kept[0], size)
+            if isinstance(out, LookAtPlace):  # elsewhere each pixel is as ever
+                (box,) = question.tiles.boxes(size)
+                closer = labels[box], scores[box]
+                labels, scores = best_labels(out.whole_logits[0], out.kept[0], size)
+                labels[box], scores[box] = closer
             if len(question.vocabulary) <= np.iinfo(np.int16).max:
                 labels = labels.astype(np.int16)  # half the memory
             known = labels, scores

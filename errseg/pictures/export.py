@@ -177,8 +177,8 @@ def write_result(
 def _settings(result: Result) -> dict:
     settings = dataclasses.asdict(result.settings)
     del settings["input_size"]  # the network's size says more
-    sizes = ("network_size", "tile_size")
-    return {**settings, **{name: settings[name] and list(settings[name]) for name in sizes}}
+    pairs = ("network_size", "tile_size", "closer_at")
+    return {**settings, **{name: settings[name] and list(settings[name]) for name in pairs}}
 
 
 def _round(value: float) -> float:

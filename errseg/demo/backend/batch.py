@@ -67,7 +67,8 @@ def run_batch(
 ) -> Iterator[Batch]:
     """Segment photos one after the other; one that can't be read doesn't stop the others.
 
-    Large ones are looked at closer only where the question says in how many tiles.
+    Large ones are looked at closer only where the question says in how many tiles; a place that it
+    looks closer at is one photo's.
 
     The request's own photo doesn't count; the folder is for the ZIP and what goes into it, and for
     pictures to show; ``wanted`` are names of `FORMATS`.
@@ -88,6 +89,7 @@ def run_batch(
     check_can_save(request, wanted)
     if request.options.tiles == AUTOMATIC:  # so that as many fit, whatever their size
         request = request.changed(tiles=1)
+    request = request.changed(closer_at=None)
 
     def beside(prices: Prices, size: tuple[int, int]) -> Price:
         return price_beside(wanted, prices, request, size)

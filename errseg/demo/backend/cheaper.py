@@ -72,7 +72,7 @@ def settle(
     looks = _looks_of(request, lambda asked: price_of(asked, new))
     ways = _ways(request, new, input_size, price_of)
     if not (looks and budget.holds(looks[WHOLE]())):  # then less of several things at once
-        whole, asked = f"Look closer: {WHOLE}", request.changed(tiles=1)
+        whole, asked = f"Look closer: {WHOLE}", request.with_look(1)
         own = min(request.options.input_size or input_size, input_size)
         less = [([whole], asked)] if looks else []
         for side in (own, SMALLEST_INPUT):
@@ -122,7 +122,9 @@ def settle_all(
         ),
     ]
     closest = max(asked, key=_closeness)
-    looks = _looks_of(closest, lambda one: price_of(changed(tiles=one.options.tiles)))
+    looks = _looks_of(
+        closest, lambda one: price_of([request.with_look(one.options.tiles) for request in asked])
+    )
     budget.check(price, ways, looks)
     return [request.settled() for request in asked]
 
@@ -132,11 +134,12 @@ def _looks_of(
 ) -> Mapping[str, Callable[[], Price]]:
     """Name the looks at a photo that are less close than a question's, and what each would cost."""
     less = reversed(list(LOOKS)[: _closeness(request)])
-    return {LOOKS[tiles]: lambda t=tiles: price_of(request.changed(tiles=t)) for tiles in less}
+    return {LOOKS[tiles]: lambda t=tiles: price_of(request.with_look(t)) for tiles in less}
 
 
 def _closeness(request: Request) -> int:
-    return list(LOOKS).index(request.options.tiles)
+    """Tell the place of a question's look among `LOOKS`; one at a place costs little more."""
+    return 1 if request.options.closer_at else list(LOOKS).index(request.options.tiles)
 
 
 def _ways(

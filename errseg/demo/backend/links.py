@@ -13,7 +13,7 @@ from errseg.demo.backend.answers import AttentionAnswer
 from errseg.demo.backend.examples import Example
 from errseg.demo.backend.request import Request, check_options
 from errseg.errors import InputError
-from errseg.options import knobs
+from errseg.options import as_text, knobs
 from errseg.pictures.figure import Heat
 from errseg.words.vocabulary import (
     MAX_CLASSES,
@@ -85,7 +85,7 @@ def command(request: Request, photo_name: str) -> str:
         if knob.kind in (int, float):  # always told: another version may have other defaults
             words += [] if value is None else [f"--{option}", f"{value:g}"]
         elif value != knob.default:
-            words += [f"--no-{option}"] if value is False else [f"--{option}", str(value)]
+            words += [f"--no-{option}"] if value is False else [f"--{option}", as_text(value)]
     return shlex.join([*words, "--out", "result"])
 
 
@@ -104,7 +104,7 @@ def query_string(request: Request, example: str | None, first_model: str) -> str
     for name, knob in knobs().items():
         value = getattr(request.options, name)
         if knob.link and (name in ALWAYS_TOLD or value != knob.default):
-            told[knob.link] = str(value) if knob.kind is str else f"{value:g}"  # yes is 1, no is 0
+            told[knob.link] = as_text(value)
     if request.model != first_model:
         told["model"] = request.model
     query = _query({**fields, "classes": request.vocabulary.text, **told})

@@ -131,7 +131,8 @@ class Prices:
     def _closer(self, request: Request, photo: tuple[int, int], encoded: bool) -> Price:
         """Tell what a closer look at a photo (H, W) costs, beside the whole one."""
         options, total = request.options, len(request.vocabulary)
-        tiles = chosen_tiles(photo, self._config, options.tiles, options.input_size)
+        place, side = options.closer_at, options.input_size
+        tiles = chosen_tiles(photo, self._config, options.tiles, side, place)
         if tiles is None:
             return Price()
         count, (height, width) = len(tiles.rows) * len(tiles.columns), tiles.size
@@ -144,8 +145,10 @@ class Prices:
         logits = kept * math.prod(tiles.grid) * LOGITS * 4
         seen = (1 + count) * self._seen_bytes(tiles.size, kept)
         working = max(network.bytes, ranking.bytes, self._encoder_bytes(tiles.size))
-        pictures = photo[0] * photo[1] * PICTURE_BYTES
-        return Price(count * seconds, working + logits + seen + pictures)
+        pixels = photo[0] * photo[1]
+        again = pixels * PIXEL_CLASS_SECONDS * kept if tiles.is_one else 0.0  # labels of the whole
+        pictures = pixels * PICTURE_BYTES
+        return Price(count * seconds + again, working + logits + seen + pictures)
 
     def costs(self, request: Request, photo: tuple[int, int], unread: list[int]) -> Price:
         """Tell what cost maps cost: as one class's whole way through the network, which is more.
@@ -155,7 +158,7 @@ class Prices:
             photo: size (H, W) of its photo.
             unread: tokens of each prompt that is to be encoded.
         """
-        return self.answer(request.changed(kept_classes=1, tiles=1), photo, unread)
+        return self.answer(request.with_look(1).changed(kept_classes=1), photo, unread)
 
     def answers(self, requests: Sequence[Request], photo: tuple[int, int], same: bool) -> Price:
         """Tell what it costs to segment one after the other, words being read once.

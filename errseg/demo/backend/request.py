@@ -30,11 +30,16 @@ class Request:
     @property
     def may_be_whole(self) -> bool:
         """Whether the whole look will do where a closer one costs too much: nobody chose one."""
-        return self.options.tiles == AUTOMATIC and self.too_dear is None
+        chosen = self.options.tiles != AUTOMATIC or self.options.closer_at is not None
+        return not chosen and self.too_dear is None
+
+    def with_look(self, tiles: int | str) -> Self:
+        """Return the same question with another look, and no place that it looks closer at."""
+        return self.changed(tiles=tiles, closer_at=None)
 
     def as_whole(self) -> Self:
         """Return the same question with the whole look, since a closer one costs too much."""
-        return replace(self.changed(tiles=1), too_dear=True)
+        return replace(self.with_look(1), too_dear=True)
 
     def settled(self) -> Self:
         """Return the same question, whose look at the photo stays as it is from now on."""

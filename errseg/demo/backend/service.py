@@ -124,6 +124,8 @@ class Service:
         result = self._on_network(loaded, price, compute, number)
         told = (*notices, *said_of(request), *result.notices)
         result = dataclasses.replace(result, notices=told, own_size=size[::-1])
+        if result.settings.closer_at is None:  # it may have had nothing more to show
+            request = request.changed(closer_at=None)
         colors = result_colors(result)
         return Answer(photo, result, colors, legend(result, colors), request)
 

@@ -15,6 +15,7 @@ from errseg.config import ARXIV
 from errseg.demo.backend import view
 from errseg.demo.backend.answers import Answer, AttentionAnswer
 from errseg.demo.backend.static_files import STATIC, shared_scripts, static_text, styles
+from errseg.options import as_text
 
 PANELS = ("masks", "ranking", "attention", "queries")
 """Scripts in the order in which they stand on the file's page, each with its own data."""
@@ -121,7 +122,11 @@ def _settings(answer: Answer, attention: AttentionAnswer, command: str) -> str:
     rows = {
         "command": command,
         "method": f"ERR-Seg, arXiv {ARXIV}",
-        **{name.replace("_", " "): _shown(value) for name, value in settings.items()},
+        **{
+            name.replace("_", " "): _shown(value)
+            for name, value in settings.items()
+            if value is not None
+        },
         "weights from": origin,
         "weights (SHA-256)": weights,
         "network input": f"{width} x {height}",
@@ -145,4 +150,6 @@ def _settings(answer: Answer, attention: AttentionAnswer, command: str) -> str:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return as_text(value)
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
