@@ -74,7 +74,9 @@ def check_place(place: object) -> tuple[float, float] | None:
 
 
 def as_text(value: object) -> str:
-    """Write an option's value as links and the command line take it."""
+    """Write an option's value as links and the command line take it; nothing for None."""
+    if value is None:
+        return ""
     if isinstance(value, tuple):
         return ",".join(map(as_text, value))
     return value if isinstance(value, str) else f"{value:g}"  # yes is 1, no is 0

@@ -28,6 +28,17 @@ def test_the_keyboard_is_enough(page):
     assert "votes:" in page.text("#errseg-masks .errseg-readout")
     canvas.send_keys(Keys.ENTER)
     page.wait(lambda: page.find("#errseg-masks .errseg-cross.pinned"))
+    # The next control looks closer at the cross, the one behind it takes that back.
+    canvas.send_keys(Keys.TAB)
+    assert page.run("return document.activeElement.textContent") == "Look closer here"
+    page.browser.switch_to.active_element.send_keys(Keys.ENTER)
+    page.wait(lambda: page.find(".errseg-closer-frame"))
+    page.wait(lambda: "&closer=" in page.browser.current_url)
+    page.settle()
+    page.find(".errseg-closer button")[1].send_keys(Keys.ENTER)
+    page.wait(lambda: "&closer=" not in page.browser.current_url)
+    assert not page.find(".errseg-closer-frame")
+    page.settle()
     page.find("#errseg-tabs [role=tab]")[0].send_keys(Keys.ARROW_RIGHT)
     page.wait(lambda: page.find("[role=tabpanel][aria-label=Compare]"))
     assert page.run("return document.activeElement.textContent") == "Compare"

@@ -129,7 +129,7 @@ def test_attention_sweeps_files_and_batches_do_likewise(service, asked, tmp_path
     # The files' attention has to have room too, though a closer look alone would.
     allow(service, asked, 1.01)
     assert service.answer(asked).result.settings.tiles == 2
-    take_away(service, asked, ["figure"], tmp_path)
+    take_away(service, asked, ["html"], tmp_path)
     assert '"tiles": 1' in (tmp_path / "result.json").read_text()
     values = [3, 4, 5]
     whole = [asked.changed(tiles=1, kept_classes=value) for value in values]

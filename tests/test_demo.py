@@ -78,20 +78,21 @@ def test_only_the_named_endpoints_are_public_and_they_are_documented(client, url
     expected = {
         "/segment": (
             "Segment a photo with any words",
-            "image classes kept_classes votes_per_pixel threshold tiles".split(),
+            "image classes kept_classes votes_per_pixel threshold tiles closer_at".split(),
         ),
         "/attention": (
             "Ask what ESCF attends to from one pixel",
-            "image classes x y kept_classes votes_per_pixel without_crm tiles".split(),
+            "image classes x y kept_classes votes_per_pixel without_crm tiles closer_at".split(),
         ),
         "/sweep": (
             "Segment a photo with several values of P or K",
-            "image classes over values kept_classes votes_per_pixel threshold tiles".split(),
+            "image classes over values kept_classes votes_per_pixel threshold tiles "
+            "closer_at".split(),
         ),
         "/suggest": ("Suggest words for a photo", ["image", "count"]),
         "/files": (
             "take the result away as files",
-            "image classes save kept_classes votes_per_pixel threshold tiles".split(),
+            "image classes save kept_classes votes_per_pixel threshold tiles closer_at".split(),
         ),
     }
     for name, (sentence, parameters) in expected.items():

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from errseg import Predictor, load_model, suggest_classes
 from errseg.checkpoints.stored_config import file_hash
@@ -87,6 +89,24 @@ def test_a_golden_result(predictor):
     areas = {entry.name: entry.area for entry in legend(result, result_colors(result))}
     for name, area in CAT.items():
         assert areas.get(name, 0) == pytest.approx(area, abs=TOLERANCE), name
+
+
+def test_a_cat_of_300_pixels_in_12_megapixels_is_found_by_looking_there(predictor):
+    """In the whole photo it has some 50 of the network's pixels, and nothing of it is found."""
+    field = Image.open(ROOT / "examples/china.jpg").resize((4000, 3000))
+    cat = Image.open(ROOT / "examples/cat.jpg").resize((300, 200))
+    field.paste(cat, (2600, 1900))
+    words, place = "temple, tree, sky, person, cat", (2750 / 4000, 2000 / 3000)
+    whole = predictor(field, words, tiles=1).labels
+    looked = predictor(field, words, closer_at=place)
+    cat = slice(1900, 2100), slice(2600, 2900)
+    assert (whole[cat] == 4).mean() < 0.1
+    assert (looked.labels[cat] == 4).mean() > 0.9
+    left, top, right, bottom = looked.closer_box
+    x, y = np.arange(4000) / 4000, np.arange(3000) / 3000
+    outside = ((x < left) | (x > right)) | ((y < top) | (y > bottom))[:, None]
+    assert outside.mean() > 0.5
+    assert np.array_equal(looked.labels[outside], whole[outside])
 
 
 def test_the_threshold_is_the_model_s_own_unless_another_is_given(predictor):

@@ -258,5 +258,6 @@ def test_the_settings_of_a_result_have_the_names_they_always_had(answer):
         "expand": True,
         "precision": "float32",
         "tiles": "auto",
+        "closer_at": None,
         "tile_size": None,
     }

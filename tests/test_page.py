@@ -27,6 +27,7 @@ IDS = {
     "precision": "errseg-precision",
     "expand": "errseg-expand",
     "tiles": "errseg-tiles",
+    "closer_at": "errseg-closer-at",
 }
 """What a question is made of -> the elements' ids."""
 

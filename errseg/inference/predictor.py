@@ -85,6 +85,8 @@ class Result:
     hints: tuple[Hint, ...] = ()  # those of the notices that offer other words or settings
     # H, W of the photo before it was shrunk for the labels above; None where it wasn't
     own_size: tuple[int, int] | None = None
+    # left, top, right and bottom of the tile around `Settings.closer_at`, in parts of the photo
+    closer_box: tuple[float, float, float, float] | None = None
 
     @property
     def mask_size(self) -> tuple[int, int]:
@@ -194,6 +196,7 @@ class Predictor:
             settings=settings,
             timings=question.clock.laps,
             hints=told,
+            closer_box=question.tiles.shares if settings.closer_at else None,
         )
 
     @torch.inference_mode()

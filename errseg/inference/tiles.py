@@ -24,10 +24,10 @@ AUTO_TILES = 2
 AUTO_SHARE = 0.62
 """Of the input's pixels, for each tile that "auto" chooses: 4 of them and the whole take at most 4
 times as long as the whole alone."""
-TIMES_CLOSER = 2.0
+TIMES_CLOSER = 3.0
 """Than the whole look is the one at a place, at least, where the photo has pixels for it; else the
 network sees each of the photo's pixels as one of its own."""
-MOST_ENLARGED = 2.0  # pixels of the network's, along a side, for a pixel of the photo around a place
+MOST_ENLARGED = 2.0  # of the network's pixels, along a side, for one of the photo's around a place
 LEAST_CLOSER = 1.25  # times closer than the whole look, below which nothing new is seen
 
 SEEN_WHOLLY = (
@@ -55,6 +55,13 @@ class Tiles:
         """Whether there is one tile, around a place, and not one for each part of the photo."""
         return len(self.rows) == len(self.columns) == 1
 
+    @property
+    def shares(self) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom of the first tile, in parts of the photo."""
+        (top, bottom), (left, right) = next(self.places())
+        height, width = self.grid
+        return left / width, top / height, right / width, bottom / height
+
     def places(self) -> Iterator[tuple[Span, Span]]:
         """List the tiles' rows and columns, line by line."""
         return ((rows, columns) for rows in self.rows for columns in self.columns)
@@ -73,8 +80,9 @@ def said_of(count: int, closer_at: tuple[float, float] | None = None) -> str:
     if closer_at:
         x, y = closer_at
         return (
-            f"The photo was looked at closer around the place {x:.0%} from its left and {y:.0%} "
-            "from its top; elsewhere, and for attention and cost maps, it is the whole photo's."
+            f"The photo was looked at closer around the place {100 * x:.0f} % from its left and "
+            f"{100 * y:.0f} % from its top; elsewhere, and for attention and cost maps, the look "
+            "at the whole counts alone."
         )
     closer = (
         f"The photo was looked at closer, in {count} x {count} tiles beside the whole; attention "

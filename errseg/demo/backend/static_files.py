@@ -5,7 +5,7 @@ from pathlib import Path
 STATIC = Path(__file__).resolve().parents[1] / "static"
 STYLES = (
     *("style", "picture", "masks", "ranking", "attention", "figure2", "suggest", "hints"),
-    *("link", "large", "pipeline", "sheet", "sweep", "compare", "access"),
+    *("link", "large", "pipeline", "sheet", "sweep", "compare", "closer", "access"),
 )
 """Styles in their order: what is common, then a file for each panel that is drawn by a script."""
 

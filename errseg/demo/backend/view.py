@@ -61,6 +61,7 @@ def masks(answer: Answer) -> dict:
         "names": list(result.classes),
         "ranking": packed(result.ranking),
         "maps": {"kept": list(result.kept), **_mosaic(result.class_scores)},
+        "closer": result.closer_box and [round(share, 4) for share in result.closer_box],
         **_over_threshold(answer),
     }
 

@@ -39,7 +39,7 @@ SWEPT = "1, 2, 4, 8, 16, 32"  # values of a sweep that names none
 def add_endpoints(service: Service) -> None:
     """Add the endpoints to the page. Their inputs are no part of what a visitor sees."""
 
-    def segment(image, classes, kept_classes, votes_per_pixel, threshold, tiles):
+    def segment(image, classes, kept_classes, votes_per_pixel, threshold, tiles, closer_at):
         """Segment a photo with any words.
 
         Args:
@@ -53,6 +53,8 @@ def add_endpoints(service: Service) -> None:
                 default.
             tiles: 2 or 3 looks closer, in 2 x 2 or 3 x 3 tiles, for small things in a large photo;
                 1 doesn't; "auto" does so by the photo's size, unless that costs too much here.
+            closer_at: "x,y", a place in parts of the photo's width and height such as "0.5,0.25":
+                looks closer there, in a tile beside the whole.
 
         Returns:
             overlay: PNG, the photo with each class in its colour and under its name.
@@ -61,7 +63,9 @@ def add_endpoints(service: Service) -> None:
             result: classes (index, name, color, area, mean_score, kept, crm_score, crm_rank,
                 votes), none_area, mask, settings, notices and timings in seconds.
         """
-        request = _request(image, classes, kept_classes, votes_per_pixel, threshold, tiles)
+        request = _request(
+            image, classes, kept_classes, votes_per_pixel, threshold, tiles, closer_at
+        )
         answer = service.answer(request)
 
         def pictures() -> tuple[str, str]:
@@ -73,7 +77,9 @@ def add_endpoints(service: Service) -> None:
             made = pictures()
         return *made, as_dict(answer.result, answer.colors)
 
-    def attention(image, classes, x, y, kept_classes, votes_per_pixel, without_crm, tiles):
+    def attention(
+        image, classes, x, y, kept_classes, votes_per_pixel, without_crm, tiles, closer_at
+    ):
         """Ask what ESCF attends to from one pixel, among the classes that CRM kept for the masks.
 
         Args:
@@ -85,6 +91,7 @@ def add_endpoints(service: Service) -> None:
             votes_per_pixel: K, how many classes vote at one pixel, 1 to 10.
             without_crm: also run with P = T, for up to 171 classes.
             tiles: see /segment; attention is that of the whole photo, among the classes kept so.
+            closer_at: see /segment.
 
         Returns:
             attention: size [H, W]; pixel; classes (T names); kept and present (indices); best (the
@@ -95,13 +102,16 @@ def add_endpoints(service: Service) -> None:
                 mean class attention on the present classes (Proposition 1), and
                 share_without_crm, or null; notices, what was changed.
         """
-        request = _request(image, classes, kept_classes, votes_per_pixel, tiles=tiles)
+        looks = {"tiles": tiles, "closer_at": closer_at}
+        request = _request(image, classes, kept_classes, votes_per_pixel, **looks)
         pixel = (_whole("The query's x", x), _whole("The query's y", y))
         shrunk, size = service.shrunk_pixel(request, pixel)
         answer = service.attention(request, shrunk, without_crm is True)
         return {**_attention_as_dict(answer), "size": list(size), "pixel": list(pixel)}
 
-    def sweep(image, classes, over, values, kept_classes, votes_per_pixel, threshold, tiles):
+    def sweep(
+        image, classes, over, values, kept_classes, votes_per_pixel, threshold, tiles, closer_at
+    ):
         """Segment a photo with several values of P or K.
 
         Args:
@@ -115,13 +125,17 @@ def add_endpoints(service: Service) -> None:
                 default.
             tiles: 2 or 3 looks closer, in 2 x 2 or 3 x 3 tiles, for small things in a large photo;
                 1 doesn't; "auto" does so by the photo's size, unless that costs too much here.
+            closer_at: "x,y", a place in parts of the photo's width and height such as "0.5,0.25":
+                looks closer there, in a tile beside the whole.
 
         Returns:
             overlays: one picture a value.
             steps: value, kept, changed (share of the pixels that differ from the value before),
                 seconds, notices and areas by class, for each value in ascending order.
         """
-        request = _request(image, classes, kept_classes, votes_per_pixel, threshold, tiles)
+        request = _request(
+            image, classes, kept_classes, votes_per_pixel, threshold, tiles, closer_at
+        )
         knob, numbers = check_values(over, values, len(request.vocabulary))
         steps = list(run_sweep(service, request, knob, numbers))
         captions = [f"{knob} = {step.value}" for step in steps]
@@ -142,7 +156,7 @@ def add_endpoints(service: Service) -> None:
         suggested = find(service, uploaded(image), _whole("The number of words", count))
         return [dataclasses.asdict(suggestion) for suggestion in suggested]
 
-    def files(image, classes, save, kept_classes, votes_per_pixel, threshold, tiles):
+    def files(image, classes, save, kept_classes, votes_per_pixel, threshold, tiles, closer_at):
         """Segment a photo and take the result away as files, as "Share this result" makes them.
 
         Args:
@@ -156,13 +170,16 @@ def add_endpoints(service: Service) -> None:
             threshold: 0 to 1; pixels whose best score is lower get no class. The model's own by
                 default.
             tiles: see /segment.
+            closer_at: see /segment.
 
         Returns:
             files: overlay.png, mask.png, and of those wanted coco.json, masks.zip and cutouts.zip
                 (a PNG a class), index.png, result.html, figure.png and figure.pdf; result.json says
                 what each holds and has the masks as run lengths.
         """
-        request = _request(image, classes, kept_classes, votes_per_pixel, threshold, tiles)
+        request = _request(
+            image, classes, kept_classes, votes_per_pixel, threshold, tiles, closer_at
+        )
         wanted = save if isinstance(save, list) else str(save or "").split(",")
         named = (str(name).strip() for name in wanted)
         wanted = check_formats((name for name in named if name), "/files")
@@ -191,10 +208,17 @@ def add_endpoints(service: Service) -> None:
 
 
 def _request(
-    image, classes, kept_classes, votes_per_pixel, threshold=None, tiles=AUTOMATIC
+    image,
+    classes,
+    kept_classes,
+    votes_per_pixel,
+    threshold=None,
+    tiles=AUTOMATIC,
+    closer_at="",
 ) -> Request:
     """Check a program's question."""
-    options = {"kept_classes": kept_classes, "votes_per_pixel": votes_per_pixel, "tiles": tiles}
+    options = {"kept_classes": kept_classes, "votes_per_pixel": votes_per_pixel}
+    options |= {"tiles": tiles, "closer_at": closer_at}
     if (photo := uploaded(image)) is None:
         raise InputError(NOT_SENT)
     return check_request(photo, classes, **options, threshold=threshold)
@@ -209,7 +233,7 @@ def _input(name: str, service: Service) -> gr.components.Component:
         return gr.Image(type="filepath", **hidden)
     if name == "without_crm":
         return gr.Checkbox(False, **hidden)
-    texts = {"over": P, "values": SWEPT, "save": SAVED, "tiles": AUTOMATIC}
+    texts = {"over": P, "values": SWEPT, "save": SAVED, "tiles": AUTOMATIC, "closer_at": ""}
     if name in numbers and name not in texts:
         return gr.Number(numbers[name], **hidden)
     return gr.Textbox(texts.get(name), **hidden)

@@ -194,6 +194,15 @@ def _build_advanced(
             min_width=240,
             elem_id="errseg-tiles",
         )
+        knobs["closer_at"] = gr.Textbox(
+            "",
+            label="Closer at one place",
+            info="x,y, as the button below the picture fills in",
+            placeholder="0.5,0.25",
+            max_lines=1,
+            min_width=150,
+            elem_id="errseg-closer-at",
+        )
     with gr.Row():
         model = gr.Dropdown(
             models.names,

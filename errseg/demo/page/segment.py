@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import gradio as gr
 
 from errseg.demo.backend import view
-from errseg.demo.backend.answers import Answer, AttentionAnswer, legend_classes, query_pixel
+from errseg.demo.backend.answers import Answer, AttentionAnswer, legend_classes
 from errseg.demo.backend.examples import Example
 from errseg.demo.backend.links import read_link
 from errseg.demo.backend.places import GoneError
@@ -16,6 +16,7 @@ from errseg.demo.backend.service import SECONDS_TO_KEEP, Service
 from errseg.demo.backend.word_help import kept_for
 from errseg.demo.page import html
 from errseg.demo.page.address import page_links
+from errseg.demo.page.closer import add_closer_events
 from errseg.demo.page.controls import kept_slider
 from errseg.demo.page.events import (
     AT_ONCE,
@@ -33,9 +34,10 @@ from errseg.demo.page.new_photo import NewPhotos
 from errseg.demo.page.opening import Opening
 from errseg.demo.page.picture import Picture
 from errseg.demo.page.question import PHOTO_LATER, Question
-from errseg.demo.page.shown import SegmentTab, Shown
+from errseg.demo.page.shown import SegmentTab, Shown, first_pixel
 from errseg.demo.page.stop import Stoppable
 from errseg.errors import InputError
+from errseg.options import as_text
 from errseg.options import knobs as option_knobs
 from errseg.words.vocabulary import suggested_kept_classes
 
@@ -55,9 +57,10 @@ def add_segment_events(
 ) -> None:
     """Connect the main view with the question and with the server."""
     message, knobs = question.message, question.knobs
-    kept, threshold = knobs["kept_classes"], knobs["threshold"]
+    kept, threshold, place = knobs["kept_classes"], knobs["threshold"], knobs["closer_at"]
     run = question.run
-    outputs = [*vars(tab).values(), question.hints, kept, threshold, tabs, message, run]
+    boxes = [kept, threshold, knobs["tiles"], place]
+    outputs = [*vars(tab).values(), question.hints, *boxes, tabs, message, run]
     inputs = {*question.inputs, tab.shown, tab.chosen}
     runs = {**COMPUTES, "show_progress_on": tab.masks, "trigger_mode": "multiple"}
     stop, link_to = Stoppable(run, message, service.places), page_links(examples, service)
@@ -88,6 +91,7 @@ def add_segment_events(
             question.hints: as_shown(answer.result.hints),
             kept: kept_slider(request.options.kept_classes, len(request.vocabulary)),
             threshold: answer.result.settings.threshold,
+            place: as_text(answer.request.options.closer_at),
             message: "",
         }
 
@@ -105,10 +109,7 @@ def add_segment_events(
         Nothing comes of it once the same visitor has asked another one, or stopped it.
         """
         answer = yield from stop.wait_for(lambda: service.answer(request), is_last)
-        pixel = before.pixel if request.photo == before.request.photo else None
-        height, width = answer.result.labels.shape
-        if pixel is None or not (pixel[0] < width and pixel[1] < height):
-            pixel = query_pixel(answer)
+        pixel = first_pixel(answer, request, before)
         emptied = {tab.cost: "", tab.cost_message: "", tab.figure2: offered(request)}
         shown = Shown(answer.request, words, pixel)
         step = {**emptied, **updates(shown, answer)}
@@ -198,6 +199,7 @@ def add_segment_events(
         size = len(asked.vocabulary)
         asked = asked.changed(**{"kept_classes": suggested_kept_classes(size), **link.options})
         filled = {knob: getattr(asked.options, name) for name, knob in told.items()}
+        filled |= {place: as_text(asked.options.closer_at)}
         filled[kept] = kept_slider(asked.options.kept_classes, size)
         if asked.options.threshold is None:
             filled[threshold] = gr.skip()
@@ -254,13 +256,13 @@ def add_segment_events(
         if index is None or not 0 <= index < len(examples):
             raise InputError("There is no such example.")
         photo, words = served(examples[index].path), examples[index].classes
-        fill = {question.photo: photo, question.classes: words, tab.chosen: None}
+        fill = {question.photo: photo, question.classes: words, tab.chosen: None, place: ""}
         return {**fill, tabs: gr.update(selected=SEGMENT), message: ""}
 
     @answered(message)
     def take_photo(event: gr.EventData):
         photo = uploaded(sent(event, "path", str))
-        return {question.photo: photo, tabs: gr.update(selected=SEGMENT), message: ""}
+        return {question.photo: photo, place: "", tabs: gr.update(selected=SEGMENT), message: ""}
 
     @answered(message)
     @stop
@@ -280,15 +282,17 @@ def add_segment_events(
     page.load(follow_link, None, [*filled, tab.shown, tab.chosen, *told.values()], **AT_ONCE).then(
         open_page, [linked, tab.shown], [*outputs, question.model, question.picked], **runs
     )
-    filled_in = [question.photo, question.classes, tab.chosen, tabs, message]
+    filled_in = [question.photo, question.classes, tab.chosen, place, tabs, message]
     question.strip.click(fill_in_example, None, filled_in, **AT_ONCE).then(
         segment_page, inputs, outputs, **runs
     )
-    picture.place.upload(take_photo, None, [question.photo, tabs, message], **AT_ONCE).then(
+    taken = [question.photo, place, tabs, message]
+    picture.place.upload(take_photo, None, taken, **AT_ONCE).then(
         ask_about_photo,
         inputs | new_photos.inputs,
         [*new_photos.outputs, *outputs],
         **runs,
     )
+    add_closer_events(tab.masks, question, tab.chosen, ask, stop, inputs, outputs, runs)
     add_look_inside_events(tab, service)
     add_figure2_events(tab.figure2, message, tab.shown, service, stop.latest)

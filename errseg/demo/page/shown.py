@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import gradio as gr
 
 from errseg.demo.backend import view
+from errseg.demo.backend.answers import Answer, query_pixel
 from errseg.demo.backend.request import Request
 from errseg.demo.backend.service import SECONDS_TO_KEEP
 from errseg.demo.page import html
@@ -46,6 +47,22 @@ class Shown:
         if not self.opened:
             raise InputError(GONE)
         return self.request
+
+
+def first_pixel(answer: Answer, request: Request, before: Shown) -> tuple[int, int]:
+    """Choose the pixel (x, y) from which an answer's attention is told first.
+
+    Args:
+        answer: what was found.
+        request: what was asked: a new place to look closer at is what its visitor points at.
+        before: what was shown before; its pixel stays on the same photo.
+    """
+    (height, width), place = answer.result.labels.shape, request.options.closer_at
+    if place and place != before.request.options.closer_at:
+        return min(int(place[0] * width), width - 1), min(int(place[1] * height), height - 1)
+    x, y = before.pixel or (width, height)
+    same = request.photo == before.request.photo
+    return (x, y) if same and x < width and y < height else query_pixel(answer)
 
 
 @dataclass(frozen=True)

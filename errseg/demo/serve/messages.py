@@ -26,7 +26,7 @@ LONGEST_SESSION = 64  # characters of a session's name; browsers send some ten
 AT_ONCE = ("run/", "api/")  # doors of what needs no turn, which every endpoint does
 NAMES = ("session_hash", "fn_index", "trigger_id", "event_id")  # beside a question's values
 NAME_SHOWN = 30  # characters of a name that there isn't, in a sentence
-ADDED = ("tiles",)
+ADDED = ("tiles", "closer_at")
 """Last inputs that endpoints have got since: who sends a list without them gets their defaults."""
 WITHOUT_VALUES = {"reset": ("event_id",), "cancel": ("session_hash", "fn_index", "event_id")}
 """Doors whose messages name a question and hold no values -> what names it."""
@@ -128,13 +128,14 @@ def _function(place: str, message: dict, page: gr.Blocks) -> "BlockFunction":
 
 
 def _completed(message: dict, function: "BlockFunction") -> bool:
-    """Add the default of an input that was `ADDED`, where that alone is lacking; tell whether."""
-    values, last = message.get("data"), function.inputs[-1:]
-    if not isinstance(values, list) or len(values) != len(function.inputs) - 1:
+    """Add the defaults of inputs that were `ADDED`, where only those are lacking; tell whether."""
+    values = message.get("data")
+    if function.api_visibility != "public" or not isinstance(values, list):
         return False
-    if function.api_visibility != "public" or last[0].label not in ADDED:
+    lacking = function.inputs[len(values) :]
+    if not lacking or any(block.label not in ADDED for block in lacking):
         return False
-    values.append(last[0].value)
+    values += [block.value for block in lacking]
     return True
 
 

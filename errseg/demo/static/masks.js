@@ -153,6 +153,16 @@ follow(element, async (data, root) => {
     }, data.names[index]);
   }
 
+  /** A frame around what was looked at closer: its left, top, right and bottom as shares. */
+  function frame(part) {
+    if (!part) return null;
+    const [left, top, right, bottom] = part.map((share) => 100 * share);
+    return make('i', {
+      class: 'errseg-closer-frame', 'aria-hidden': 'true',
+      style: `left:${left}%;top:${top}%;width:${right - left}%;height:${bottom - top}%`,
+    });
+  }
+
   /** Change what is shown, and draw it. */
   function choose(change) {
     Object.assign(choices, change);
@@ -226,6 +236,9 @@ follow(element, async (data, root) => {
     legend.classList.toggle('empty', !data.legend.length);
   }
 
+  // A file has no server to ask.
+  const closer = window.errsegCloser?.(data.closer, (at) => trigger('closer', {at}));
+
   // Pointer, finger and keys move the page's one cross; the read-out follows it from everywhere.
   pointsOn(canvas);
   onNews = {
@@ -254,8 +267,9 @@ follow(element, async (data, root) => {
   draw();
   root.replaceChildren(make('section', {class: 'errseg-picture'},
     make('h2', {class: 'errseg-unseen'}, 'Masks'),
-    make('div', {class: 'errseg-canvas errseg-fitted', style: `--aspect:${width / height}`}, canvas, plates, crossOver()),
-    make('div', {class: 'errseg-below'}, readout, scale,
+    make('div', {class: 'errseg-canvas errseg-fitted', style: `--aspect:${width / height}`},
+      canvas, plates, frame(data.closer), crossOver()),
+    make('div', {class: 'errseg-below'}, readout, closer, scale,
       make('div', {class: 'errseg-controls'}, labelled('Show', shown), labelled('Opacity', opacity)), looks)));
   keepFocus(legendRoot, () => legendRoot.replaceChildren(legend));
 
