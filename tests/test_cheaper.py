@@ -19,6 +19,8 @@ from errseg.demo.backend.request import check_request
 from errseg.demo.backend.saved import take_away
 from errseg.demo.backend.service import Service
 from errseg.demo.backend.sweep import P, run_sweep
+from errseg.demo.page.events import served
+from errseg.demo.page.layout import create_demo
 from errseg.errors import InputError
 from errseg.inference import tiles as tiles_module
 
@@ -39,7 +41,10 @@ def large(tmp_path, make_pixels, monkeypatch):
 @pytest.fixture
 def service(lite_weights):
     """A service that takes its machine for so slow that drawing is nothing beside the network."""
-    service = Service(Models(lite_weights, "cpu", "float32"))
+    return slowed(Service(Models(lite_weights, "cpu", "float32")))
+
+
+def slowed(service):
     prices = service.models.loaded_for(check_request("photo.png", "cat")).prices
     prices._speeds = Speeds(**{name: speed / 1000 for name, speed in vars(prices._speeds).items()})
     return service
@@ -144,6 +149,33 @@ def test_attention_sweeps_files_and_batches_do_likewise(service, asked, tmp_path
     service.budget = Budget(seconds=1.01 * 2 * prices.answer(large.changed(tiles=1), side).seconds)
     with pytest.raises(InputError, match=r"Look closer: whole"):
         list(run_batch(service, [asked.photo] * 2, large, tmp_path / "batch"))
+    # Where not even one of several fits, what of it would is told.
+    service.budget = Budget(seconds=0.99 * prices.answer(large.changed(tiles=1), side).seconds)
+    with pytest.raises(InputError, match=r"With Look closer: whole P = \d would fit\."):
+        list(run_batch(service, [asked.photo] * 2, large, tmp_path / "batch"))
+
+
+def test_the_page_says_it_of_comparisons_and_sweeps(lite_weights, large, monkeypatch):
+    demo = create_demo(Models(lite_weights, "cpu", "float32"))
+    service, events = slowed(demo.service), {f.name: f for f in demo.page.fns.values()}
+    boxes = {"photo": {"path": served(large)}, "classes": WORDS, "input-size": 256, "kept": 5}
+
+    def said(event):
+        by_id = {box.elem_id: box for box in (*events[event].inputs, *events[event].outputs)}
+        given = {box: box.value for box in events[event].inputs}
+        given |= {by_id[f"errseg-{name}"]: value for name, value in boxes.items()}
+        steps = events[event].fn(given)
+        steps = [steps] if isinstance(steps, dict) else steps
+        return " ".join(str(value) for step in steps for value in step.values())
+
+    request = check_request(large, WORDS, input_size=256, kept_classes=7)
+    prices = service.models.loaded_for(request).prices
+    for event, values in (("compare", (5, 5)), ("fill_strip", (1, 2, 4, 7))):
+        asked = [request.changed(kept_classes=value) for value in values]
+        service.budget = Budget(seconds=0.99 * prices.answers(asked, SHAPE, same=True).seconds)
+        assert TOO_DEAR in said(event)
+        service.budget = Budget(seconds=1e6)
+        assert TOO_DEAR not in said(event)
 
 
 @pytest.mark.parametrize("name", ["errseg-lite", "errseg-base"])

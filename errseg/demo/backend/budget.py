@@ -71,13 +71,18 @@ class Budget:
         else:
             allowed = f"at most {self.bytes / 1e6:,.0f} are allowed"
             cost = f"{price.bytes / 1e6:,.0f} MB of memory; {allowed}"
+        told = self.proposal(ways, looks) or "Ask for less at a time."
+        return InputError(f"This would take {cost}. {told}")
+
+    def proposal(self, ways: Sequence[Way], looks: Mapping[str, Callable[[], Price]]) -> str:
+        """Say what would fit, nothing if nothing would; arguments as for `check`."""
         found = ((way.sentence, self._largest(way)) for way in ways)
         told = next((sentence.format(f"{most:,}") for sentence, most in found if most), "")
         fitting = [name for name, price_of in looks.items() if self.holds(price_of())]
-        if fitting:
-            look = f"Look closer: {' or '.join(fitting)}"
-            told = f"{told} So would {look}." if told else f"{look} would fit."
-        return InputError(f"This would take {cost}. {told or 'Ask for less at a time.'}")
+        if not fitting:
+            return told
+        look = f"Look closer: {' or '.join(fitting)}"
+        return f"{told} So would {look}." if told else f"{look} would fit."
 
     def _largest(self, way: Way) -> int | None:
         """Find the largest number that fits, below the one that was asked for, if there is one."""

@@ -125,6 +125,9 @@ def settle_all(
     looks = _looks_of(
         closest, lambda one: price_of([request.with_look(one.options.tiles) for request in asked])
     )
+    if not budget.holds(price) and not budget.proposal(ways, looks):
+        # Even one costs too much: what of it would fit.
+        settle(budget, asked[0], [], input_sizes[0], lambda one, new: price_of([one]))
     budget.check(price, ways, looks)
     return [request.settled() for request in asked]
 
