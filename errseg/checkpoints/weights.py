@@ -40,7 +40,7 @@ from errseg.config import (
     list_models,
     with_current_settings,
 )
-from errseg.device import FLOAT32, find_precision
+from errseg.device import FLOAT32, find_device, find_precision
 from errseg.errors import InputError
 from errseg.network.model import ERRSeg, build_model
 from errseg.network.published import check_tensors
@@ -110,16 +110,16 @@ def load_model(
             ``.safetensors``, a folder with one of them, or where it lies on the Hub:
             ``hf://owner/name[/file][@revision]``. What isn't in the Hub's cache is fetched, with a
             progress bar.
-        device: where to put it.
+        device: where to put it, see `find_device`; "auto" is a GPU where there is one.
         precision: what it computes in, see `find_precision`; "auto" is the fastest.
         compile: on a CUDA GPU, let torch compile it: first calls take long, later ones less.
 
     Raises:
-        InputError: there is no such model, file or precision, its weights aren't here and can't be
-            fetched, the file is not what it should be or was changed since it was written, or it is
-            to be compiled where that doesn't help.
+        InputError: there is no such model, file, device or precision, its weights aren't here and
+            can't be fetched, the file is not what it should be or was changed since it was written,
+            or it is to be compiled where that doesn't help.
     """
-    device = torch.device(device)
+    device = find_device(device)
     dtype = find_precision(precision, device)
     if compile:
         check_compilable(device)

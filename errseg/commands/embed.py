@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from errseg.commands.options import DEFAULT_MODEL, check_writable
+from errseg.commands.options import DEFAULT_MODEL, add_shared, check_writable
 from errseg.config import EMBEDDED_TEXT
 from errseg.words.union import named_union
 from errseg.words.vocabulary import BACKGROUND_WORDS, Vocabulary, parse_classes
@@ -20,6 +20,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="where to (beside the weights)",
     )
+    add_shared(parser, "--device")
 
 
 def run(args: argparse.Namespace) -> str:
@@ -27,10 +28,11 @@ def run(args: argparse.Namespace) -> str:
     check_writable(args.out)
 
     from errseg.checkpoints.weights import load_model
+    from errseg.device import find_device
     from errseg.inference.shipped_text import write_text
     from errseg.inference.text_embeddings import VocabularyEmbedder
 
-    model = load_model(DEFAULT_MODEL)
+    model = load_model(DEFAULT_MODEL, find_device(args.device))
     embedder = VocabularyEmbedder(model, use_shipped=False)
     readings = embedder.readings(offered_words())
     write_text(args.out, model, readings, embedder.rows(readings))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from errseg.commands import COMMANDS
+from errseg.device import memory_is_full, says_memory_is_full
 from errseg.errors import InputError
 
 REFUSED = 2  # exit code when something a person gave can't be used; argparse's own
@@ -24,6 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except InputError as error:
         return _refuse(str(error))
+    except (RuntimeError, MemoryError) as error:
+        if not says_memory_is_full(error):
+            raise
+        return _refuse(str(memory_is_full()))
     except BrokenPipeError:
         # The reader is gone; Python would complain again when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -192,7 +192,12 @@ SHARED: dict[str, dict] = {
         "help": "a model's name, a .safetensors file or a released .pth, a folder with one, or "
         f"hf://owner/name[/file][@revision] ({DEFAULT_MODEL})",
     },
-    "--device": {"default": AUTOMATIC, "help": f"{AUTOMATIC}, cpu, cuda, ... ({AUTOMATIC})"},
+    "--device": {
+        "default": AUTOMATIC,
+        "metavar": "NAME",
+        "help": f"where to compute: cpu, cuda, cuda:1, mps, or {AUTOMATIC}, a CUDA GPU if there is "
+        f"one ({AUTOMATIC})",
+    },
     "--compile": {
         "action": "store_true",
         "help": "let torch compile the network, on a CUDA GPU: for many photos (no)",

@@ -239,5 +239,5 @@ def _look(cells: _Cells, rows: Rows) -> Look:
             distance = torch.cdist(cells.places[some], cells.sources, compute_mode=EXACT)
             own = weights * cells.covers[present]
             sums = (weights * distance).sum(), own.sum(), own[distance > FAR].sum()
-            total += torch.stack(sums).double().cpu()
+            total += torch.stack(sums).cpu().double()
     return Look(*(total / cells.count).tolist()) if cells.count else Look(nan, nan, nan)

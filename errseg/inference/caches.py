@@ -58,6 +58,11 @@ class BoundedCache:
             if size <= self._values.maxsize:
                 self._values[key] = (value, size)
 
+    def clear(self) -> None:
+        """Keep nothing."""
+        with self._lock:
+            self._values.clear()
+
     @property
     def bytes(self) -> int:
         """What is kept now."""

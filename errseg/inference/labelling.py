@@ -55,11 +55,12 @@ def best_labels(
     can_win = (greatest >= least.amax(dim=0)).flatten(1).any(dim=1)
     best = torch.full(size, -1.0, device=scores.device)
     labels = torch.full(size, -1, dtype=torch.int32, device=scores.device)
+    classes = kept.tolist()  # once: to read one of a GPU's numbers is to wait for it
     for place in can_win.nonzero()[:, 0].tolist():
         resized = F.interpolate(scores[place][None, None], size=size, mode="bilinear")[0, 0]
         better = resized > best  # strict: ties stay with the lower index
         torch.maximum(best, resized, out=best)
-        labels.masked_fill_(better, int(kept[place]))
+        labels.masked_fill_(better, classes[place])
     return labels.cpu().numpy(), best.cpu().numpy()
 
 

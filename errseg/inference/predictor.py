@@ -20,10 +20,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from errseg.device import AUTOMATIC
+from errseg.device import AUTOMATIC, wait_for
 from errseg.errors import InputError
 from errseg.inference.caches import BoundedCache
 from errseg.inference.closer import LookAtPlace, look_closer
+from errseg.inference.full_memory import told_when_full
 from errseg.inference.labelling import best_labels, check_threshold, over_threshold
 from errseg.inference.pauses import Pauses
 from errseg.inference.photo import Photo, check_pixel, load_photo, network_size, resize_photo
@@ -105,13 +106,14 @@ class CostView:
 class _Clock:
     """Seconds of each stage; tells of those that begin."""
 
-    def __init__(self, tell: Callable[[str], None]):
+    def __init__(self, tell: Callable[[str], None], device: torch.device):
         self.laps: dict[str, float] = {}
-        self._tell = tell
+        self._tell, self._device = tell, device
         self._stage, self._last = "", 0.0
 
     def begin(self, stage: str = "") -> None:
         """End the stage before and begin another one, or none."""
+        wait_for(self._device)
         now = time.perf_counter()
         if self._stage:
             self.laps[self._stage] = now - self._last
@@ -164,6 +166,7 @@ class Predictor:
             reader = Reader(model.config.name, model.towers.text.pieces)
         self._hints = functools.lru_cache(HINTS_REMEMBERED)(lambda words: hints(words, reader))
 
+    @told_when_full
     @torch.inference_mode()
     def __call__(
         self, image: Photo, classes: Words, options: Options | None = None, **changes: object
@@ -199,6 +202,7 @@ class Predictor:
             closer_box=question.tiles.shares if settings.closer_at else None,
         )
 
+    @told_when_full
     @torch.inference_mode()
     def segment(
         self, image: Photo, classes: Words, options: Options | None = None, **changes: object
@@ -209,6 +213,7 @@ class Predictor:
         """
         return self._segment(self._read(image, classes, options, changes))
 
+    @told_when_full
     @torch.inference_mode()
     def attention(
         self,
@@ -242,6 +247,7 @@ class Predictor:
         memory = None if everything else question.memory
         return attend_from(self.model, features, text[None], cell, memory, everywhere)
 
+    @told_when_full
     @torch.inference_mode()
     def cost_view(
         self,
@@ -260,10 +266,16 @@ class Predictor:
         cost = self.model.cost_maps(question.features, text)
         return CostView(*(m[0].float().cpu().numpy() for m in (cost.stride16, cost.stride32)))
 
+    def forget(self) -> None:
+        """Forget photos and what was said of them, but not the words."""
+        for remembered in (self._images, self._results, self._labels):
+            remembered.clear()
+
     def hints(self, vocabulary: Vocabulary) -> tuple[Hint, ...]:
         """Say what there is to know about words before they are looked for; runs no network."""
         return self._hints(vocabulary)
 
+    @told_when_full
     def embed(self, vocabulary: Vocabulary, expand: bool = True) -> tuple[Tensor, list[str]]:
         """Embed a vocabulary (T, C), or remember it; also return notices on its words."""
         return self._text(vocabulary, expand)
@@ -277,6 +289,7 @@ class Predictor:
         """Count the tokens of each prompt of a vocabulary that `embed` would have to encode."""
         return self._text.unread(vocabulary, expand and self.model.config.towers.expand_unknown)
 
+    @told_when_full
     def encode(self, photo: np.ndarray, size: tuple[int, int]) -> ImageFeatures:
         """Resize a photo (H, W, 3) uint8 to the network's size and encode it, or remember it."""
         return self._encode(photo, size)[1]
@@ -285,7 +298,7 @@ class Predictor:
         self, image: Photo, classes: Words, options: Options | None, changes: dict[str, object]
     ) -> _Question:
         """Check a question, fill in what it leaves to the model, and encode words and photo."""
-        clock, config = _Clock(self.pauses.begin), self.model.config
+        clock, config = _Clock(self.pauses.begin, self.model.device), self.model.config
         clock.begin("read")
         options = checked_options(options, changes)
         vocabulary, read = parse_classes(classes), load_photo(image)

@@ -53,11 +53,13 @@ def score_votes(votes: Tensor, beta: float) -> Tensor:
     """
     if not 0 <= beta <= 1:
         raise InputError(f"The score coefficient beta must lie in [0, 1], not {beta}.")
-    weights = torch.tensor(
-        [beta**rank for rank in range(votes.shape[2])], dtype=torch.float64, device="cpu"
-    )
-    # In float64 the sums are exact enough that equal votes give equal scores on every device.
-    return (votes.cpu().double() * weights).sum(dim=2).float().to(votes.device)
+    # In float64 the sums are exact enough that equal votes give equal scores on every device. No
+    # GPU waits for them: the weights are numbers of the program, not a tensor that is sent there.
+    exact = votes if votes.device.type != "mps" else votes.cpu()  # Apple's GPUs have no float64
+    scores = exact.new_zeros(exact.shape[:2], dtype=torch.float64)
+    for rank, ranked in enumerate(exact.unbind(dim=2)):
+        scores += beta**rank * ranked.double()
+    return scores.float().to(votes.device)
 
 
 def select_classes(scores: Tensor, kept_classes: int, always: Tensor | None = None) -> Tensor:

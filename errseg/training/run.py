@@ -143,7 +143,7 @@ class TrainingRun:
             losses = self.take_step(parts)
             losses["seconds"] = time.perf_counter() - started
             if self.processes.device.type == "cuda":
-                losses["gigabytes"] = torch.cuda.max_memory_allocated() / 1e9
+                losses["gigabytes"] = torch.cuda.max_memory_allocated(self.processes.device) / 1e9
             progress.set_postfix({name: f"{value:.3f}" for name, value in losses.items()})
             if first:
                 append_to_log(self.out, {"step": self.step, **losses})
@@ -231,7 +231,7 @@ class TrainingRun:
 
     def save(self) -> None:
         """Write the checkpoint, replacing the last one only when it is whole."""
-        random = self.processes.gather(_random_states())
+        random = self.processes.gather(_random_states(self.processes.device))
         if self.processes.first:
             state = {
                 "settings": self._identity(),
@@ -273,7 +273,7 @@ class TrainingRun:
         self._compute_in(getattr(torch, state["precision"]))  # whatever "auto" is today
         self.scaler.load_state_dict(state["scaler"])
         if len(state["random"]) == self.processes.count:
-            _set_random_states(state["random"][self.processes.rank])
+            _set_random_states(state["random"][self.processes.rank], self.processes.device)
         if self.processes.first:
             cut_log(self.out, self.step)
 
@@ -283,15 +283,15 @@ class TrainingRun:
         return {**settings_of(self.recipe), "head": head, "photos": self.sets}
 
 
-def _random_states() -> dict[str, torch.Tensor]:
+def _random_states(device: torch.device) -> dict[str, torch.Tensor]:
     """Save the generators that dropped paths and channels are drawn from."""
     states = {"cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        states["cuda"] = torch.cuda.get_rng_state()
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
     return states
 
 
-def _set_random_states(states: dict[str, torch.Tensor]) -> None:
+def _set_random_states(states: dict[str, torch.Tensor], device: torch.device) -> None:
     torch.set_rng_state(states["cpu"])
-    if "cuda" in states and torch.cuda.is_available():
-        torch.cuda.set_rng_state(states["cuda"])
+    if "cuda" in states and device.type == "cuda":
+        torch.cuda.set_rng_state(states["cuda"], device)

@@ -319,9 +319,10 @@ def _stages(predictor: Predictor, part: int) -> Iterator[tuple[str, float, float
     pixels = torch.zeros(1, 3, side, side, dtype=torch.uint8)
     with torch.inference_mode():
         text = model.encode_text(prompts)
+        text.sum().item()  # waits for a GPU
         yield "text", text_work(config, model.towers.prompt_lengths(prompts)), clock.lap()
         features = model.encode_image(pixels)
-        features.dense16.sum().item()  # waits for a GPU
+        features.dense16.sum().item()
         yield "encode", float(side * side), clock.lap()
         out = model.decode(features, text[:MEASURED_CLASSES])
         out.kept_logits.sum().item()

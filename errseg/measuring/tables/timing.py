@@ -6,6 +6,8 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 
 import torch
 
+from errseg.device import wait_for
+
 TURNS = 2  # of which the faster counts: others use the machine too
 
 
@@ -14,8 +16,7 @@ def seconds_now(device: torch.device) -> float:
 
     With one thread on a CPU it is that thread's own, on which other programs' work doesn't count.
     """
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    wait_for(device)
     alone = device.type == "cpu" and torch.get_num_threads() == 1
     return time.thread_time() if alone else time.perf_counter()
 
