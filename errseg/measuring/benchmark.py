@@ -147,10 +147,12 @@ class Bench:
         self.setting, self.models = setting, models
         self.size, config = (setting.side, setting.side), model_config(setting.model).towers
         seeded = torch.Generator().manual_seed(0)
-        self.pixels = torch.randint(256, (1, 3, *self.size), dtype=torch.uint8, generator=seeded)
+        pixels = torch.randint(256, (1, 3, *self.size), dtype=torch.uint8, generator=seeded)
         # A cosine doesn't take longer for an embedding that means something.
         most = max(setting.classes, *VOCABULARIES)
-        self.text = F.normalize(torch.randn(most, config.embedding, generator=seeded), dim=-1)
+        text = F.normalize(torch.randn(most, config.embedding, generator=seeded), dim=-1)
+        device = next(iter(models.values())).device
+        self.pixels, self.text = pixels.to(device), text.to(device)
         names = [prompt.name for prompt in load_vocabulary("ade847").classes]
         step = len(names) // PROMPTS
         self.prompts = [fill_templates(n, config.templates)[0] for n in names[::step][:PROMPTS]]

@@ -90,6 +90,8 @@ class SpatialAttention(nn.Module):
 class SFM(nn.Module):
     """Spatial-level fusion module: every class attends over its own pixels."""
 
+    classes_at_once: int | None = None  # see `class_groups`
+
     def __init__(self, config: HeadConfig, drop_path: float):
         super().__init__()
         width, kernel = config.width, config.mix_kernel
@@ -103,7 +105,8 @@ class SFM(nn.Module):
     def forward(self, tokens: Tensor, guidance: Tensor | None) -> Tensor:
         """Fuse over space: tokens (B, P, h, w, C), guidance (B, h, w, C) -> tokens."""
         shared = self.attention.guidance(guidance)
-        return torch.cat([self._block(group, shared) for group in class_groups(tokens)], dim=1)
+        groups = class_groups(tokens, self.classes_at_once)
+        return torch.cat([self._block(group, shared) for group in groups], dim=1)
 
     def _block(self, tokens: Tensor, guidance: tuple[Tensor, Tensor]) -> Tensor:
         tokens = tokens + self._drop(self.attention(self.norm1(tokens), guidance))

@@ -43,6 +43,8 @@ class UpsamplingStage(nn.Module):
 class GUD(nn.Module):
     """Gradual upsampling decoder: stride 16 to stride 4 in three guided stages, then the head."""
 
+    classes_at_once: int | None = None  # see `class_groups`
+
     def __init__(self, config: HeadConfig):
         super().__init__()
         widths, guidance = (config.width, *config.decoder_widths), list(config.decoder_guidance)
@@ -70,7 +72,7 @@ class GUD(nn.Module):
             for stage, maps in zip(self.stages, guidance, strict=True)
         ]
         logits = []
-        for group in class_groups(tokens):
+        for group in class_groups(tokens, self.classes_at_once):
             maps = group.permute(0, 1, 4, 2, 3)  # (B, P, C, h, w), a view
             for stage, stage_guidance in zip(self.stages, guidance, strict=True):
                 maps = stage(maps, stage_guidance)

@@ -12,14 +12,26 @@ WEIGHTS_AT_ONCE = 2_500_000
 ``python -m errseg benchmark``."""
 
 CLASSES_AT_ONCE = 4
-"""Kept classes that SFM and GUD work on at once outside training, so that temporaries stay in
-the processor's cache; measured with ``python -m errseg benchmark``."""
+"""Kept classes that SFM and GUD work on at once on a CPU outside training, so that temporaries stay
+in the processor's cache; measured with ``python -m errseg benchmark``."""
+BYTES_AT_ONCE = 64 * 2**20
+"""Bytes of tokens that they work on at once elsewhere: those of all P classes that CRM keeps, but
+not of a whole vocabulary (P = T). Temporaries take some twelve times as much."""
 
 
-def class_groups(tokens: Tensor) -> Iterator[Tensor]:
-    """Split (B, P, ...) into groups of kept classes where nothing needs a gradient."""
-    group = tokens.shape[1] if torch.is_grad_enabled() else CLASSES_AT_ONCE
-    return iter(tokens.split(group, dim=1))
+def class_groups(tokens: Tensor, at_once: int | None = None) -> Iterator[Tensor]:
+    """Split (B, P, ...) into groups of kept classes where nothing needs a gradient.
+
+    Args:
+        tokens: to split.
+        at_once: classes of a group; None for as many as suit the device.
+    """
+    if torch.is_grad_enabled():
+        at_once = tokens.shape[1]
+    elif at_once is None:
+        on_cpu = tokens.device.type == "cpu"
+        at_once = CLASSES_AT_ONCE if on_cpu else max(1, BYTES_AT_ONCE // tokens[:, :1].nbytes)
+    return iter(tokens.split(at_once, dim=1))
 
 
 def resize(maps: Tensor, size: tuple[int, int], align_corners: bool = False) -> Tensor:

@@ -35,7 +35,7 @@ from errseg.config import (
 from errseg.errors import InputError
 from errseg.network.clip import ClipTowers
 from errseg.network.crm import count_votes, rank_vocabulary, score_votes, select_classes
-from errseg.network.escf import ESCF
+from errseg.network.escf import ESCF, SFM
 from errseg.network.gud import GUD
 from errseg.network.guidance import GuidanceProjection, ImageGuidance
 from errseg.network.hsm import CostEmbedding, CostMaps, cost_maps
@@ -148,6 +148,13 @@ class ERRSeg(nn.Module):
         for part in (self.guidance, self.text_guidance, self.escf, self.decoder):
             if part is not None:
                 part.to(dtype)
+        return self
+
+    def work_in_groups(self, classes_at_once: int | None) -> Self:
+        """Let SFM and GUD work on so many classes at once; None for as many as suit the device."""
+        for part in self.modules():
+            if isinstance(part, SFM | GUD):
+                part.classes_at_once = classes_at_once
         return self
 
     def encode_image(self, pixels: Tensor, learning: bool = False) -> ImageFeatures:

@@ -95,8 +95,8 @@ class Towers(nn.Module, ABC):
 
 def normalise_pixels(pixels: Tensor, config: ClipConfig | LiteConfig) -> Tensor:
     """Turn uint8 RGB (B, 3, H, W) into a tower's float32 input."""
-    mean, std = (
-        torch.tensor(values, device=pixels.device)[:, None, None]
-        for values in (config.pixel_mean, config.pixel_std)
-    )
-    return (pixels.float() - mean) / std
+    x = pixels.to(torch.float32, copy=True)
+    # Numbers of the program, channel by channel: a tensor of them would be sent to a GPU each time.
+    for channel, mean, std in zip(x.unbind(1), config.pixel_mean, config.pixel_std, strict=True):
+        channel.sub_(mean).div_(std)
+    return x
