@@ -7,7 +7,9 @@ program wait for a GPU is noted down.
 """
 
 import contextlib
+import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from unittest import mock
 
 import torch
@@ -23,6 +25,24 @@ COPIES = (aten.copy_, aten._to_copy, aten.to)
 INDEXED = (aten.index, aten._unsafe_index, aten.index_put, aten.index_put_, aten._index_put_impl_)
 READ = (aten._local_scalar_dense, aten.item, aten.nonzero, aten._unique2, aten.bincount)
 """What a GPU's answer is waited for, besides copies from one place to the other."""
+
+
+PROPERTIES = SimpleNamespace(name="Stand-in", major=9, minor=0, total_memory=2**30)
+
+
+class Event:
+    """A moment on the GPU."""
+
+    def __init__(self, enable_timing: bool):
+        assert enable_timing
+
+    def record(self, stream: object) -> None:
+        """Note the time down."""
+        self.at = time.perf_counter()
+
+    def elapsed_time(self, other: "Event") -> float:
+        """Return the milliseconds from this moment to another."""
+        return 1000 * (other.at - self.at)
 
 
 class OnGPU(Tensor):
@@ -85,13 +105,18 @@ def stand_in_gpu() -> Iterator[list[str]]:
     overwritten = torch.__future__.get_overwrite_module_params_on_conversion()
     torch.__future__.set_overwrite_module_params_on_conversion(True)
     nothing = {"_lazy_init": None, "synchronize": None, "is_bf16_supported": True}
-    nothing |= {"max_memory_allocated": 0, "get_rng_state": torch.get_rng_state()}
+    nothing |= {"max_memory_allocated": 3 * 2**20, "memory_allocated": 2**20}
+    nothing |= {"get_rng_state": torch.get_rng_state(), "empty_cache": None}
+    nothing |= {"reset_peak_memory_stats": None, "get_device_properties": PROPERTIES}
+    nothing |= {name: mock.MagicMock() for name in ("Stream", "current_stream", "stream")}
+    nothing |= {name: mock.MagicMock() for name in ("graph", "CUDAGraph")}
     try:
         with contextlib.ExitStack() as stack:
             for name, value in nothing.items():
                 stack.enter_context(
                     mock.patch.object(torch.cuda, name, lambda *_, value=value, **__: value)
                 )
+            stack.enter_context(mock.patch.object(torch.cuda, "Event", Event))
             stack.enter_context(torch.backends.cudnn.flags(enabled=False))
             yield stack.enter_context(_Watched()).waits
     finally:

@@ -17,7 +17,6 @@ from errseg.inference.attended import figure2
 from errseg.inference.predictor import Predictor
 from errseg.inference.rivals import RivalWeights, make_rivals
 from errseg.inference.suggestion import suggest_classes
-from errseg.measuring.alone import measure_present
 from errseg.measuring.benchmark import STAGES, Bench, Setting
 from errseg.measuring.calibration import calibrate
 from errseg.measuring.evaluation import Protocol, evaluate
@@ -57,12 +56,11 @@ def few_words(monkeypatch):
 
 @pytest.fixture
 def data(tmp_path):
-    """Three photos of more classes than CRM keeps of them, two for validation."""
+    """Three photos of more classes than CRM keeps of them."""
     names = ("cat", "dog", "sky", "grass", "tree", "road", "sofa", "fish", "animal")
     names += tuple(f"red {name}" for name in names)
     classes = dict(zip(map(str, range(1, 1 + len(names))), names, strict=True))
-    folder = write_set(tmp_path / "data", "scenes", {"0": "background", **classes})
-    (folder / "validation.txt").write_text("p0\np1\n")
+    write_set(tmp_path / "data", "scenes", {"0": "background", **classes})
     return load_sets(tmp_path / "data")
 
 
@@ -194,14 +192,13 @@ def test_what_measures_and_fits_runs_there(data, few_words, monkeypatch, tmp_pat
     with stand_in_gpu():
         model = tiny.to(GPU)
         predictor = Predictor(model)
-        [scores] = evaluate(model, data, Protocol())
-        assert scores.photos == 2
+        [scores] = evaluate(model, data, Protocol(limit=1))
+        assert scores.photos == 1
         tables = measure(predictor, data, ("VII", "proposition"), Asked(limit=1, timed=1))
         assert len(tables.propositions) == 1
         assert calibrate(model, data, 1).config.calibration.scale > 0
         assert fit_rivals(predictor, data, 1)[1]
-        assert [p.name for p in measure_present(predictor, data, ASKED, 1)] == ["scenes"]
-        assert write_pseudo_labels(model, data, ["sky"], tmp_path / "out", LITE, 0.5) == 1
+        assert write_pseudo_labels(model, data, ["sky"], tmp_path / "out", LITE, 0.5, 1) == 1
         assert measured_speeds(predictor).encode > 0
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
@@ -100,11 +101,7 @@ def measure(setting: Setting, progress: Callable[[str], None] = lambda line: Non
     Raises:
         InputError: there is no such model, or a size is out of range.
     """
-    if setting.side < SMALLEST_SIDE or setting.side % STRIDES[-1]:
-        raise InputError(
-            f"The photo's side must be a multiple of {STRIDES[-1]} pixels, "
-            f"at least {SMALLEST_SIDE}, not {setting.side}."
-        )
+    check_side(setting.side)
     progress("Memory ...")
     auto = find_precision(AUTOMATIC, torch.device("cpu"))
     types = {"as_drawn": torch.float32, "float32": torch.float32, "auto": auto}
@@ -140,6 +137,15 @@ def measure(setting: Setting, progress: Callable[[str], None] = lambda line: Non
     )
 
 
+def check_side(side: int) -> None:
+    """Refuse a photo's side that doesn't fit the grids with an `InputError`."""
+    if side < SMALLEST_SIDE or side % STRIDES[-1]:
+        raise InputError(
+            f"The photo's side must be a multiple of {STRIDES[-1]} pixels, "
+            f"at least {SMALLEST_SIDE}, not {side}."
+        )
+
+
 class Bench:
     """One photo, one vocabulary, and the models that take turns on them."""
 
@@ -171,26 +177,10 @@ class Bench:
             readings.append(read())
             stages[stage] = readings[-1] - readings[-2]
 
-        if kind == "as_drawn":
-            as_drawn.encode_text(model, self.prompts)
-            mark("text")
-            encoded = as_drawn.encode_image(model, self.pixels)
-            mark("encode")
-            out = as_drawn.decode(model, *encoded, text, kept, mark=mark)
-            as_drawn.label(out.logits, self.size)
-        else:
-            model.encode_text(self.prompts)
-            mark("text")
-            features = model.encode_image(self.pixels)
-            mark("encode")
-            with (
-                model.cost_embedding.register_forward_pre_hook(lambda *_: mark("crm")),
-                model.escf.register_forward_hook(lambda *_: mark("escf")),
-                model.decoder.register_forward_hook(lambda *_: mark("gud")),
-            ):
-                out = model.decode(features, text, kept)
-            label_pixels(out.kept_logits[0], out.kept[0], self.size)
-        mark("render")
+        drawn = kind == "as_drawn"
+        as_drawn.encode_text(model, self.prompts) if drawn else model.encode_text(self.prompts)
+        mark("text")
+        run_photos(model, self.pixels, text, kept, mark, drawn)
         return stages
 
     def turn_knobs(self, kind: str) -> float:
@@ -235,6 +225,44 @@ class Bench:
 
         taken = self.in_turn(pairs, decode)
         return {pair[key]: base + statistics.median(taken[pair]) for pair in pairs}
+
+
+def run_photos(
+    model: ERRSeg,
+    pixels: Tensor,
+    text: Tensor,
+    kept_classes: int,
+    mark: Callable[[str], None],
+    drawn: bool = False,
+) -> None:
+    """Segment photos with cached text, and label their pixels.
+
+    Args:
+        model: whose weights are used.
+        pixels: uint8 (B, 3, H, W).
+        text: (T, C).
+        kept_classes: P.
+        mark: is called with the name of each of `PHOTO_STAGES` when the program is past it.
+        drawn: as the paper draws it.
+    """
+    size = tuple(pixels.shape[-2:])
+    if drawn:
+        encoded = as_drawn.encode_image(model, pixels)
+        mark("encode")
+        out = as_drawn.decode(model, *encoded, text, kept_classes, mark=mark)
+        as_drawn.label(out.logits, size).cpu()
+    else:
+        features = model.encode_image(pixels)
+        mark("encode")
+        with (
+            model.cost_embedding.register_forward_pre_hook(lambda *_: mark("crm")),
+            model.escf.register_forward_hook(lambda *_: mark("escf")),
+            model.decoder.register_forward_hook(lambda *_: mark("gud")),
+        ):
+            out = model.decode(features, text, kept_classes)
+        for logits, kept in zip(out.kept_logits, out.kept, strict=True):
+            label_pixels(logits, kept, size)
+    mark("render")
 
 
 def _peak_in_another_process(setting: Setting, kind: str, dtype: torch.dtype) -> int | None:
