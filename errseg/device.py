@@ -39,8 +39,7 @@ def find_device(name: str | torch.device = AUTOMATIC) -> torch.device:
     "auto" is a CUDA GPU if there is one, otherwise the CPU; other names are torch's, such as "cpu",
     "cuda:1" or "mps".
 
-    What stays float32 in our networks does so because rounding decides there: torch's convolutions
-    on CUDA, which would round it to TF32's 10 bits, don't from then on, in all of the process.
+    On CUDA float32 is float32 from then on, see `keep_float32`.
 
     Raises:
         InputError: there is no such device here.
@@ -56,9 +55,20 @@ def find_device(name: str | torch.device = AUTOMATIC) -> torch.device:
         raise InputError(
             f"There is no device {str(name)!r:.{NAME_SHOWN}} here; give {_devices_here()}."
         ) from None
+    keep_float32(device)
+    return device
+
+
+def keep_float32(device: torch.device) -> None:
+    """Let torch's convolutions on CUDA compute in float32 where they are asked to.
+
+    What stays float32 in our networks does so because rounding decides there, and by itself torch
+    rounds it to TF32's 10 bits. It holds for all of the process, from then on.
+    """
+    import torch
+
     if device.type == "cuda":
         torch.backends.cudnn.allow_tf32 = False
-    return device
 
 
 def _devices_here() -> str:

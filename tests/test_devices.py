@@ -1,6 +1,7 @@
 """All that computes, on a stand-in for a GPU: nothing is left on the CPU, and nothing changes."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from stand_in_gpu import GPU, OnGPU, stand_in_gpu
 
 from errseg.checkpoints.weights import load_model, save_model
 from errseg.datasets.folders import load_sets
+from errseg.datasets.sets import SegmentationSet
 from errseg.demo.backend.price import measured_speeds
 from errseg.distributed import Processes
 from errseg.inference.attended import figure2
@@ -24,6 +26,7 @@ from errseg.measuring.rival_fit import fit_rivals
 from errseg.measuring.tables import knobs
 from errseg.measuring.tables.measure import measure
 from errseg.measuring.tables.photos import Asked
+from errseg.network.lite import LiteTowers
 from errseg.network.model import build_model
 from errseg.options import Options
 from errseg.training.config import LITE, PUBLISHED, with_settings
@@ -54,14 +57,52 @@ def few_words(monkeypatch):
         monkeypatch.setattr(f"errseg.inference.{module}.named_union", lambda: union)
 
 
+def all_answers(path: Path, device: str, photo: np.ndarray) -> dict[str, object]:
+    """All that can be asked of a predictor, by name."""
+    predictor = Predictor(load_model(path, device))
+    assert predictor.model.device.type == torch.device(device).type
+    if isinstance(predictor.model.towers, LiteTowers):
+        predictor.rivals = make_rivals(predictor.model, RivalWeights(20.0, 15.0, 5.0))
+    attention = predictor.attention(photo, WORDS, (20, 30), ASKED, everywhere=[0, 2])
+    everything = predictor.attention(photo, WORDS, (20, 30), ASKED, everything=True)
+    look = figure2(predictor, photo, parse_classes(WORDS), ASKED)
+    return {
+        "labels": predictor(photo, WORDS, ASKED).labels,
+        "scores": predictor(photo, WORDS, ASKED).scores,
+        "votes": predictor(photo, WORDS, ASKED, kept_classes=2).votes,
+        "closer": predictor(photo, WORDS, ASKED, tiles=2).scores,
+        "spatial": attention.spatial.numpy(),
+        "everywhere": attention.everywhere.classes.numpy(),
+        "everything": everything.classes_mean.numpy(),
+        "costs": predictor.cost_view(photo, WORDS, [1, 2], ASKED).stride32,
+        "look": np.array(dataclasses.astuple(look.with_crm.sfm[1])),
+        "suggested": [found.score for found in suggest_classes(predictor, photo, 4)],
+    }
+
+
+def run_for(name: str, data: list[SegmentationSet], out: Path, device: torch.device) -> TrainingRun:
+    """A run of a step in which nothing is dropped."""
+    preset, settings = RECIPES[name]
+    recipe = with_settings(preset, STEP | settings)
+    model = build_tiny(lite=name == "lite", cost_shortcut=name == "lite", drop_path=0.0)
+    if name == "lite":
+        model.towers.config = dataclasses.replace(model.towers.config, residual_dropout=0.0)
+    out.mkdir()
+    return TrainingRun(model, data, out, recipe, Processes(device))
+
+
 @pytest.fixture
 def data(tmp_path):
+    return many_classes(tmp_path / "data")
+
+
+def many_classes(folder: Path) -> list[SegmentationSet]:
     """Three photos of more classes than CRM keeps of them."""
     names = ("cat", "dog", "sky", "grass", "tree", "road", "sofa", "fish", "animal")
     names += tuple(f"red {name}" for name in names)
     classes = dict(zip(map(str, range(1, 1 + len(names))), names, strict=True))
-    write_set(tmp_path / "data", "scenes", {"0": "background", **classes})
-    return load_sets(tmp_path / "data")
+    write_set(folder, "scenes", {"0": "background", **classes})
+    return load_sets(folder)
 
 
 def test_the_stand_in_refuses_what_a_gpu_refuses():
@@ -129,34 +170,11 @@ def test_a_gpu_works_on_all_classes_at_once_and_a_cpu_on_few(make_pixels, monkey
 
 @pytest.mark.parametrize("lite", [False, True])
 def test_the_predictor_answers_the_same(lite, photo, few_words, tmp_path):
-    save_model(build_tiny(lite, cost_shortcut=lite), tmp_path / "tiny.safetensors")
-
-    def answers(device: str) -> dict[str, object]:
-        predictor = Predictor(load_model(tmp_path / "tiny.safetensors", device))
-        assert predictor.model.device.type == device
-        if lite:
-            predictor.rivals = make_rivals(predictor.model, RivalWeights(20.0, 15.0, 5.0))
-        closer = predictor(photo, WORDS, ASKED, tiles=2)
-        attention = predictor.attention(photo, WORDS, (20, 30), ASKED, everywhere=[0, 2])
-        everything = predictor.attention(photo, WORDS, (20, 30), ASKED, everything=True)
-        costs = predictor.cost_view(photo, WORDS, [1, 2], ASKED)
-        look = figure2(predictor, photo, parse_classes(WORDS), ASKED)
-        return {
-            "labels": predictor(photo, WORDS, ASKED).labels,
-            "scores": predictor(photo, WORDS, ASKED).scores,
-            "votes": predictor(photo, WORDS, ASKED, kept_classes=2).votes,
-            "closer": closer.scores,
-            "spatial": attention.spatial.numpy(),
-            "everywhere": attention.everywhere.classes.numpy(),
-            "everything": everything.classes_mean.numpy(),
-            "costs": costs.stride32,
-            "look": np.array(dataclasses.astuple(look.with_crm.sfm[1])),
-            "suggested": [s.score for s in suggest_classes(predictor, photo, 4)],
-        }
-
-    expected = answers("cpu")
+    path = tmp_path / "tiny.safetensors"
+    save_model(build_tiny(lite, cost_shortcut=lite), path)
+    expected = all_answers(path, "cpu", photo)
     with stand_in_gpu():
-        found = answers("cuda")
+        found = all_answers(path, "cuda", photo)
     for name, value in expected.items():
         np.testing.assert_array_equal(found[name], value, err_msg=name)
 
@@ -164,14 +182,9 @@ def test_the_predictor_answers_the_same(lite, photo, few_words, tmp_path):
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_training_step_s_losses_are_the_same(name, data, tmp_path):
     """The way back is torch's own, whose threads know a real GPU only; `test_gpu` goes it."""
-    preset, settings = RECIPES[name]
-    recipe = with_settings(preset, STEP | settings)
 
     def step(device: torch.device) -> tuple[dict[str, float], torch.nn.Module]:
-        model = build_tiny(lite=name == "lite", cost_shortcut=name == "lite", drop_path=0.0)
-        out = tmp_path / device.type
-        out.mkdir()
-        run = TrainingRun(model, data, out, recipe, Processes(device))
+        run = run_for(name, data, tmp_path / device.type, device)
         crops = [run.objective.data[place] for place in range(2)]
         run.objective.learn()
         losses = run.objective(run.objective.collate(crops), 0)

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, TypeVar
 from errseg.checkpoints.compilation import ZERO_GPU
 from errseg.demo.backend.places import GoneError
 from errseg.demo.backend.refusals import sentence_for
-from errseg.device import AUTOMATIC
+from errseg.device import AUTOMATIC, keep_float32
 from errseg.errors import InputError
 
 if TYPE_CHECKING:  # torch takes seconds to import; the page paints before it is there
@@ -159,6 +159,7 @@ class Loans:
             model = self._loaded.pop(source, None)
             if model is None:
                 model = load_model(source.path, HERE, source.precision)
+            keep_float32(torch.device(LENT))
             self._moved[source] = Predictor(model.to(LENT))
         return self._moved[source]
 
