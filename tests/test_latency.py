@@ -39,13 +39,13 @@ def test_a_stage_s_time_is_the_median_of_the_runs_that_count(monkeypatch):
 
 
 def test_everything_is_measured_on_a_stand_in_for_a_gpu(monkeypatch):
-    compiled = []
+    compiled, more = [], Section("more", lambda: ["another"])
     monkeypatch.setattr(sections, "compile_network", compiled.append)
     monkeypatch.setattr(sections, "_profile", lambda *_: ["a line"])  # torch's own
     with stand_in_gpu():
-        measured = measure_everything(PLAN, GPU)
+        measured = measure_everything(PLAN, GPU, [more])
     assert measured.failed == {}
-    assert measured.notes == ("a line",)
+    assert measured.notes == ("another", "a line")
     assert len(compiled) == 1
     table = [row for row in measured.rows if row.section == sections.TABLE]
     assert [row.network for row in table] == [
@@ -95,17 +95,19 @@ def test_groups_are_what_they_are_called(monkeypatch):
     ],
 )
 def test_a_section_survives_the_failure_of_another(monkeypatch, error, said):
-    row, asked = Row("s", "n", 1, 1, 1, {WHOLE: 1.0}), []
+    row, asked, forgot = Row("s", "n", 1, 1, 1, {WHOLE: 1.0}), [], []
 
     def fails():
         raise error
 
-    listed = [Section("bad", fails), Section("good", lambda: row)]
-    monkeypatch.setattr(everything, "sections", lambda *_: listed)
     learning = Section("learns", lambda: asked.append(torch.is_grad_enabled()) or ["x"], True)
-    measured = measure_everything(PLAN, CPU, [learning])
+    listed = [Section("bad", fails), Section("good", lambda: row), learning]
+    monkeypatch.setattr(everything, "sections", lambda *_: listed)
+    monkeypatch.setattr(networks.Networks, "forget", lambda networks: forgot.append(networks))
+    measured = measure_everything(PLAN, CPU)
     assert measured.failed["bad"].startswith(said)
     assert (measured.rows, measured.notes, asked) == ((row,), ("x",), [True])
+    assert len(forgot) == 1  # the others have all the memory
 
 
 def test_no_section_begins_when_the_time_is_over(monkeypatch):

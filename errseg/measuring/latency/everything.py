@@ -22,7 +22,7 @@ def measure_everything(
     more: Iterable[Section] = (),
     progress: Callable[[str], None] = lambda line: None,
 ) -> Measured:
-    """Measure a plan's sections on a device, and others behind them.
+    """Measure a plan's sections on a device, and others.
 
     Args:
         plan: what is measured.
@@ -32,7 +32,7 @@ def measure_everything(
     """
     networks, started = Networks(device), time.perf_counter()
     rows, notes, failed, seconds = [], [], {}, {}
-    for section in (*sections(plan, networks), *more):
+    for section in sections(plan, networks, more):
         begun = time.perf_counter()
         if begun - started > plan.minutes * SECONDS:
             failed[section.name] = f"It was not begun: {plan.minutes:g} minutes were over."

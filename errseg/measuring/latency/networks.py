@@ -32,6 +32,10 @@ class Networks:
 
     def get(self, name: str, kind: str) -> ERRSeg:
         """Return a model for one of `KINDS`; the same one as drawn and in float32."""
+        with torch.inference_mode(False):  # as models are made that are used; torch compiles those
+            return self._get(name, kind)
+
+    def _get(self, name: str, kind: str) -> ERRSeg:
         if name != self._name:
             self.forget()
             self._name = name

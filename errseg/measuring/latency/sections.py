@@ -1,7 +1,7 @@
 """What is measured, a section a line: latency by stage, groups of classes, and what bounds it."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -41,8 +41,8 @@ class Section:
     learns: bool = False  # whether it needs gradients
 
 
-def sections(plan: Plan, networks: Networks) -> Iterator[Section]:
-    """List what is measured, what matters most first."""
+def sections(plan: Plan, networks: Networks, more: Iterable[Section] = ()) -> Iterator[Section]:
+    """List what is measured, what matters most first; ``more`` comes before what takes longest."""
     latency = partial(_latency, plan, networks)
     for batch in plan.batches:
         for case in plan.cases:
@@ -61,6 +61,7 @@ def sections(plan: Plan, networks: Networks) -> Iterator[Section]:
             yield latency(OTHERS, name, plan.cases[-1], kind, 1)
     if not plan.bounds:
         return
+    yield from more
     for case in plan.cases:
         for what, measure in ((PROFILE, _profile), (GRAPH, _graph)):
             yield Section(_name(plan.model, case, what), partial(measure, plan, networks, case))
