@@ -2,6 +2,7 @@
 
 import argparse
 import gc
+import sys
 import weakref
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 from stand_in_gpu import stand_in_gpu
 
+import app
 from errseg.__main__ import main
 from errseg.checkpoints.weights import load_model
 from errseg.commands import COMMANDS
@@ -56,6 +58,17 @@ def test_a_command_says_so_too(arguments, photo_file, tmp_path, capsys):
     places = {"photo": photo_file, "out": tmp_path / "out"}
     arguments = [argument.format(**places) for argument in arguments]
     assert main([*arguments, "--device", "cuda:7"]) == 2
+    assert capsys.readouterr().err.startswith("There is no device 'cuda:7' here")
+
+
+@pytest.mark.parametrize("given", [["--device", "cuda:7"], []])
+def test_the_app_says_so_before_it_serves(given, monkeypatch, capsys):
+    if not given:
+        monkeypatch.setenv("ERRSEG_DEVICE", "cuda:7")
+    monkeypatch.setattr(sys, "argv", ["app.py", *given])
+    with pytest.raises(SystemExit) as ended:
+        app.main()
+    assert ended.value.code == 2
     assert capsys.readouterr().err.startswith("There is no device 'cuda:7' here")
 
 

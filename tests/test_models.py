@@ -109,5 +109,6 @@ def test_the_threshold_is_there_before_torch(careful):
     assert done.stdout == "0.65 False\n"
 
 
-def test_a_device_that_is_not_there_offers_no_large_model():
-    assert Models("errseg-lite", device="cuda:99").large() is None
+def test_a_device_that_is_not_there_is_refused_at_once():
+    with pytest.raises(InputError, match="no device 'cuda:99' here"):
+        Models("errseg-lite", device="cuda:99")

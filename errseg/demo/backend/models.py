@@ -52,8 +52,8 @@ class Models:
     too, unless a request says otherwise.
 
     Raises:
-        InputError: there is no such model, file or precision, its weights are neither here nor to
-            be had from the Hub, or ZeroGPU is to compile.
+        InputError: there is no such model, file, precision or device, its weights are neither here
+            nor to be had from the Hub, or ZeroGPU is to compile.
     """
 
     def __init__(
@@ -68,6 +68,8 @@ class Models:
         if compile:
             check_place()
         self.loans = find_loans(device)
+        if not self.loans and device not in (AUTOMATIC, HERE):
+            find_device(device)  # torch is imported for it; both of the others are always there
         self.first = model_name(model)
         self.precision = precision
         self._model = model
@@ -114,7 +116,7 @@ class Models:
         try:
             on_cpu = not self.loans and find_device(self._device).type == "cpu"
             return None if on_cpu else self.find_released()[1]  # the largest comes first
-        except InputError:  # a device that isn't there is told about when the model is loaded
+        except InputError:
             return None
 
     def knows(self, name: str) -> bool:
