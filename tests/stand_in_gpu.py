@@ -109,7 +109,7 @@ def stand_in_gpu() -> Iterator[list[str]]:
     nothing |= {"get_rng_state": torch.get_rng_state(), "empty_cache": None}
     nothing |= {"reset_peak_memory_stats": None, "get_device_properties": PROPERTIES}
     nothing |= {name: mock.MagicMock() for name in ("Stream", "current_stream", "stream")}
-    nothing |= {name: mock.MagicMock() for name in ("graph", "CUDAGraph")}
+    nothing |= {name: mock.MagicMock() for name in ("graph", "CUDAGraph", "device")}
     try:
         with contextlib.ExitStack() as stack:
             for name, value in nothing.items():

@@ -12,6 +12,7 @@ from errseg.config import Calibration
 from errseg.demo.backend.models import Models
 from errseg.demo.backend.request import check_request
 from errseg.demo.backend.service import Service
+from errseg.errors import InputError
 
 
 @pytest.fixture

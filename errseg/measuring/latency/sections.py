@@ -175,15 +175,16 @@ def _graph(plan: Plan, networks: Networks, case: Case) -> Row:
         raise InputError("CUDA graphs are for CUDA GPUs.")
     model = networks.get(plan.model, AUTOMATIC)
     pixels, text, kept = _photos(plan, model, case)
-    stream = torch.cuda.Stream(device)
-    stream.wait_stream(torch.cuda.current_stream(device))
-    with torch.cuda.stream(stream):
-        for _ in range(GRAPH_WARM_UP):
+    with torch.cuda.device(device):
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(GRAPH_WARM_UP):
+                model.decode(model.encode_image(pixels), text, kept)
+        torch.cuda.current_stream().wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
             model.decode(model.encode_image(pixels), text, kept)
-    torch.cuda.current_stream(device).wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        model.decode(model.encode_image(pixels), text, kept)
 
     def replay(mark: Callable[[str], None]) -> None:
         graph.replay()
