@@ -61,6 +61,19 @@ def test_attention_from_other_pixels_compiles_nothing_new(make_model, make_pixel
     assert len(graphs) == 1
 
 
+@torch.inference_mode()
+def test_another_p_soon_compiles_nothing_new_where_all_classes_are_at_once(make_model, make_pixels):
+    """As on a GPU: what sees the classes is compiled for any number of them, and for one."""
+    model = compile_network(make_model(lite=True), backend="eager").work_in_groups(len(PROMPTS))
+    text = model.encode_text(PROMPTS)
+    features = model.encode_image(make_pixels(1, 64, 96))
+    graphs = []
+    for kept_classes in (7, 6, 1, 5, 4, 3, 2):
+        model.decode(features, text, kept_classes)
+        graphs.append(counters["stats"]["unique_graphs"])
+    assert graphs[0] < graphs[2] == graphs[-1]
+
+
 def test_it_is_for_cuda_gpus_that_stay(monkeypatch):
     check_compilable(torch.device("cuda"))
     for name in ("cpu", "mps"):
