@@ -72,6 +72,7 @@ def all_answers(path: Path, device: str, photo: np.ndarray) -> dict[str, object]
         "scores": predictor(photo, WORDS, ASKED).scores,
         "votes": predictor(photo, WORDS, ASKED, kept_classes=2).votes,
         "closer": predictor(photo, WORDS, ASKED, tiles=2).scores,
+        "closer here": predictor(photo, WORDS, ASKED, closer_at=(0.3, 0.6)).scores,
         "spatial": attention.spatial.numpy(),
         "everywhere": attention.everywhere.classes.numpy(),
         "everything": everything.classes_mean.numpy(),
