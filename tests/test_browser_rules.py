@@ -27,8 +27,9 @@ def test_no_state_of_the_page_breaks_a_rule(page, axe, theme):
 
     page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": CALM})
     page.set_size(*LARGE)
-    page.open(f"?__theme={theme}&example=china&kept=3").finished()
+    page.open(f"?__theme={theme}&example=china&kept=3&closer=0.6,0.4").finished()
     page.wait(lambda: "kept 3" in page.text("#errseg-ranking h2"))
+    page.wait(lambda: page.find(".errseg-closer-frame"))
     page.wait(lambda: page.find(".errseg-switch:enabled"))
     page.unfold()
     page.find("#errseg-share button.label-wrap")[0].click()

@@ -150,7 +150,7 @@ def test_a_mask_of_a_large_photo_is_drawn_in_its_turn_at_a_price(
     request = check_request(photo_file, "cat, sky")
     for number, given in enumerate(answers):
         monkeypatch.setattr(service, "answer", lambda *_, given=given: given)
-        _, mask, _ = segment(str(photo_file), "cat, sky", 32, 3, 0, 1)
+        _, mask, _ = segment(str(photo_file), "cat, sky", 32, 3, 0, 1, "")
         folder = tmp_path / str(number)
         save_answer(service, request, given, (), folder)
         assert Image.open(mask).size == Image.open(folder / "mask.png").size
