@@ -1,5 +1,6 @@
 """Where a closer look costs too much: the whole look, with a notice, or what would fit."""
 
+import dataclasses
 from types import SimpleNamespace
 
 import numpy as np
@@ -23,6 +24,7 @@ from errseg.demo.page.events import served
 from errseg.demo.page.layout import create_demo
 from errseg.errors import InputError
 from errseg.inference import tiles as tiles_module
+from errseg.words.vocabulary import parse_classes
 
 WORDS = "cat, dog, sky, grass, tree, road, sofa"
 SHAPE = (300, 400)
@@ -114,7 +116,7 @@ def test_a_look_that_somebody_chose_is_refused_with_what_would_fit(service, aske
     # Where no look does by itself, both together.
     small = check_request(asked.photo, WORDS, input_size=128, kept_classes=5, tiles=3)
     allow(service, small.changed(tiles=1, kept_classes=2), 1.001)
-    with pytest.raises(InputError, match=r"With Look closer: whole P = 2 would fit\.$"):
+    with pytest.raises(InputError, match=r"With Look closer: whole, P = 2 would fit\.$"):
         service.answer(small)
 
 
@@ -123,6 +125,12 @@ def test_a_small_photo_has_no_look_to_save_at(service, asked, monkeypatch):
     allow(service, asked, 0.99)
     with pytest.raises(InputError, match=r"P = \d would fit\.$"):
         service.answer(asked)
+    words = parse_classes([f"word {n}" for n in range(300)])
+    many = dataclasses.replace(asked, vocabulary=words).changed(kept_classes=300)
+    allow(service, many.changed(input_size=128), 0.5)
+    with pytest.raises(InputError, match=r"would fit") as told:
+        service.answer(many)
+    assert "Look closer" not in str(told.value), told.value
 
 
 def test_attention_sweeps_files_and_batches_do_likewise(service, asked, tmp_path):
@@ -151,7 +159,7 @@ def test_attention_sweeps_files_and_batches_do_likewise(service, asked, tmp_path
         list(run_batch(service, [asked.photo] * 2, large, tmp_path / "batch"))
     # Where not even one of several fits, what of it would is told.
     service.budget = Budget(seconds=0.99 * prices.answer(large.changed(tiles=1), side).seconds)
-    with pytest.raises(InputError, match=r"With Look closer: whole P = \d would fit\."):
+    with pytest.raises(InputError, match=r"With Look closer: whole, P = \d would fit\."):
         list(run_batch(service, [asked.photo] * 2, large, tmp_path / "batch"))
 
 
@@ -207,6 +215,6 @@ def test_on_the_slowest_machine_one_word_about_a_large_photo_has_a_way_on(name):
         # What isn't enough by itself is told together.
         request = check_request("photo.jpg", [f"thing {n}" for n in range(900)], input_size=1024)
         new = [8] * 900
-        told = r"\. With an input size of 640 the first \d+ of the words would fit; words"
+        told = r"\. With an input size of 640, the first \d+ of the words would fit; words"
         with pytest.raises(InputError, match=told):
             settled(kept_classes=900)

@@ -64,9 +64,8 @@ def settle(
     """
     price = price_of(request, new)
     if not budget.holds(price) and request.may_be_whole:
-        whole = price_of(request.as_whole(), new)
-        if whole != price:
-            request, price = request.as_whole(), whole
+        request = request.as_whole()
+        price = price_of(request, new)
     if budget.holds(price):
         return request.settled(), price
     looks = _looks_of(request, lambda asked: price_of(asked, new))
@@ -79,7 +78,7 @@ def settle(
             named = [whole] if looks else []
             less.append(([*named, f"an input size of {side}"], asked.changed(input_size=side)))
         for names, one in less:
-            ways += _ways(one, new, input_size, price_of, f"with {' and '.join(names)} ")
+            ways += _ways(one, new, input_size, price_of, f"with {' and '.join(names)}, ")
     raise budget.refusal(price, ways, looks)
 
 
@@ -103,10 +102,9 @@ def settle_all(
         InputError: they cost too much; the sentence says how many would fit, or what else.
     """
     asked, price = list(requests), price_of(requests)
-    if not budget.holds(price) and any(request.may_be_whole for request in asked):
-        whole = [one.as_whole() if one.may_be_whole else one for one in asked]
-        if (cheaper := price_of(whole)) != price:
-            asked, price = whole, cheaper
+    if not budget.holds(price):
+        asked = [one.as_whole() if one.may_be_whole else one for one in asked]
+        price = price_of(asked)
 
     def changed(**options: object) -> list[Request]:
         return [request.changed(**options) for request in asked]
