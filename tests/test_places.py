@@ -165,6 +165,19 @@ def test_a_connection_that_comes_back_in_time_loses_nothing(crowd, held, monkeyp
     assert crowd.said == ["held", "quick", "slow"]
 
 
+def test_a_question_begins_as_soon_as_its_visitor_listens(crowd, monkeypatch):
+    monkeypatch.setattr(places_module, "SECONDS_BETWEEN_LOOKS", 60.0)
+    listeners = Listeners()
+    listeners.tell(crowd.places.heard)
+    crowd.places._listening = listeners.__contains__
+    crowd.ask("early", "early")
+    time.sleep(0.05)
+    assert crowd.said == []
+    with listeners.connected("early"):
+        crowd.join()
+    assert crowd.said == ["early"]
+
+
 def test_a_full_line_says_how_long_it_is(crowd, held, monkeypatch):
     monkeypatch.setattr(places_module, "LONGEST_LINE", 3)
     for visitor in "abc":

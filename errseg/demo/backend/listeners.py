@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
@@ -12,6 +12,11 @@ class Listeners:
     def __init__(self):
         self._connections: Counter[str] = Counter()
         self._lock = threading.Lock()
+        self._tell: Callable[[str], None] = lambda visitor: None
+
+    def tell(self, arrived: Callable[[str], None]) -> None:
+        """Call a function with each visitor whose connection has just been counted."""
+        self._tell = arrived
 
     @contextmanager
     def connected(self, visitor: str) -> Iterator[None]:
@@ -19,6 +24,7 @@ class Listeners:
         with self._lock:
             self._connections[visitor] += 1
         try:
+            self._tell(visitor)
             yield
         finally:
             with self._lock:

@@ -155,6 +155,15 @@ class Places:
 
         return wait
 
+    def heard(self, visitor: str) -> None:
+        """Look again at once whose turn it is: a visitor has begun to listen.
+
+        Browsers ask before they listen, so a question that nobody goes before waits for this.
+        """
+        with self._changed:
+            if any(turn.visitor == visitor for turn in self._line):
+                self._changed.notify_all()
+
     def _join(self, number: int, seconds: float, ordinary: float, budget: float) -> Turn:
         visitor = self._visitor()
         with self._changed:

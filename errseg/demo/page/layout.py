@@ -47,6 +47,7 @@ def create_demo(models: Models, budget: Budget | None = None) -> Demo:
     request = opening_request(first)
     listeners = Listeners()
     places = Places(current_visitor, listeners.__contains__)
+    listeners.tell(places.heard)
     service = Service(models, request, places, budget)
     stored = load_opening(first, service.models.first)
     with gr.Blocks(
