@@ -96,13 +96,14 @@ class Page:
         )
 
     def data(self, panel):
-        """What a panel draws."""
-        return json.loads(
+        """What a panel was sent last, which may be what changed of what it draws."""
+        sent = json.loads(
             self.run(
                 "return document.querySelector(`#errseg-${arguments[0]} [data-view]`).dataset.view",
                 panel,
             )
         )
+        return {**sent, **sent.get("changes", {})}
 
     def show(self, panel, data):
         """Give a panel other data to draw, as if the server had sent them."""

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 from browser_page import IN_BROWSER
+from packed_arrays import unpack_runs
 from PIL import Image
 
 from errseg.pictures.masks import file_name
@@ -56,8 +57,7 @@ def decoded(uri):
 
 
 def labels_of(data):
-    red, green, _ = np.moveaxis(decoded(data["labels"]), -1, 0)
-    return red + 256 * green
+    return unpack_runs(data["labels"])
 
 
 def control(page, name):
@@ -289,7 +289,7 @@ def test_a_new_threshold_draws_what_a_whole_answer_would(page):
     # A browser without the rest is sent all of it.
     page.run(
         "document.querySelector('#errseg-masks [data-view]').dataset.view ="
-        " JSON.stringify({of: 'another', changes: {legend: []}})"
+        " JSON.stringify({needs: {of: 'another'}, changes: {legend: []}})"
     )
     page.wait(lambda: "photo" in page.data("masks"))
     page.settle()

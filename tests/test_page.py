@@ -141,7 +141,7 @@ def test_a_new_threshold_runs_nothing_of_the_network(visitor, runs):
     whole = visitor.events["send_whole"].fn(visitor.shown)
     for panel, value in whole.items():
         changed, complete = data_of(step[panel.elem_id]), data_of(value)
-        assert changed["of"] == complete["of"]
+        assert changed["needs"] == {"of": complete["of"]}
         assert changed["changes"].items() <= complete.items()
     assert runs == []
     assert visitor.shown.request.options.threshold == 0.9

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from demo_answers import NASTY
 from live_attention import tiles
-from packed_arrays import unpack
+from packed_arrays import unpack, unpack_runs
 from PIL import Image
 
 from errseg.demo.backend import view
 from errseg.demo.backend.answers import Answer
+from errseg.demo.backend.packing import runs
 from errseg.demo.page import html
 from errseg.demo.page.hints import as_shown
 from errseg.pictures.export import legend, result_colors
@@ -70,8 +71,7 @@ def test_what_to_do_where_nothing_was_found_is_the_first_hint():
 
 def test_the_browser_gets_every_pixel_s_label_votes_and_scores(answer):
     data = view.masks(answer)
-    pixels = decode(data["labels"]).astype(int)
-    labels = pixels[..., 0] + 256 * pixels[..., 1]
+    labels = unpack_runs(data["labels"])
     assert np.array_equal(np.where(labels == view.NO_CLASS, -1, labels), answer.result.labels)
     assert np.array_equal(unpack(data["ranking"]).round(), answer.result.ranking)
     maps = data["maps"]
@@ -103,18 +103,41 @@ def with_threshold(answer, threshold):
     return Answer(answer.photo, result, colors, legend(result, colors), answer.request)
 
 
+def with_beta(answer, beta):
+    """The same answer as another knob of the network might give it."""
+    settings = dataclasses.replace(answer.result.settings, beta=beta)
+    result = answer.result
+    scores, ranking = result.class_scores[:, ::-1], result.ranking[:, ::-1]
+    turned = {"class_scores": scores, "ranking": ranking, "labels": result.labels[::-1]}
+    result = dataclasses.replace(result, settings=settings, **turned)
+    return dataclasses.replace(answer, result=result)
+
+
 @pytest.mark.parametrize(
-    ("whole_of", "changes_of"),
-    [(view.masks, view.masks_changes), (view.ranking, view.ranking_changes)],
+    ("whole_of", "changes_of", "changed", "needed"),
+    [
+        (view.masks, lambda a: view.masks_changes(a, True), with_threshold, "of"),
+        (view.masks, lambda a: view.masks_changes(a, False), with_beta, "subject"),
+        (view.ranking, view.ranking_changes, with_threshold, "of"),
+    ],
 )
-def test_another_threshold_s_changes_make_of_what_is_there_what_would_be_sent_whole(
-    answer, whole_of, changes_of
+def test_changes_make_of_what_is_there_what_would_be_sent_whole(
+    answer, whole_of, changes_of, changed, needed
 ):
-    other = with_threshold(answer, 0.9)
+    other = changed(answer, 0.9)
     sent = changes_of(other)
-    assert sent["of"] == whole_of(answer)["of"]
+    assert sent["needs"] == {needed: whole_of(answer)[needed]}
     assert {**whole_of(answer), **sent["changes"]} == whole_of(other) != whole_of(answer)
-    assert len(view.as_html(sent)) < len(view.as_html(whole_of(answer))) / 2
+    assert "photo" not in sent["changes"]
+
+
+@pytest.mark.parametrize("side", [1, 300])
+def test_labels_are_told_in_runs(side):
+    labels = np.random.default_rng(0).integers(0, 3, (side, side)) * 30_000
+    assert np.array_equal(unpack_runs(runs(labels)), labels)
+    plain = np.full((side, side), 7)  # one run is longer than 16 bits count
+    assert np.array_equal(unpack_runs(runs(plain)), plain)
+    assert len(runs(plain)["runs"]) < 20
 
 
 def test_changes_belong_to_one_photo_vocabulary_and_setting(answer):
@@ -126,6 +149,7 @@ def test_changes_belong_to_one_photo_vocabulary_and_setting(answer):
         dataclasses.replace(answer, result=dataclasses.replace(result, settings=settings)),
     )
     assert answer.key not in {other.key for other in others}
+    assert [other.subject == answer.subject for other in others] == [False, False, True]
 
 
 def test_a_label_picture_is_the_same_with_few_labels_and_with_many():

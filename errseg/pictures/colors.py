@@ -18,6 +18,7 @@ _SAFE_DISTANCE = 0.076  # told apart at a glance, in OKLab; 12 and more classes 
 _SPARE_LEVELS = 12  # per channel, in the grid of further colours
 _SPARE_LIGHTNESS = (0.3, 0.95)  # of OKLab, in that grid: neither near-black nor near-white
 _LIKENESS = (0.5, 1, 1)  # of OKLab's axes: a lighter or darker green is still green
+_REMEMBERED = 256  # colours whose distances are: 3 MB; the page colours 150 words again and again
 _LUMA = (0.2126, 0.7152, 0.0722)  # ITU-R BT.709
 
 
@@ -63,7 +64,7 @@ def class_colors(names: Sequence[str], areas: Sequence[float] | None = None) -> 
     chosen: dict[str, Color] = {}
     for key, own in wanted.items():
         slot = own if distance[own] >= _SAFE_DISTANCE else _stand_in(own, distance, seen)
-        distance = np.minimum(distance, _distances(seen, slot))
+        distance = np.minimum(distance, _distances(slot))
         chosen[key] = tuple(candidates[slot].tolist())
     return tuple(chosen[_normalize(name)] for name in names)
 
@@ -161,11 +162,10 @@ def _seen(rgb: np.ndarray) -> np.ndarray:
     return np.stack([_oklab(np.clip(linear @ sight.T, 0, 1)) for sight in sights])
 
 
-def _distances(seen: np.ndarray, slot: int) -> np.ndarray:
-    """Find the least distance over the three sights of all colours (N) from one of them.
-
-    The colours are as `_seen` gives them, (3, N, 3).
-    """
+@functools.lru_cache(_REMEMBERED)
+def _distances(slot: int) -> np.ndarray:
+    """Find the least distance over the three sights of all candidates (N) from one of them."""
+    seen = _candidates()[1]
     apart = seen - seen[:, slot, None]
     return np.sqrt(np.einsum("snc,snc->sn", apart, apart).min(axis=0))
 

@@ -46,19 +46,20 @@ class Answer:
         return self.result.mask_size != self.result.labels.shape
 
     @functools.cached_property
+    def subject(self) -> str:
+        """Tell photo and words from others, whatever was set."""
+        digest = _digest((self.result.classes, self.photo.shape))
+        digest.update(np.ascontiguousarray(self.photo))
+        return digest.hexdigest()
+
+    @functools.cached_property
     def key(self) -> str:
         """Tell photo, words and settings from others, whatever the threshold.
 
         Whole numbers only: figures would depend on the machine that stored an answer as well.
         """
-        result = self.result
-        asked = {**vars(result.settings), "threshold": None}
-        digest = hashlib.blake2b(
-            repr((sorted(asked.items()), result.classes, result.kept, self.photo.shape)).encode(),
-            digest_size=8,
-        )
-        digest.update(np.ascontiguousarray(self.photo))
-        return digest.hexdigest()
+        asked = {**vars(self.result.settings), "threshold": None}
+        return _digest((sorted(asked.items()), self.result.kept, self.subject)).hexdigest()
 
     def own_pixel(self, pixel: tuple[int, int]) -> tuple[int, int]:
         """Find a pixel (x, y) of the answer in the photo as it was before it was shrunk."""
@@ -85,6 +86,11 @@ class AttentionAnswer:
     key: str = ""  # tells its question from others, whatever pixel and precision
     live: tuple[dict, ...] = ()  # of the classes that were asked for everywhere: `live_class`
     notices: tuple[str, ...] = ()  # what was changed
+
+
+def _digest(told: tuple) -> hashlib.blake2b:
+    """Begin the digest of what tells answers apart."""
+    return hashlib.blake2b(repr(told).encode(), digest_size=8)
 
 
 def moved_pixel(

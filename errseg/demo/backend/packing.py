@@ -7,6 +7,9 @@ import math
 import numpy as np
 from PIL import Image
 
+LONGEST_RUN = 65_535  # pixels, of 16 bits
+QUICK = 3  # zlib's level for PNG: maps take half the time of the default and a fifth more room
+
 
 def packed(values: np.ndarray) -> dict:
     """Pack an array as 16-bit integers in base64: ``least + integer / 65535 * (most - least)``.
@@ -26,6 +29,23 @@ def packed(values: np.ndarray) -> dict:
     }
 
 
+def runs(labels: np.ndarray) -> dict:
+    """Pack labels (H, W), whole numbers below 65,536, as runs of equal ones along the rows.
+
+    A browser lays them out in a millisecond or two, where a picture would have to be decoded while
+    other things go on. A run that is longer than 65,535 pixels is told as several.
+
+    Returns:
+        ``size`` [W, H], and ``runs``: in base64 pairs of 16-bit integers, label and length.
+    """
+    flat = np.ascontiguousarray(labels, np.uint16).ravel()
+    starts = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    starts = np.union1d(starts, np.arange(0, flat.size, LONGEST_RUN))
+    pairs = np.stack([flat[starts], np.diff(starts, append=flat.size)], axis=1).astype("<u2")
+    height, width = labels.shape
+    return {"size": [width, height], "runs": base64.b64encode(pairs.tobytes()).decode()}
+
+
 def tiled(tiles: np.ndarray) -> dict:
     """Put tiles (n, h, w) uint8 side by side into one grey picture, about as wide as high."""
     count, height, width = tiles.shape
@@ -35,7 +55,8 @@ def tiled(tiles: np.ndarray) -> dict:
     filled[:count] = tiles
     picture = filled.reshape(rows, columns, height, width).transpose(0, 2, 1, 3)
     picture = Image.fromarray(picture.reshape(rows * height, columns * width))
-    return {"picture": as_uri(picture, "PNG"), "grid": [height, width], "columns": columns}
+    uri = as_uri(picture, "PNG", compress_level=QUICK)
+    return {"picture": uri, "grid": [height, width], "columns": columns}
 
 
 def as_uri(picture: Image.Image, kind: str, **settings: object) -> str:

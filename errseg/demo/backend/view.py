@@ -18,7 +18,7 @@ from PIL import Image
 from errseg.demo.backend.answers import Answer, AttentionAnswer
 from errseg.demo.backend.attended import without_crm_refusal
 from errseg.demo.backend.live_attention import ONE_ANSWER, in_answers
-from errseg.demo.backend.packing import as_uri, packed, tiled
+from errseg.demo.backend.packing import as_uri, packed, runs, tiled
 from errseg.pictures.captions import name_plates
 from errseg.pictures.colors import ink_color
 from errseg.pictures.export import crm_ranks
@@ -55,10 +55,31 @@ def masks(answer: Answer) -> dict:
     result = answer.result
     height, width = result.labels.shape
     return {
-        "of": answer.key,
+        "subject": answer.subject,
         "size": [width, height],
         "photo": photo_picture(answer.photo),
         "names": list(result.classes),
+        **_settled(answer),
+    }
+
+
+def masks_changes(answer: Answer, only_threshold: bool) -> dict:
+    """Describe what other settings change in the masks panel, for who has the rest of it.
+
+    Args:
+        answer: the new one.
+        only_threshold: whether that alone is another one; else photo and words are the same.
+    """
+    if only_threshold:
+        return {"needs": {"of": answer.key}, "changes": _over_threshold(answer)}
+    return {"needs": {"subject": answer.subject}, "changes": _settled(answer)}
+
+
+def _settled(answer: Answer) -> dict:
+    """Describe all that settings have a say in."""
+    result = answer.result
+    return {
+        "of": answer.key,
         "ranking": packed(result.ranking),
         "maps": {"kept": list(result.kept), **_mosaic(result.class_scores)},
         "closer": result.closer_box and [round(share, 4) for share in result.closer_box],
@@ -66,16 +87,11 @@ def masks(answer: Answer) -> dict:
     }
 
 
-def masks_changes(answer: Answer) -> dict:
-    """Describe what another threshold changes in the masks panel, for who has the rest of it."""
-    return {"of": answer.key, "changes": _over_threshold(answer)}
-
-
 def _over_threshold(answer: Answer) -> dict:
     """Describe the classes that reach the threshold, and where."""
     result, seen = answer.result, [entry.index for entry in answer.legend]
     return {
-        "labels": label_picture(result.labels),
+        "labels": runs(_shown_labels(result.labels)),
         "colors": {index: list(answer.colors[index]) for index in {*result.kept, *seen}},
         "inks": {index: list(ink_color(answer.colors[index])) for index in seen},
         "legend": [[e.index, _share(e.area), round(e.score, 3)] for e in answer.legend],
@@ -93,9 +109,14 @@ def photo_picture(photo: np.ndarray, longest: int = LONGEST_SHOWN) -> str:
 
 def label_picture(labels: np.ndarray, longest: int = LONGEST_SHOWN) -> str:
     """Labels (H, W), -1 or a class, as a PNG's data URI: red + 256 x green, `NO_CLASS` for -1."""
+    return as_uri(_two_bytes(_shown_labels(labels, longest)), "PNG")
+
+
+def _shown_labels(labels: np.ndarray, longest: int = LONGEST_SHOWN) -> np.ndarray:
+    """Labels (H, W), -1 or a class, of the size that is shown, uint16: `NO_CLASS` for -1."""
     size = _shown_size(*labels.shape, longest)
-    shown = resize_labels(np.where(labels < 0, NO_CLASS, labels), size)
-    return as_uri(_two_bytes(shown), "PNG")
+    shown = labels if size == labels.shape[::-1] else resize_labels(labels, size)
+    return shown.astype(np.uint16)  # of 16 bits, -1 is `NO_CLASS`
 
 
 def ranking(answer: Answer) -> dict:
@@ -124,7 +145,7 @@ def ranking(answer: Answer) -> dict:
 
 def ranking_changes(answer: Answer) -> dict:
     """Describe what another threshold changes in the CRM panel, for who has the rest of it."""
-    return {"of": answer.key, "changes": {"areas": _areas(answer)}}
+    return {"needs": {"of": answer.key}, "changes": {"areas": _areas(answer)}}
 
 
 def _areas(answer: Answer) -> list[list]:

@@ -19,7 +19,7 @@ from errseg.demo.page import html
 from errseg.inference.photo import load_image
 
 FILE = EXAMPLES.with_name("opening.json")
-FORMAT = "errseg-opening-3"
+FORMAT = "errseg-opening-4"
 """What `write_opening` writes; change it with what the scripts of the panels read."""
 QUERIES_STORED = 700_000
 """Characters of the stored queries and keys; those of further classes are asked for."""

@@ -22,6 +22,7 @@ from errseg.demo.page.events import (
     AT_ONCE,
     COMPUTES,
     answered,
+    beside,
     current_visitor,
     sent,
     served,
@@ -74,12 +75,16 @@ def add_segment_events(
             tab.ranking: view.as_html(view.ranking(answer)),
         }
 
-    def changed_panels(shown: Shown, answer: Answer) -> dict:
-        """What another threshold changes in them."""
-        masks, ranking = view.masks_changes(answer), view.ranking_changes(answer)
+    def changed_panels(shown: Shown, answer: Answer, only_threshold: bool = False) -> dict:
+        """What other settings change in them."""
+        masks = view.masks_changes(answer, only_threshold)
         masks["changes"]["question"] = question_of(shown, answer)
-        drawn = {tab.masks: view.as_html(masks), tab.ranking: view.as_html(ranking)}
-        return {**drawn, tab.figure2: offered(shown.request)}  # it asks the pixels of the masks
+        ranking = view.ranking_changes(answer) if only_threshold else view.ranking(answer)
+        return {tab.masks: view.as_html(masks), tab.ranking: view.as_html(ranking)}
+
+    def threshold_panels(shown: Shown, answer: Answer) -> dict:
+        """What another threshold changes; Fig. 2 asks the pixels of the masks."""
+        return {**changed_panels(shown, answer, True), tab.figure2: offered(shown.request)}
 
     def updates(shown: Shown, answer: Answer, draw: Callable = panels) -> dict:
         started, request = time.perf_counter(), shown.request
@@ -112,7 +117,8 @@ def add_segment_events(
         pixel = first_pixel(answer, request, before)
         emptied = {tab.cost: "", tab.cost_message: "", tab.figure2: offered(request)}
         shown = Shown(answer.request, words, pixel)
-        step = {**emptied, **updates(shown, answer)}
+        draw = changed_panels if before.is_of_same(request) else panels
+        step = {**emptied, **updates(shown, answer, draw)}
         if not is_last():
             return
         yield {**step, **stop.idle}
@@ -130,11 +136,9 @@ def add_segment_events(
             if stop.was_stopped():  # else a later question brings its own, or has already
                 yield emptied
             raise
-        if is_last():
-            yield {message: ""}
-        elif stop.was_stopped():
+        if not is_last() and stop.was_stopped():
             yield emptied
-        for step in attended_updates(shown, attended):
+        for step in beside({message: ""}, attended_updates(shown, attended)):
             if is_last():
                 yield step
 
@@ -147,17 +151,17 @@ def add_segment_events(
         if (again := request.same_but_threshold(shown.request)) is not None:
             answer = yield from stop.wait_for(lambda: service.answer(again), is_last)
             shown = dataclasses.replace(shown, request=answer.request, words=words)
-            step = updates(shown, answer, changed_panels)
+            step = updates(shown, answer, threshold_panels)
             if is_last():
-                yield step
+                yield {**step, **stop.idle}
         else:
             yield from show(request, words, shown, is_last)
 
     @answered(message)
     @stop
     def segment_page(is_last, values):
-        for place, step in enumerate(ask(values, values[tab.chosen], is_last)):
-            yield step if place else {tabs: gr.update(selected=SEGMENT), **step}
+        to_front = {tabs: gr.update(selected=SEGMENT)}
+        yield from beside(to_front, ask(values, values[tab.chosen], is_last))
 
     @answered(message)
     @stop
@@ -168,8 +172,8 @@ def add_segment_events(
     @stop
     def choose_kept(is_last, values):
         chosen = check_options({"kept_classes": values[kept]})["kept_classes"]
-        yield {tab.chosen: chosen}
-        yield from ask(values, chosen, is_last)
+        # With the first step, so that the question doesn't wait for a step of its own.
+        yield from beside({tab.chosen: chosen}, ask(values, chosen, is_last))
 
     def look_up(model: str) -> str:
         service.places.teller()("ask")

@@ -37,6 +37,11 @@ class Shown:
         """What tells panels that belong together from those of another question."""
         return {"words": self.words, "photo": str(self.request.photo)}
 
+    def is_of_same(self, request: Request) -> bool:
+        """Tell whether what is shown is of the same photo and words as a question."""
+        own = self.request
+        return (own.photo, own.vocabulary) == (request.photo, request.vocabulary)
+
     @property
     def asked(self) -> Request:
         """The question that clicks refer to.

@@ -54,14 +54,18 @@ class Stoppable:
 
         @functools.wraps(handler)
         def question(*values: object) -> Iterator[dict]:
-            visitor = current_visitor()
+            visitor, says_stop = current_visitor(), True  # or a question before left it so
             is_last = self.latest.begin(visitor)
             try:
-                yield from handler(is_last, *values)
+                for step in handler(is_last, *values):
+                    if self._run in step:
+                        says_stop = step[self._run]["value"] == STOP
+                    yield step
             except (Exception, SystemExit):
                 yield from self._end(visitor, is_last)
                 raise
-            yield from self._end(visitor, is_last)
+            if says_stop or not is_last():
+                yield from self._end(visitor, is_last)
 
         signature = inspect.signature(handler)  # Gradio looks at it for what it has to give
         question.__signature__ = signature.replace(parameters=[*signature.parameters.values()][1:])

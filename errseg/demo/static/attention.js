@@ -1,7 +1,9 @@
 // The attention panel: where a pixel looks, live under the cross, for any class, layer and head whose
 // queries and keys are in the browser; those of other classes are asked for when they are chosen.
 
-const {make, follow, keepFocus, showIf, numbers, heatMap, scaleBar, percent, option, labelled} = window.errsegHelpers;
+const {
+  make, follow, keepFocus, showIf, afterPaint, numbers, heatMap, scaleBar, percent, option, labelled,
+} = window.errsegHelpers;
 const maths = window.errsegAttention;
 const {makeMap, scaleOfTimes} = window.errsegDrawing;
 const pointer = window.errsegPointer;
@@ -223,7 +225,7 @@ follow(element, async (data, root) => {
 
   onNews = {
     queries: unpack,
-    photo: update,
+    photo: () => afterPaint(update), // the masks go first
     looking: () => want([...new Set(winners)].map((place) => data.kept[place])),
     point: () => {
       update();

@@ -4,12 +4,13 @@ const {
   make, follow, keepFocus, whenThere, tell, numbers, pixels, scaleBar, percent, css, option, labelled,
 } = window.errsegHelpers;
 const {
-  NO_CLASS, OPACITY, labelsOf, paintMasks, paintSpotlight, paintScores, cutOut, fileName,
+  NO_CLASS, OPACITY, labelsOfRuns, paintMasks, paintSpotlight, paintScores, cutOut, fileName,
 } = window.errsegMasks;
 const {pointsOn, crossOver, unpin} = window.errsegPointer;
 const {paintMap, scaleOfTimes} = window.errsegDrawing;
 
 let turns = 0;
+let picture = null; // the last photo, decoded; it stays with other settings
 let decoded = null; // what was made of the last answer, which stays with another threshold
 const NOBODY = {point: () => {}, look: () => {}};
 let onNews = NOBODY;
@@ -29,12 +30,14 @@ whenThere('#errseg-legend', (place) => place.append(legendRoot));
 
 follow(element, async (data, root) => {
   const turn = ++turns;
+  if (picture?.source !== data.photo) picture = decodePhoto(data.photo);
   if (decoded?.of !== data.of) decoded = decode(data);
-  const [labelPixels, photo, mapPixels, image] = await Promise.all([pixels(data.labels), ...decoded.parts]);
+  const [photo, image] = await picture.parts;
   if (turn !== turns) return; // a later answer was faster
   const {width, height} = photo;
-  const labels = labelsOf(labelPixels);
+  const labels = labelsOfRuns(data.labels);
   const {votes} = decoded;
+  let mapPixels = null; // of all scores: the masks don't wait for them
   const places = new Map(data.maps.kept.map((index, place) => [index, place]));
   const asked = `${data.question?.photo} ${data.question?.words}`;
   if (asked !== question) {
@@ -67,6 +70,13 @@ follow(element, async (data, root) => {
     return 'Point at the picture to read a pixel and see where it looks; a click pins the cross.';
   }
 
+  decoded.maps.then((pixelsOfMaps) => {
+    if (turn !== turns) return;
+    mapPixels = pixelsOfMaps;
+    if (![MASKS, LOOK].includes(choices.shown)) draw();
+    if (read.at) read(...read.at);
+  });
+
   /** The class's score at a pixel, bilinear between stride-4 cells as the network's labels are. */
   function score(index, x, y) {
     if (!places.has(index)) return 0;
@@ -91,10 +101,12 @@ follow(element, async (data, root) => {
   }
 
   function read(x, y) {
+    read.at = [x, y];
     const index = labels[y * width + x];
     const found = index === NO_CLASS
       ? make('b', {}, 'none of these')
-      : make('span', {}, swatch(index), make('b', {}, data.names[index]), ` ${score(index, x, y).toFixed(2)}`);
+      : make('span', {}, swatch(index), make('b', {}, data.names[index]),
+        mapPixels && ` ${score(index, x, y).toFixed(2)}`);
     const ranked = votesAt(x, y).map((vote) => data.names[vote]).join(', ');
     readout.replaceChildren(found, make('span', {}, ` · votes: ${ranked}`));
   }
@@ -126,7 +138,9 @@ follow(element, async (data, root) => {
     plates.hidden = choices.shown !== MASKS;
     if (choices.shown === LOOK) return drawLook();
     const image = new ImageData(width, height);
-    if (choices.shown !== MASKS) {
+    if (choices.shown !== MASKS && !mapPixels) {
+      image.data.set(photo.data); // they are on their way
+    } else if (choices.shown !== MASKS) {
       const index = data.names.indexOf(choices.shown);
       paintScores(image, photo, (x, y) => score(index, x, y));
     } else if (choices.spotlight != null) {
@@ -283,10 +297,14 @@ follow(element, async (data, root) => {
   legendRoot.replaceChildren();
 }, () => trigger('whole', {}));
 
-/** Begin to decode what doesn't depend on the threshold: photo, probability maps and votes. */
-function decode({of, photo, maps, ranking}) {
+/** Begin to decode a photo. */
+function decodePhoto(source) {
   const image = new Image();
-  image.src = photo;
-  const parts = [pixels(photo), pixels(maps.picture), image.decode().then(() => image)];
-  return {of, parts, votes: numbers(ranking)};
+  image.src = source;
+  return {source, parts: Promise.all([pixels(source), image.decode().then(() => image)])};
+}
+
+/** Begin to decode what else doesn't depend on the threshold: probability maps and votes. */
+function decode({of, maps, ranking}) {
+  return {of, maps: pixels(maps.picture), votes: numbers(ranking)};
 }

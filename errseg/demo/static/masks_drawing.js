@@ -1,7 +1,7 @@
 // What the masks are drawn with, pixel by pixel. Nothing here knows what a visitor chose.
 
 window.errsegMasks = (() => {
-const {make, heat} = window.errsegHelpers;
+const {make, heat, bytesOf} = window.errsegHelpers;
 const NO_CLASS = 65535; // label of pixels without a class
 const LONGEST_NAME = 40; // letters of a class's name in a file's, as `pictures/masks.py` has it
 const GREY = [0.299, 0.587, 0.114]; // of red, green and blue, as in ITU-R 601
@@ -17,6 +17,18 @@ const greyAt = (pixels, p) => GREY[0] * pixels[p] + GREY[1] * pixels[p + 1] + GR
 function labelsOf({data, width, height}) {
   const labels = new Uint16Array(width * height);
   for (let i = 0; i < labels.length; i++) labels[i] = data[4 * i] + 256 * data[4 * i + 1];
+  return labels;
+}
+
+/** Read the labels that `packing.runs` packed, row by row. */
+function labelsOfRuns({size: [width, height], runs}) {
+  const words = new DataView(bytesOf(runs).buffer);
+  const labels = new Uint16Array(width * height);
+  for (let at = 0, p = 0; p < words.byteLength; p += 4) {
+    const end = at + words.getUint16(p + 2, true);
+    labels.fill(words.getUint16(p, true), at, end);
+    at = end;
+  }
   return labels;
 }
 
@@ -38,18 +50,38 @@ function paintMasks(image, photo, labels, {colors, isShown, opacity}) {
   const greyShare = opacity * (1 - opacity);
   const photoShare = 1 - opacity - greyShare;
   const shown = new Uint8Array(NO_CLASS + 1);
-  for (const label of [...Object.keys(colors).map(Number), NO_CLASS]) shown[label] = isShown(label);
-  everyPixel(labels, image.width, (i, own, neighbour) => {
-    const p = 4 * i;
-    const edge = neighbour >= 0 && (shown[own] || shown[neighbour]);
-    const grey = greyAt(photo.data, p);
-    for (let c = 0; c < 3; c++) {
-      const tint = own === NO_CLASS ? noneAt(grey) : colors[own]?.[c];
-      image.data[p + c] = edge ? 255 : shown[own]
-        ? photo.data[p + c] * photoShare + tint * opacity + grey * greyShare : photo.data[p + c];
+  const tints = new Float32Array(3 * NO_CLASS); // of the classes, as they are added
+  shown[NO_CLASS] = isShown(NO_CLASS);
+  for (const [label, color] of Object.entries(colors)) {
+    shown[label] = isShown(Number(label));
+    tints.set(color.map((light) => light * opacity), 3 * label);
+  }
+  const from = photo.data;
+  const to = image.data;
+  const {width} = image;
+  // A loop without calls: a million pixels take a few milliseconds so, and a visitor waits for them.
+  for (let i = 0, p = 0, column = 0; i < labels.length; i++, p += 4) {
+    const own = labels[i];
+    const right = ++column < width ? labels[i + 1] : own;
+    const below = i + width < labels.length ? labels[i + width] : own;
+    if (column === width) column = 0;
+    const other = right !== own ? right : below;
+    to[p + 3] = 255;
+    if (other !== own && (shown[own] || shown[other])) {
+      to[p] = to[p + 1] = to[p + 2] = 255;
+    } else if (!shown[own]) {
+      to[p] = from[p];
+      to[p + 1] = from[p + 1];
+      to[p + 2] = from[p + 2];
+    } else {
+      const grey = GREY[0] * from[p] + GREY[1] * from[p + 1] + GREY[2] * from[p + 2];
+      const none = own === NO_CLASS;
+      const light = grey * greyShare + (none ? noneAt(grey) * opacity : 0);
+      to[p] = from[p] * photoShare + light + (none ? 0 : tints[3 * own]);
+      to[p + 1] = from[p + 1] * photoShare + light + (none ? 0 : tints[3 * own + 1]);
+      to[p + 2] = from[p + 2] * photoShare + light + (none ? 0 : tints[3 * own + 2]);
     }
-    image.data[p + 3] = 255;
-  });
+  }
 }
 
 /** A canvas with all classes over the photo. */
@@ -117,6 +149,7 @@ function fileName(index, name) {
 }
 
 return {
-  NO_CLASS, OPACITY, greyAt, noneAt, labelsOf, paintMasks, masked, paintSpotlight, paintScores, cutOut, fileName,
+  NO_CLASS, OPACITY, greyAt, noneAt, labelsOf, labelsOfRuns, paintMasks, masked, paintSpotlight, paintScores, cutOut,
+  fileName,
 };
 })();

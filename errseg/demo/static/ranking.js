@@ -1,15 +1,30 @@
 // The CRM panel: all prompted classes by score, the line that P draws, a search and a table.
 
-const {make, follow, keepFocus, percent} = window.errsegHelpers;
+const {make, follow, keepFocus, afterPaint, percent} = window.errsegHelpers;
 
 const FEW = 20; // words whose list is folded where all of them are kept: CRM changes nothing then
 const MOST_TICKS = 4; // of the axis, so that they don't touch
 const ORDINALS = ['first', 'second', 'third'];
 const choices = {search: '', table: false, open: false}; // kept over answers
+let turns = 0;
+let drawn = null; // {rows, showAreas(areas)} of what is shown
 
+// The masks go first: a long list takes as long to draw as they do.
 follow(element, (data, root) => {
+  const turn = ++turns;
+  if (drawn?.rows === data.rows) return drawn.showAreas(data.areas); // another threshold's
+  return new Promise((done) => afterPaint(() => {
+    if (turn === turns) drawn = draw(data, root);
+    done();
+  }));
+}, () => {
+  turns++;
+  drawn = null;
+});
+
+function draw(data, root) {
   const ranks = data.rows[0].votes.length;
-  const areas = new Map(data.areas);
+  let areas = new Map(data.areas);
   const scale = logarithmic(data.rows.map((row) => row.score).filter((score) => score > 0));
   const list = make('div', {
     class: 'errseg-ranking', tabindex: 0, role: 'region', 'aria-label': 'Classes by CRM score',
@@ -76,13 +91,13 @@ follow(element, (data, root) => {
         make('td', {}, state(row))))));
   }
 
-  function draw() {
+  function fill() {
     const wanted = choices.search.trim().toLowerCase();
     const rows = data.rows.filter((row) => row.name.toLowerCase().includes(wanted));
     const bars = () => [axis(), ...rows.flatMap((row, place) =>
       (!isKept(row) && (place === 0 || isKept(rows[place - 1])) ? [line(), bar(row)] : [bar(row)]))];
-    const drawn = choices.table ? [table(rows)] : bars();
-    keepFocus(list, () => list.replaceChildren(...(rows.length ? drawn : ['No class has these letters.'])));
+    const shown = choices.table ? [table(rows)] : bars();
+    keepFocus(list, () => list.replaceChildren(...(rows.length ? shown : ['No class has these letters.'])));
   }
 
   /** What a vote counts, by its rank: "First votes count 1, second 0.1, third 0.01". */
@@ -98,17 +113,17 @@ follow(element, (data, root) => {
   const unvoted = data.rows.filter((row) => isKept(row) && !hasVotes(row)).length;
   const search = make('input', {
     type: 'search', placeholder: 'Find a class', 'aria-label': 'Find a class', value: choices.search,
-    oninput: (event) => { choices.search = event.target.value; draw(); },
+    oninput: (event) => { choices.search = event.target.value; fill(); },
   });
   const kindButton = make('button', {
     type: 'button', class: 'errseg-kind', 'aria-pressed': String(choices.table),
     onclick: (event) => {
       choices.table = !choices.table;
       event.target.setAttribute('aria-pressed', String(choices.table));
-      draw();
+      fill();
     },
   }, 'Table');
-  draw();
+  fill();
   const said = !unvoted ? null : make('p', {class: 'errseg-hint errseg-exceeds'},
     `${unvoted} kept ${unvoted === 1 ? 'class has' : 'classes have'} no pixel's vote: P exceeds what the photo has.`);
   const content = [
@@ -124,4 +139,11 @@ follow(element, (data, root) => {
     ...(folded ? [make('details', {
       open: choices.open, ontoggle: (event) => { choices.open = event.target.open; },
     }, make('summary', {}, 'With so few words none is dropped. Scores and cost maps'), ...content)] : content)));
-});
+  return {
+    rows: data.rows,
+    showAreas: (others) => {
+      areas = new Map(others);
+      if (choices.table) fill();
+    },
+  };
+}

@@ -20,9 +20,10 @@ function make(tag, attributes = {}, ...children) {
 }
 
 /** Call render(data, root) now and whenever the server sends other data, and clear() when it takes
- * them away. Of an answer that is here it may send what another threshold changes: {of: the answer's
- * key, changes}; where the answer isn't here lacks() is called. Gradio owns `element` and takes
- * foreign children out of it, so what is drawn stands in a root of its own behind it. */
+ * them away. Of an answer that is here it may send what other settings change: {needs, changes}, where
+ * `needs` names what the answer has to have, {field: value}; where it isn't here lacks() is called.
+ * Gradio owns `element` and takes foreign children out of it, so what is drawn stands in a root of
+ * its own behind it. */
 function follow(element, render, clear = () => {}, lacks = () => {}) {
   const root = make('div', {class: 'errseg-root'});
   element.after(root);
@@ -33,7 +34,7 @@ function follow(element, render, clear = () => {}, lacks = () => {}) {
     if (text === last) return;
     last = text;
     const sent = text ? JSON.parse(text) : null;
-    if (sent?.changes && whole?.of !== sent.of) {
+    if (sent?.changes && !Object.entries(sent.needs).every(([name, value]) => whole?.[name] === value)) {
       lacks();
       return;
     }
@@ -103,9 +104,23 @@ function tell(news) {
   document.dispatchEvent(new CustomEvent('errseg'));
 }
 
+/** Call act() as soon as what stands on the page by now has been painted; what is out of sight is not. */
+function afterPaint(act) {
+  if (document.hidden) setTimeout(act);
+  else requestAnimationFrame(() => setTimeout(act));
+}
+
+/** The bytes that stand in a text in base64. */
+function bytesOf(text) {
+  const letters = atob(text);
+  const bytes = new Uint8Array(letters.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = letters.charCodeAt(i);
+  return bytes;
+}
+
 /** Unpack `view.packed`: {shape, values}. */
 function numbers(packed) {
-  const bytes = Uint8Array.from(atob(packed.data), (char) => char.charCodeAt(0));
+  const bytes = bytesOf(packed.data);
   const words = new DataView(bytes.buffer);
   const [least, most] = packed.range;
   const values = new Float32Array(bytes.length / 2);
@@ -199,7 +214,7 @@ function labelled(text, control) {
 }
 
 return {
-  make, follow, keepFocus, showIf, whenThere, filePart, photoInBox, saysStop, tell, numbers, pixels, heat, cross,
-  heatMap, scaleBar, percent, css, option, labelled,
+  make, follow, keepFocus, showIf, whenThere, filePart, photoInBox, saysStop, tell, afterPaint, bytesOf, numbers,
+  pixels, heat, cross, heatMap, scaleBar, percent, css, option, labelled,
 };
 })();
