@@ -164,6 +164,13 @@ def test_words_typed_while_a_photo_arrives_are_never_replaced(page, tmp_path):
     assert page.value("classes") == EXAMPLES[6]["classes"]
 
 
+def times_asked(page):
+    """How often a question was asked."""
+    asked = "entry.name.includes('/queue/join')"
+    entries = "performance.getEntriesByType('resource')"
+    return page.run(f"return {entries}.filter((entry) => {asked}).length")
+
+
 def test_p_that_is_set_before_segment_belongs_to_the_new_words(page):
     page.open().finished()
     page.type_classes(", ".join(f"word {number}" for number in range(60)))
@@ -179,7 +186,7 @@ def test_p_that_is_set_before_segment_belongs_to_the_new_words(page):
     assert "17 of 60" in page.text("#errseg-ranking h2")
 
 
-def test_arrow_keys_turn_a_knob(page):
+def test_keys_turn_a_knob_and_a_turn_asks_once(page):
     page.open().finished()
     before = page.sent("masks")
     knob = page.find("#errseg-threshold input[type=range]")[0]
@@ -190,3 +197,18 @@ def test_arrow_keys_turn_a_knob(page):
     page.settle()
     assert float(knob.get_property("value")) == pytest.approx(value + 0.05)
     assert page.run("return document.activeElement === arguments[0]", knob)
+    box, before, asked = (
+        "#errseg-threshold input[type=number]",
+        page.sent("masks"),
+        times_asked(page),
+    )
+    page.set_number("#errseg-threshold", 0.7)
+    page.wait(lambda: page.sent("masks") != before)
+    time.sleep(1)  # a knob's pause, and more
+    assert times_asked(page) == asked + 1
+    box = page.find("#errseg-threshold input[type=number]")[0]
+    box.click()
+    box.send_keys(Keys.TAB)
+    page.find("#errseg-kept input[type=number]")[0].click()
+    time.sleep(1)
+    assert times_asked(page) == asked + 1  # nothing was turned

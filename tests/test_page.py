@@ -144,6 +144,16 @@ def test_a_new_threshold_runs_nothing_of_the_network(visitor, runs):
         assert changed["needs"] == {"of": complete["of"]}
         assert changed["changes"].items() <= complete.items()
     assert runs == []
+    # Of the strip of stages, once it is there, only the masks are sent.
+    strip = visitor.events["show_pipeline"].fn
+    data = {"turn": 1, "of": data_of(step["errseg-masks"])["needs"]["of"]}
+    shown, _ = strip(visitor.shown, gr.EventData(None, data)).values()
+    assert data_of(shown)["changes"].keys() == {"colors", "masks"}
+    assert runs == []
+    shown, _ = strip(visitor.shown, gr.EventData(None, {"turn": 2, "of": ""})).values()
+    assert len(data_of(shown)["stages"]) == 3
+    assert runs == ["cost_maps"]
+    runs.clear()
     assert visitor.shown.request.options.threshold == 0.9
     visitor.turn(votes_per_pixel=1)
     assert "attention" in runs

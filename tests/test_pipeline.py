@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from errseg.demo.backend import view
 from errseg.demo.backend.models import Models
-from errseg.demo.backend.pipeline import cell_sums, pipeline
+from errseg.demo.backend.pipeline import cell_sums, masks_stage, pipeline
 from errseg.demo.backend.request import check_request
 from errseg.demo.backend.service import Service
 
@@ -70,7 +70,7 @@ def test_cells_share_all_values_among_them(grid):
 def test_the_browser_gets_every_stage(service, request_):
     answer, stages = pipeline(service, request_.changed(threshold=0.5))
     data = view.pipeline(answer, stages)
-    for stage, sent in zip(stages, data["stages"], strict=True):
+    for stage, sent in zip(stages, [*data["stages"], data["masks"]], strict=True):
         labels = np.where(stage.labels < 0, view.NO_CLASS, stage.labels)
         assert np.array_equal(unpack(sent["labels"]).round(), labels)
         shares = {index: (stage.labels == index).mean() for index in range(7)}
@@ -82,6 +82,16 @@ def test_the_browser_gets_every_stage(service, request_):
         assert [share for _, share in sent["legend"]] == sorted(
             (share for _, share in sent["legend"]), reverse=True
         )
+
+
+def test_another_threshold_sends_the_masks_alone(service, request_):
+    before, stages = pipeline(service, request_)
+    data = view.pipeline(before, stages)
+    other = request_.changed(threshold=float(np.median(before.result.scores)))
+    answer = service.answer(other)
+    sent = view.pipeline_changes(answer, masks_stage(answer))
+    assert sent["needs"] == {"of": data["of"]}
+    assert {**data, **sent["changes"]} == view.pipeline(*pipeline(service, other)) != data
 
 
 def test_many_labels_travel_as_a_picture():

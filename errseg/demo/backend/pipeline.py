@@ -76,13 +76,14 @@ def pipeline(service: Service, request: Request) -> tuple[Answer, list[Stage]]:
             "reads from them, averaged over cells of 16 pixels.",
             fused,
         ),
-        Stage(
-            "GUD",
-            "masks",
-            "Upsampled under the photo's guidance; below the threshold none of these.",
-            result.labels,
-        ),
+        masks_stage(answer),
     ]
+
+
+def masks_stage(answer: Answer) -> Stage:
+    """Tell the last stage of an answer, the only one that depends on the threshold."""
+    line = "Upsampled under the photo's guidance; below the threshold none of these."
+    return Stage("GUD", "masks", line, answer.result.labels)
 
 
 def best_places(

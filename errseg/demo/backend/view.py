@@ -224,21 +224,31 @@ def refused_queries(sentence: str) -> dict:
 
 def pipeline(answer: Answer, stages: Sequence[Stage]) -> dict:
     """Describe the strip of stages: what each says at every cell, and how much of the photo."""
-    names, areas = answer.result.classes, [stage.areas(len(answer.colors)) for stage in stages]
-    seen = {index for own in areas for index, _ in own}
+    *before, masks = [_stage(stage, len(answer.colors)) for stage in stages]
+    colors = _stage_colors(answer)
+    names = {index: answer.result.classes[index] for index in colors}
+    return {"of": answer.key, "names": names, "colors": colors, "stages": before, "masks": masks}
+
+
+def pipeline_changes(answer: Answer, masks: Stage) -> dict:
+    """Describe what another threshold changes in the strip, for who has the rest of it."""
+    changes = {"colors": _stage_colors(answer), "masks": _stage(masks, len(answer.colors))}
+    return {"needs": {"of": answer.key}, "changes": changes}
+
+
+def _stage_colors(answer: Answer) -> dict[int, list[int]]:
+    """Tell the colours of all classes that some stage may show."""
+    seen = {*answer.result.kept, *np.unique(answer.result.ranking[0]).tolist()}
+    return {index: list(answer.colors[index]) for index in sorted(seen)}
+
+
+def _stage(stage: Stage, classes: int) -> dict:
     return {
-        "names": {index: names[index] for index in seen},
-        "colors": {index: list(answer.colors[index]) for index in seen},
-        "stages": [
-            {
-                "name": stage.name,
-                "title": stage.title,
-                "line": stage.line,
-                "labels": _labels(stage.labels),
-                "legend": [[index, round(share, 4)] for index, share in own],
-            }
-            for stage, own in zip(stages, areas, strict=True)
-        ],
+        "name": stage.name,
+        "title": stage.title,
+        "line": stage.line,
+        "labels": _labels(stage.labels),
+        "legend": [[index, round(share, 4)] for index, share in stage.areas(classes)],
     }
 
 

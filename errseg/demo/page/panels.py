@@ -4,8 +4,8 @@ import gradio as gr
 
 from errseg.demo.backend.static_files import shared_scripts, static_text
 
-IN_HEAD = ("access.js", "question.js", "stop.js", "large.js", "closer.js")
-"""Scripts of the page's head, beside those that panels share."""
+IN_HEAD = ("access.js", "knobs.js", "question.js", "stop.js", "large.js", "closer.js")
+"""Scripts in the page's head, beside those that panels share."""
 
 
 def panel(name: str, value: str = "") -> gr.HTML:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import gradio as gr
 
 from errseg.demo.backend import view
-from errseg.demo.backend.pipeline import pipeline
+from errseg.demo.backend.pipeline import masks_stage, pipeline
 from errseg.demo.backend.service import Service
 from errseg.demo.page.events import COMPUTES, answered, sent
 from errseg.demo.page.panels import panel
@@ -22,7 +22,7 @@ class Pipeline:
 
 def build_pipeline() -> Pipeline:
     """Lay out the strip, still without stages."""
-    strip = panel("pipeline", view.as_html({"stages": []}))
+    strip = panel("pipeline", view.as_html({"stages": [], "masks": None}))
     return Pipeline(strip, gr.HTML(elem_id="errseg-pipeline-message"))
 
 
@@ -32,9 +32,13 @@ def add_pipeline_events(pipe: Pipeline, tab: SegmentTab, service: Service) -> No
 
     @answered(message)
     def show_pipeline(shown, event: gr.EventData):
-        answer, stages = pipeline(service, shown.asked)
+        answer = service.answer(shown.asked)
+        if sent(event, "of", str) == answer.key:  # another threshold's: there all but its masks is
+            data = view.pipeline_changes(answer, masks_stage(answer))
+        else:
+            data = view.pipeline(*pipeline(service, shown.asked))
         turn = {"turn": sent(event, "turn", int)}  # so that no two answers are the same
-        return {strip: view.as_html({**view.pipeline(answer, stages), **turn}), message: ""}
+        return {strip: view.as_html({**data, **turn}), message: ""}
 
     events = {**COMPUTES, "trigger_mode": "always_last", "show_progress": "minimal"}
     strip.select(show_pipeline, tab.shown, [strip, message], **events)

@@ -1,7 +1,8 @@
 // The paper's figure, live: the best class of each pixel after HSM, CRM, ESCF and GUD, side by side.
-// Asked for when the fold is opened, and anew for each answer while it is open.
+// Asked for when the fold is opened, and anew for each answer while it is open; of another threshold
+// only the masks are sent.
 
-const {make, follow, numbers, pixels, percent, css} = window.errsegHelpers;
+const {make, follow, afterPaint, numbers, pixels, percent, css} = window.errsegHelpers;
 const {NO_CLASS, greyAt, noneAt, labelsOf} = window.errsegMasks;
 
 const OPACITY = 0.6;
@@ -25,7 +26,7 @@ follow(element, (data, root) => {
     if (!isOpen || asked) return;
     asked = true;
     strip.replaceChildren(make('p', {class: 'errseg-hint', role: 'status'}, 'On its way …'));
-    trigger('select', {turn: ++turn});
+    afterPaint(() => trigger('select', {turn: ++turn, of: data.of ?? ''}));
   }
 
   /** The classes of one stage over the photo, at most `side` pixels wide and high. */
@@ -66,7 +67,7 @@ follow(element, (data, root) => {
   }
 
   async function show() {
-    const stages = await Promise.all(data.stages.map(async (stage) => {
+    const stages = await Promise.all([...data.stages, data.masks].map(async (stage) => {
       const [rows, columns, labels] = await grid(stage.labels);
       return {...stage, rows, columns, labels};
     }));
@@ -103,7 +104,7 @@ follow(element, (data, root) => {
   root.replaceChildren(fold);
   if (data.stages.length) show();
   else ask();
-});
+}, undefined, () => trigger('select', {turn: ++turn, of: ''}));
 
 const count = (classes) => `${classes} ${classes === 1 ? 'class' : 'classes'}`;
 

@@ -1,31 +1,15 @@
-// What belongs to the question as a whole: keys turn knobs as a pointer does, an answer to another
-// question than the one in the boxes is greyed and says so, and what came of a question is said aloud.
+// What belongs to the question as a whole: an answer to another question than the one in the boxes is
+// greyed and says so, and what came of a question is said aloud.
 
 (() => {
 const {filePart, photoInBox, saysStop} = window.errsegHelpers;
 const {say} = window.errsegSpeech;
-const PAUSE = 500; // milliseconds after the last key before a knob counts as turned
 const LOOK = 250; // milliseconds between looks at whether question and answer belong together
 const LASTS = 1000; // milliseconds from which on a state is worth telling who listens
 const DRAWN = 300; // milliseconds after an answer in which all that it says is on the page
 const MOST_SAID = 5; // classes that are read out
 const SOON = 3000; // milliseconds after a photo arrived in which the page asks about it by itself
 const STALE = 'This is the answer to the question before: press Segment for the photo and words above.';
-
-/** Gradio's sliders tell of a new value when a pointer lets go; keys get that after a pause. */
-let turned = null;
-document.addEventListener('keyup', (event) => {
-  const knob = event.target;
-  if (!knob.matches?.('#errseg-question input[type=range], #errseg-question input[type=number]')) return;
-  if (!/^(Arrow|Page|Home|End|Enter|Backspace|Delete|[0-9.]$)/.test(event.key)) return;
-  clearTimeout(turned);
-  turned = setTimeout(() => knob.dispatchEvent(new PointerEvent('pointerup', {bubbles: true})), PAUSE);
-});
-
-/** Whoever presses Segment has asked with the knob's new value already. */
-document.addEventListener('click', (event) => {
-  if (event.target.closest?.('#errseg-run')) clearTimeout(turned);
-}, true);
 
 function answersTheBoxes() {
   const asked = window.errseg?.question; // told by the masks' panel
