@@ -54,17 +54,17 @@ class Stoppable:
 
         @functools.wraps(handler)
         def question(*values: object) -> Iterator[dict]:
-            visitor, says_stop = current_visitor(), True  # or a question before left it so
+            visitor, ended = current_visitor(), False
             is_last = self.latest.begin(visitor)
             try:
                 for step in handler(is_last, *values):
-                    if self._run in step:
-                        says_stop = step[self._run]["value"] == STOP
+                    ended = self._run in step and step[self._run]["value"] != STOP
                     yield step
             except (Exception, SystemExit):
                 yield from self._end(visitor, is_last)
                 raise
-            if says_stop or not is_last():
+            # Gradio sends the last step a second time, so one with much in it isn't to be the last.
+            if not (ended and is_last()):
                 yield from self._end(visitor, is_last)
 
         signature = inspect.signature(handler)  # Gradio looks at it for what it has to give
