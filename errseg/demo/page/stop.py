@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import time
 from collections.abc import Callable, Generator, Iterator
 from typing import TypeVar
 
@@ -15,6 +16,8 @@ from errseg.demo.page.events import AT_ONCE, current_visitor
 
 T = TypeVar("T")
 STOP = "Stop"  # what ``static/shared.js`` looks for
+SECONDS_TO_DRAW = 0.1
+"""That a browser has for an answer before more is computed: both may share two cores."""
 
 
 class Stoppable:
@@ -80,13 +83,15 @@ class Stoppable:
             ask: what to ask.
             is_last: whether the question is still its visitor's last one.
             after_answer: whether the answer is there and this only adds to it: then nobody waits,
-                and the button stays as it is.
+                the button stays as it is, and the browser draws the answer first.
 
         Raises:
             GoneError: the visitor has stopped it, or asked something else.
         """
 
         def asked(tell: Callable[[str], None]) -> T:
+            if after_answer:
+                time.sleep(SECONDS_TO_DRAW)
             with self._places.wanted(is_last, tell):
                 return ask()
 
