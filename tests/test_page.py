@@ -44,6 +44,8 @@ class Visitor:
         self.boxes["shown"] = next(s for s in states if isinstance(s.value, Shown))
         self.boxes["chosen"] = next(s for s in states if s.value is None)
         self.given = {box: box.value for box in self.boxes.values()}
+        outputs = self.events["segment_page"].outputs
+        self.boxes["masks"] = next(c for c in outputs if c.elem_id == "errseg-masks")
         self.fill(**values)
 
     def fill(self, **values):
@@ -120,12 +122,31 @@ def test_a_new_knob_makes_masks_once_and_attends_to_the_classes_they_kept(visito
     assert "errseg-attention" in attention
     assert "errseg-masks" not in attention
     assert masks["errseg-run"]["value"] == "Segment"  # nobody waits any more
+    # Photo and names are there already; a browser without them asks for the whole.
+    whole = data_of(visitor.events["send_whole"].fn(visitor.shown)[visitor.boxes["masks"]])
+    sent = data_of(masks["errseg-masks"])
+    assert sent["needs"] == {"subject": whole["subject"]}
+    assert whole.keys() - sent["changes"].keys() == {"subject", "size", "photo", "names"}
+    assert sent["changes"].items() <= whole.items()
     assert queries
     assert all(step.keys() == {"errseg-queries"} for step in queries)
     assert runs.count("decode") == runs.count("GUD") == 1
     assert runs.index("GUD") < runs.index("attention")  # the masks don't wait for it
     assert runs.count("attention") == runs.count("cost_maps") == 1
     assert not {"encode_image", "encode_text"} & {*runs}
+
+
+def test_p_as_it_was_chosen_stays_though_its_question_is_refused(visitor):
+    box = visitor.boxes["chosen"]
+    visitor.turn(kept_classes=2, classes="")
+    assert visitor.given[box] == 2
+    masks, *_ = visitor.turn(kept_classes=1, classes="cat, dog, sky")
+    assert visitor.given[box] == visitor.shown.request.options.kept_classes == 1
+    assert data_of(masks["errseg-masks"])["names"] == [
+        "cat",
+        "dog",
+        "sky",
+    ]  # other words: all of it
 
 
 def test_a_new_threshold_runs_nothing_of_the_network(visitor, runs):
