@@ -1,10 +1,10 @@
 // The masks on the photo: overlay, read-out, legend and probability maps, drawn from what the server sent.
 
 const {
-  make, follow, keepFocus, whenThere, tell, numbers, pixels, scaleBar, percent, css, option, labelled,
+  make, follow, keepFocus, whenThere, tell, scaleBar, percent, css, option, labelled,
 } = window.errsegHelpers;
 const {
-  NO_CLASS, OPACITY, labelsOfRuns, paintMasks, paintSpotlight, paintScores, cutOut, fileName,
+  NO_CLASS, OPACITY, decodePhoto, decodeScores, labelsOfRuns, paintMasks, paintSpotlight, paintScores, cutOut, fileName,
 } = window.errsegMasks;
 const {pointsOn, crossOver, unpin} = window.errsegPointer;
 const {paintMap, scaleOfTimes} = window.errsegDrawing;
@@ -31,7 +31,7 @@ whenThere('#errseg-legend', (place) => place.append(legendRoot));
 follow(element, async (data, root) => {
   const turn = ++turns;
   if (picture?.source !== data.photo) picture = decodePhoto(data.photo);
-  if (decoded?.of !== data.of) decoded = decode(data);
+  if (decoded?.of !== data.of) decoded = decodeScores(data);
   const [photo, image] = await picture.parts;
   if (turn !== turns) return; // a later answer was faster
   const {width, height} = photo;
@@ -296,15 +296,3 @@ follow(element, async (data, root) => {
   onNews = NOBODY;
   legendRoot.replaceChildren();
 }, () => trigger('whole', {}));
-
-/** Begin to decode a photo. */
-function decodePhoto(source) {
-  const image = new Image();
-  image.src = source;
-  return {source, parts: Promise.all([pixels(source), image.decode().then(() => image)])};
-}
-
-/** Begin to decode what else doesn't depend on the threshold: probability maps and votes. */
-function decode({of, maps, ranking}) {
-  return {of, maps: pixels(maps.picture), votes: numbers(ranking)};
-}

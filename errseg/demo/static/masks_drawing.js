@@ -1,7 +1,7 @@
 // What the masks are drawn with, pixel by pixel. Nothing here knows what a visitor chose.
 
 window.errsegMasks = (() => {
-const {make, heat, bytesOf} = window.errsegHelpers;
+const {make, heat, bytesOf, numbers, pixels} = window.errsegHelpers;
 const NO_CLASS = 65535; // label of pixels without a class
 const LONGEST_NAME = 40; // letters of a class's name in a file's, as `pictures/masks.py` has it
 const GREY = [0.299, 0.587, 0.114]; // of red, green and blue, as in ITU-R 601
@@ -12,6 +12,18 @@ const DIMMED = 0.6; // of the grey photo's light beside a class in the spotlight
 const noneAt = (grey) => 20 + 0.55 * grey;
 
 const greyAt = (pixels, p) => GREY[0] * pixels[p] + GREY[1] * pixels[p + 1] + GREY[2] * pixels[p + 2];
+
+/** Begin to decode a photo. */
+function decodePhoto(source) {
+  const image = new Image();
+  image.src = source;
+  return {source, parts: Promise.all([pixels(source), image.decode().then(() => image)])};
+}
+
+/** Begin to decode what else doesn't depend on the threshold: probability maps and votes. */
+function decodeScores({of, maps, ranking}) {
+  return {of, maps: pixels(maps.picture), votes: numbers(ranking)};
+}
 
 /** Read the labels of a picture that `view.label_picture` made, from its pixels. */
 function labelsOf({data, width, height}) {
@@ -149,7 +161,7 @@ function fileName(index, name) {
 }
 
 return {
-  NO_CLASS, OPACITY, greyAt, noneAt, labelsOf, labelsOfRuns, paintMasks, masked, paintSpotlight, paintScores, cutOut,
-  fileName,
+  NO_CLASS, OPACITY, greyAt, noneAt, decodePhoto, decodeScores, labelsOf, labelsOfRuns, paintMasks, masked,
+  paintSpotlight, paintScores, cutOut, fileName,
 };
 })();
