@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from errseg.checkpoints.weights import load_model, save_model
+from errseg.network import folded, fused
 from errseg.network.folded import FoldedTrunk
 from errseg.network.lite import PYRAMID_BLOCKS
 
@@ -25,8 +26,8 @@ def both(towers, photos):
 
 
 def assert_same(towers, photos):
-    folded, own = both(towers, photos)
-    for ours, theirs in zip(folded, own, strict=True):
+    found, own = both(towers, photos)
+    for ours, theirs in zip(found, own, strict=True):
         size = theirs.abs().max().item()
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5 * size)
         assert theirs.std() > 1e-3 * size
@@ -37,6 +38,27 @@ def assert_same(towers, photos):
 def test_it_gives_the_trunk_s_maps_whatever_the_sides(towers, randn, height, width):
     """Even and odd sides, at every stride, pad in different ways."""
     assert_same(towers, randn(2, 3, height, width))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("largest", [60_000, 300_000])
+@pytest.mark.parametrize(("height", "width"), [(128, 96), (135, 70)])
+def test_large_maps_are_made_in_strips_without_seams(
+    towers, randn, monkeypatch, height, width, largest
+):
+    monkeypatch.setattr(folded, "LARGEST", largest)
+    assert_same(towers, randn(1, 3, height, width))
+    block = towers.folded.stages[1][0]
+    assert block._rows_at_once(torch.empty(1, 16, height // 2, width // 2)) < height // 2
+
+
+@torch.no_grad()
+def test_without_onednn_it_gives_the_same(towers, randn, monkeypatch):
+    photos = randn(1, 3, 64, 96)
+    assert_same(towers, photos)
+    monkeypatch.setattr(fused, "fuses", lambda x: False)
+    assert_same(towers, photos)  # with kernels that lie as oneDNN wants them
+    assert_same(copy.deepcopy(towers), photos)
 
 
 @torch.no_grad()

@@ -13,10 +13,14 @@ from typing import Self
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from errseg.network.fused import convolve, packed
+
 HEIGHT_AND_WIDTH = (-2, -1)  # a half turn flips both
+LARGEST = 20 * 2**20
+"""Bytes of a map inside a block. The C library gives larger ones back to the system, and filling
+memory that comes fresh from there takes longer than to convolve; two strips take half the time."""
 
 
 class FoldedConvolution(nn.Module):
@@ -29,20 +33,19 @@ class FoldedConvolution(nn.Module):
     def __init__(self, convolution: nn.Conv2d, norm: nn.BatchNorm2d):
         super().__init__()
         self._of = convolution, norm  # in a tuple, so that they aren't registered a second time
-        self._seen: list[tuple[Tensor, int]] = []  # the tensors that were folded, their versions
-        self._folded: tuple[Tensor, Tensor] | None = None
+        self._forget()
         self.padding = tuple(side // 2 for side in convolution.kernel_size)
+        self.stride, self.channels = convolution.stride, convolution.out_channels
+        self.relu6 = isinstance(norm.act, nn.ReLU6)
 
-    def forward(self, maps: Tensor) -> Tensor:
-        """Convolve maps (B, C, h, w) that are turned by half a turn."""
-        convolution, norm = self._of
-        weight, bias = self._weights()
-        maps = F.conv2d(
-            maps, weight, bias, convolution.stride, self.padding, groups=convolution.groups
-        )
-        return norm.act(maps)
+    def forward(self, maps: Tensor, plus: Tensor | None = None) -> Tensor:
+        """Convolve maps (B, C, h, w) that are turned by half a turn, and add what is given."""
+        weight, bias = self._weights(maps)
+        shape = self.padding, self.stride, self._of[0].groups
+        return convolve(maps, weight, bias, *shape, relu6=self.relu6, plus=plus)
 
-    def _weights(self) -> tuple[Tensor, Tensor]:
+    def _weights(self, maps: Tensor) -> tuple[Tensor, Tensor]:
+        """Fold, or remember; ``maps`` are what will be convolved."""
         convolution, norm = self._of
         tensors = (
             convolution.weight,
@@ -57,27 +60,68 @@ class FoldedConvolution(nn.Module):
             weight, bias = fuse_conv_bn_weights(
                 kernel, convolution.bias, mean, variance, norm.eps, scale, shift
             )
-            turned = weight.data.flip(HEIGHT_AND_WIDTH)
-            folded = turned.contiguous(memory_format=torch.channels_last), bias.data
+            weight = weight.detach().flip(HEIGHT_AND_WIDTH)
+            weight = weight.contiguous(memory_format=torch.channels_last)
+            shape = self.padding, self.stride, convolution.groups
+            folded = packed(weight, *shape, maps.shape), bias.detach()
             # A tensor made in inference mode doesn't tell when it changes: it is folded each time.
-            known = not any(tensor.is_inference() for tensor in tensors)
-            self._folded = folded if known else None
-            self._seen = [(t.detach(), t._version) for t in tensors] if known else []
+            if any(tensor.is_inference() for tensor in tensors):
+                return folded
+            self._folded, self._seen = folded, [(t.detach(), t._version) for t in tensors]
         return folded
+
+    def _forget(self) -> None:
+        self._folded: tuple[Tensor, Tensor] | None = None
+        self._seen: list[tuple[Tensor, int]] = []  # the tensors that were folded, their versions
+
+    def __getstate__(self) -> dict:
+        """Copy and pickle without what was folded: torch can't copy a kernel in oneDNN's layout."""
+        return {**super().__getstate__(), "_folded": None, "_seen": []}
 
 
 class FoldedBlock(nn.Module):
-    """One of EfficientNet's blocks: convolutions, and the block's input added to what they give."""
+    """One of EfficientNet's blocks: convolutions, and the block's input added to what they give.
+
+    Where the maps between them are large they are made in strips of rows, see `LARGEST`.
+    """
 
     def __init__(self, convolutions: Sequence[FoldedConvolution], skip: bool):
         super().__init__()
-        self.convolutions = nn.Sequential(*convolutions)
+        *first, self.last = convolutions
+        self.first = nn.Sequential(*first)
         self.skip = skip
+        # Rows that one row of what comes out steps over, and sees before and behind it.
+        self.stride, self.reach = 1, 0
+        for convolution in convolutions:
+            self.reach += convolution.padding[0] * self.stride
+            self.stride *= convolution.stride[0]
 
     def forward(self, maps: Tensor) -> Tensor:
         """Map (B, C, h, w) to (B, C', h', w')."""
-        out = self.convolutions(maps)
-        return out.add_(maps) if self.skip else out
+        rows = self._rows_at_once(maps)
+        if rows >= maps.shape[2]:
+            return self._convolved(maps)
+        strips = []
+        for start in range(0, maps.shape[2], rows):
+            # What is cut off again stood next to a strip's edge, which isn't the photo's.
+            before = min(start, -(-self.reach // self.stride) * self.stride)
+            seen = maps[:, :, start - before : start + rows + self.reach]
+            strip = self._convolved(seen)[:, :, before // self.stride :]
+            strips.append(strip[:, :, : rows // self.stride])
+        return torch.cat(strips, dim=2)
+
+    def _convolved(self, maps: Tensor) -> Tensor:
+        return self.last(self.first(maps), maps if self.skip else None)
+
+    def _rows_at_once(self, maps: Tensor) -> int:
+        """Choose strips alike in height whose largest map stays under `LARGEST`."""
+        convolution = self.first[0]
+        columns = maps.shape[3] // convolution.stride[1]
+        channels = convolution.channels
+        rows = maps.shape[2] // convolution.stride[0]
+        held = maps.itemsize * maps.shape[0] * channels * rows * columns
+        strips = -(-held // LARGEST)
+        return -(-maps.shape[2] // (strips * self.stride)) * self.stride
 
 
 class FoldedTrunk(nn.Module):
@@ -118,7 +162,8 @@ def _folded(convolution: nn.Module, norm: nn.Module) -> FoldedConvolution | None
     if not isinstance(convolution, nn.Conv2d) or not isinstance(norm, nn.BatchNorm2d):
         return None
     same = isinstance(convolution, Conv2dSame) or convolution.stride == (1, 1)
-    return FoldedConvolution(convolution, norm) if same else None
+    known = isinstance(norm.act, nn.ReLU6 | nn.Identity)
+    return FoldedConvolution(convolution, norm) if same and known else None
 
 
 def _folded_block(block: nn.Module) -> FoldedBlock | None:
