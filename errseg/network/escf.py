@@ -8,12 +8,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from errseg.config import HeadConfig
+from errseg.network.fused import linear
 from errseg.network.layers import (
     SplitConv2d,
     SplitLinear,
     StarFeedForward,
+    add,
     attend,
     class_groups,
+    own,
     resize,
 )
 
@@ -67,8 +70,8 @@ class SpatialAttention(nn.Module):
         query = self.query(tokens, query_guidance)
         if self.reduce_key is None:
             return query, self.key(tokens, key_guidance)
-        reduced = self._reduced(self.reduce_key, tokens) + key_guidance
-        return query, self.key(self.norm_key(reduced))
+        reduced = add(self._reduced(self.reduce_key, tokens), key_guidance)
+        return query, linear(self.norm_key(reduced), *own(self.key))
 
     def forward(self, tokens: Tensor, guidance: tuple[Tensor, Tensor]) -> Tensor:
         """Attend within each class; arguments as for `project`, returns the tokens' shape."""
@@ -77,8 +80,8 @@ class SpatialAttention(nn.Module):
         if self.reduce_key is not None:
             source = self.norm_value(self._reduced(self.reduce_value, tokens))
         # (B, P, h, w, C) -> (B P, h w, C)
-        parts = (x.flatten(0, 1).flatten(1, 2) for x in (query, key, self.value(source)))
-        return self.out(attend(*parts, self.heads)).view(tokens.shape)
+        parts = (x.flatten(0, 1).flatten(1, 2) for x in (query, key, linear(source, *own(self.value))))
+        return linear(attend(*parts, self.heads), *own(self.out)).view(tokens.shape)
 
     @staticmethod
     def _reduced(convolution: nn.Module, tokens: Tensor) -> Tensor:
@@ -109,11 +112,11 @@ class SFM(nn.Module):
         return torch.cat([self._block(group, shared) for group in groups], dim=1)
 
     def _block(self, tokens: Tensor, guidance: tuple[Tensor, Tensor]) -> Tensor:
-        tokens = tokens + self._drop(self.attention(self.norm1(tokens), guidance))
+        tokens = add(self._drop(self.attention(self.norm1(tokens), guidance)), tokens)
         hidden = self.feed_forward(self.norm2(tokens))
         maps = hidden.flatten(0, 1).permute(0, 3, 1, 2)  # (B P, C, h, w), a view
         mixed = self.mix(maps).permute(0, 2, 3, 1).view(tokens.shape)
-        return tokens + self._drop(mixed)
+        return add(self._drop(mixed), tokens)
 
     def _drop(self, branch: Tensor) -> Tensor:
         """Drop the branch per class, as the published code's (B P, ...) layout does."""
@@ -144,8 +147,8 @@ class ClassAttention(nn.Module):
     def forward(self, tokens: Tensor, guidance: Tensor | None) -> Tensor:
         """Attend over classes; arguments as for `project`, returns the tokens' shape."""
         query, key = self.project(tokens, guidance)
-        query, key, value = (x.flatten(0, 1) for x in (query, key, self.value(tokens)))
-        return self.out(attend(query, key, value, self.heads)).view(tokens.shape)
+        query, key, value = (x.flatten(0, 1) for x in (query, key, linear(tokens, *own(self.value))))
+        return linear(attend(query, key, value, self.heads), *own(self.out)).view(tokens.shape)
 
 
 class CFM(nn.Module):
@@ -164,8 +167,8 @@ class CFM(nn.Module):
         """Fuse over classes: tokens (B, P, h, w, C), guidance (B, P, C) -> tokens."""
         pixels, reduced_grid = self.pool(tokens)
         grid = tokens.shape[2:4]
-        pixels = pixels + self._drop(self.attention(self.norm1(pixels), guidance))
-        pixels = pixels + self._drop(F.relu6(self.feed_forward(self.norm2(pixels))))
+        pixels = add(self._drop(self.attention(self.norm1(pixels), guidance)), pixels)
+        pixels = add(self._drop(F.relu6(self.feed_forward(self.norm2(pixels)))), pixels)
         # (B, h' w', P, C) -> (B, P, h' w', C) -> (B P, C, h', w'), channels last in memory
         fused = pixels.transpose(1, 2).flatten(0, 1).contiguous()
         fused = fused.unflatten(1, reduced_grid).permute(0, 3, 1, 2)

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from errseg.config import HeadConfig
-from errseg.network.layers import SplitConv2d, class_groups, resize
+from errseg.network.layers import SplitConv2d, add, class_groups, resize
 
 NORM_CHANNELS = 8  # channels of one group in GUD's group normalisation (published configuration)
 
@@ -35,9 +35,10 @@ class UpsamplingStage(nn.Module):
             up = resize(up, guidance.shape[-2:])
         refined = self.refine1(up).unflatten(0, batch)
         if guidance is not None:
-            refined = refined + guidance[:, None]
-        refined = F.relu(self.norm1(refined.flatten(0, 1)))
-        return F.relu(self.norm2(self.refine2(refined))).unflatten(0, batch)
+            refined = add(refined, guidance[:, None])
+        # A norm's gradient doesn't need what it gave, so it may be bent where it lies.
+        refined = F.relu(self.norm1(refined.flatten(0, 1)), inplace=True)
+        return F.relu(self.norm2(self.refine2(refined)), inplace=True).unflatten(0, batch)
 
 
 class GUD(nn.Module):

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from errseg.network.fused import linear
+
 WEIGHTS_AT_ONCE = 2_500_000
 """Attention weights that are held at once in bfloat16 on a CPU, 5 MB; measured with
 ``python -m errseg benchmark``."""
@@ -34,6 +36,16 @@ def class_groups(tokens: Tensor, at_once: int | None = None) -> Iterator[Tensor]
     return iter(tokens.split(at_once, dim=1))
 
 
+def own(layer: nn.Linear) -> tuple[Tensor, Tensor | None]:
+    """Return a layer's weight and bias."""
+    return layer.weight, layer.bias
+
+
+def add(branch: Tensor, tokens: Tensor) -> Tensor:
+    """Add tokens to what was just computed of them, in its own memory where nothing learns."""
+    return branch + tokens if torch.is_grad_enabled() else branch.add_(tokens)
+
+
 def resize(maps: Tensor, size: tuple[int, int], align_corners: bool = False) -> Tensor:
     """Resize maps (N, C, h, w) bilinearly to ``size`` (h, w); a no-op where they have it."""
     if maps.shape[-2:] == size:
@@ -56,7 +68,11 @@ class SplitLinear(nn.Linear):
 
     def forward(self, tokens: Tensor, guidance: Tensor | None) -> Tensor:
         """Project tokens (..., C) and add what `guidance` returned, broadcast over them."""
-        return F.linear(tokens, self.weight[:, : tokens.shape[-1]]) + guidance
+        weight = self.weight[:, : tokens.shape[-1]]
+        if guidance.ndim == 1:
+            return linear(tokens, weight, guidance)
+        shape = *tokens.shape[:-1], len(weight)
+        return linear(tokens, weight, None, plus=guidance.expand(shape))
 
 
 class SplitConv2d(nn.Conv2d):
@@ -117,7 +133,7 @@ class StarFeedForward(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Map tokens (..., C) to (..., C)."""
-        gated = F.relu6(self.gate(tokens))
+        gated = linear(tokens, *own(self.gate), relu6=True)
         if self.content is not None:
-            gated = gated * self.content(tokens)
-        return self.out(gated)
+            gated = linear(tokens, *own(self.content), times=gated)
+        return linear(gated, *own(self.out))
