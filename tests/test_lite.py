@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from errseg import build_model
+from errseg.measuring.as_drawn_lite import encode_image
 
 LONG = "a photo of a red sofa and a cat and dogs in the scene of the road"
 SURER = 100.0  # random weights are sure of nothing; this makes their classifier be
@@ -323,3 +324,15 @@ def test_conse_is_blended_in_as_far_as_imagenet_is_sure(towers, make_pixels, mon
     expected = trained.dense16[0, :, 1, 4] + 0.7 * conse
     torch.testing.assert_close(found, expected / expected.norm(), rtol=0, atol=1e-5)
     assert (found - trained.dense16[0, :, 1, 4]).norm() > 1e-3
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("height", "width"), [(96, 128), (97, 70)])
+def test_the_whole_tower_says_what_it_says_straight_down(towers, make_pixels, height, width):
+    pixels = make_pixels(2, height, width)
+    encoded, (pyramid, *dense) = towers.encode_image(pixels), encode_image(towers, pixels)
+    for ours, drawn in zip(
+        (*encoded.pyramid, encoded.dense16, encoded.dense32), (*pyramid, *dense), strict=True
+    ):
+        torch.testing.assert_close(ours, drawn, rtol=0, atol=1e-5)
+        assert ours.std() > 1e-3

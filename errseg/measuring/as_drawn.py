@@ -4,8 +4,8 @@ The second oracle of the tests and the baseline of the benchmark; nothing else i
 computes with a model's weights but, from CLIP's towers to the logits, with none of its code:
 guidance is repeated for every class and concatenated, convolutions aren't folded, prompts are
 padded to the whole context, attention is written out, everything is float32 and nothing is kept
-between calls. errseg-lite's image tower is no part of the paper and is shared, and its calibration
-is left out.
+between calls. errseg-lite's calibration is left out; its image tower, which is no part of the
+paper, stands in `errseg.measuring.as_drawn_lite`.
 """
 
 from collections.abc import Callable
@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from errseg.config import BETA, KEPT_CLASSES, VOTES_PER_PIXEL
+from errseg.measuring import as_drawn_lite
 from errseg.network.clip import ClipTowers
 from errseg.network.escf import CFM, SFM, ClassAttention, SpatialAttention
 from errseg.network.layers import StarFeedForward
@@ -55,8 +56,7 @@ def encode_image(model: ERRSeg, pixels: Tensor) -> tuple[list[Tensor], Tensor, T
     """Return the features at strides 4, 8, 16, 32 and the dense embeddings at 16 and 32."""
     config, towers = model.config.towers, model.towers
     if not isinstance(towers, ClipTowers):
-        encoded = towers.encode_image(pixels.to(model.device))
-        return list(encoded.pyramid), encoded.dense16, encoded.dense32
+        return as_drawn_lite.encode_image(towers, pixels.to(model.device))
     mean = torch.tensor(config.pixel_mean, device=model.device).view(3, 1, 1)
     std = torch.tensor(config.pixel_std, device=model.device).view(3, 1, 1)
     x = (pixels.to(model.device).float() - mean) / std

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from errseg.config import HeadConfig
-from errseg.network.fused import linear
+from errseg.network.fused import through
 from errseg.network.layers import (
     SplitConv2d,
     SplitLinear,
@@ -16,7 +16,6 @@ from errseg.network.layers import (
     add,
     attend,
     class_groups,
-    own,
     resize,
 )
 
@@ -71,7 +70,7 @@ class SpatialAttention(nn.Module):
         if self.reduce_key is None:
             return query, self.key(tokens, key_guidance)
         reduced = add(self._reduced(self.reduce_key, tokens), key_guidance)
-        return query, linear(self.norm_key(reduced), *own(self.key))
+        return query, through(self.key, self.norm_key(reduced))
 
     def forward(self, tokens: Tensor, guidance: tuple[Tensor, Tensor]) -> Tensor:
         """Attend within each class; arguments as for `project`, returns the tokens' shape."""
@@ -80,8 +79,8 @@ class SpatialAttention(nn.Module):
         if self.reduce_key is not None:
             source = self.norm_value(self._reduced(self.reduce_value, tokens))
         # (B, P, h, w, C) -> (B P, h w, C)
-        parts = (x.flatten(0, 1).flatten(1, 2) for x in (query, key, linear(source, *own(self.value))))
-        return linear(attend(*parts, self.heads), *own(self.out)).view(tokens.shape)
+        parts = (x.flatten(0, 1).flatten(1, 2) for x in (query, key, through(self.value, source)))
+        return through(self.out, attend(*parts, self.heads)).view(tokens.shape)
 
     @staticmethod
     def _reduced(convolution: nn.Module, tokens: Tensor) -> Tensor:
@@ -147,8 +146,8 @@ class ClassAttention(nn.Module):
     def forward(self, tokens: Tensor, guidance: Tensor | None) -> Tensor:
         """Attend over classes; arguments as for `project`, returns the tokens' shape."""
         query, key = self.project(tokens, guidance)
-        query, key, value = (x.flatten(0, 1) for x in (query, key, linear(tokens, *own(self.value))))
-        return linear(attend(query, key, value, self.heads), *own(self.out)).view(tokens.shape)
+        query, key, value = (x.flatten(0, 1) for x in (query, key, through(self.value, tokens)))
+        return through(self.out, attend(query, key, value, self.heads)).view(tokens.shape)
 
 
 class CFM(nn.Module):

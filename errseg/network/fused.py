@@ -9,7 +9,7 @@ where something learns.
 import functools
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 _AS_IT_IS = ("none", (), "")
@@ -22,6 +22,7 @@ def fuses(x: Tensor) -> bool:
     return (
         x.device.type == "cpu"
         and not torch.is_grad_enabled()
+        and not torch.is_autocast_enabled("cpu")  # which chooses precisions step by step
         and torch.backends.mkldnn.enabled
         and _offered(x.dtype)
     )
@@ -53,6 +54,11 @@ def linear(
         bent = _RELU6 if relu6 else _AS_IT_IS
         return torch.ops.mkldnn._linear_pointwise(x, weight, bias, *bent)
     return _after(F.linear(x, weight, bias), relu6, times, plus)
+
+
+def through(layer: nn.Linear, x: Tensor, **then: bool | Tensor) -> Tensor:
+    """Take x (..., C) through a layer; what follows is as for `linear`."""
+    return linear(x, layer.weight, layer.bias, **then)
 
 
 def convolve(

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from errseg.network.fused import linear
+from errseg.network.fused import linear, through
 
 WEIGHTS_AT_ONCE = 2_500_000
 """Attention weights that are held at once in bfloat16 on a CPU, 5 MB; measured with
@@ -34,11 +34,6 @@ def class_groups(tokens: Tensor, at_once: int | None = None) -> Iterator[Tensor]
         on_cpu = tokens.device.type == "cpu"
         at_once = CLASSES_AT_ONCE if on_cpu else max(1, BYTES_AT_ONCE // tokens[:, :1].nbytes)
     return iter(tokens.split(at_once, dim=1))
-
-
-def own(layer: nn.Linear) -> tuple[Tensor, Tensor | None]:
-    """Return a layer's weight and bias."""
-    return layer.weight, layer.bias
 
 
 def add(branch: Tensor, tokens: Tensor) -> Tensor:
@@ -133,7 +128,7 @@ class StarFeedForward(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Map tokens (..., C) to (..., C)."""
-        gated = linear(tokens, *own(self.gate), relu6=True)
+        gated = through(self.gate, tokens, relu6=True)
         if self.content is not None:
-            gated = linear(tokens, *own(self.content), times=gated)
-        return linear(gated, *own(self.out))
+            gated = through(self.content, tokens, times=gated)
+        return through(self.out, gated)
