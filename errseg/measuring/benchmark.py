@@ -5,7 +5,7 @@ float32), ours in float32 and ours in the fastest precision take turns in one ru
 medians. Where the fastest precision is float32 the last two are the same network, measured twice.
 """
 
-import copy
+import math
 import multiprocessing
 import re
 import statistics
@@ -107,8 +107,8 @@ def measure(setting: Setting, progress: Callable[[str], None] = lambda line: Non
     types = {"as_drawn": torch.float32, "float32": torch.float32, "auto": auto}
     memory = {kind: _peak_in_another_process(setting, kind, types[kind]) for kind in KINDS}
     progress("Multiply-adds ...")
-    model = build_model(setting.model)
-    fast = copy.deepcopy(model).cast(auto) if auto != model.dtype else model
+    model = _built(setting, torch.float32)
+    fast = _built(setting, auto) if auto != model.dtype else model
     bench = Bench(setting, {"as_drawn": model, "float32": model, "auto": fast})
     multiply_adds = bench.multiply_adds()
     progress("Seconds by stage ...")
@@ -207,7 +207,7 @@ class Bench:
         mha.set_fastpath_enabled(False)  # the counter doesn't see its products
         try:
             for kind, name in (("as_drawn", "as_drawn"), ("float32", "ours")):
-                with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+                with sdpa_kernel(SDPBackend.MATH), _counter() as counter:
                     counts[name] = self.run(kind, lambda: counter.get_total_flops() / 2)
         finally:
             mha.set_fastpath_enabled(enabled)
@@ -265,6 +265,32 @@ def run_photos(
     mark("render")
 
 
+def _counter() -> FlopCounterMode:
+    """Make a counter that sees the products of `errseg.network.fused` too."""
+
+    def product(x: Sequence[int], *_: object, out_shape: Sequence[int]) -> int:
+        return 2 * math.prod(out_shape) * x[-1]
+
+    def convolution(*given: Sequence[int], out_shape: Sequence[int]) -> int:
+        kernel = [shape for shape in given[:3] if len(shape) == 4][-1]  # maps, maybe a sum, kernel
+        return 2 * math.prod(out_shape) * math.prod(kernel[1:])
+
+    counted = {"_linear_pointwise": product, "_convolution_pointwise": convolution}
+    offered = {n: getattr(torch.ops.mkldnn, n) for n in counted if hasattr(torch.ops.mkldnn, n)}
+    return FlopCounterMode(
+        display=False, custom_mapping={offered[name]: counted[name] for name in offered}
+    )
+
+
+@torch.inference_mode(False)
+def _built(setting: Setting, dtype: torch.dtype) -> ERRSeg:
+    """Build what is measured, as `load_model` does: outside of inference mode.
+
+    Weights made inside don't tell when they change, and would be folded anew for every photo.
+    """
+    return build_model(setting.model).cast(dtype)
+
+
 def _peak_in_another_process(setting: Setting, kind: str, dtype: torch.dtype) -> int | None:
     """Measure memory where nothing else was allocated before; None where that isn't known."""
     if not RESET_FILE.exists():
@@ -276,7 +302,7 @@ def _peak_in_another_process(setting: Setting, kind: str, dtype: torch.dtype) ->
 @torch.inference_mode()
 def _peak_beyond_weights(setting: Setting, kind: str, dtype: torch.dtype) -> int:
     """Segment one photo with cached text; return the bytes held at most beyond the weights."""
-    bench = Bench(setting, {kind: build_model(setting.model).cast(dtype)})
+    bench = Bench(setting, {kind: _built(setting, dtype)})
     bench.prompts = bench.prompts[:1]
     RESET_FILE.write_text(RESET_PEAK)
     before = _memory("VmRSS")
