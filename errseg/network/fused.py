@@ -20,7 +20,8 @@ _ONE_BY_ONE = (1, 1)  # no dilation
 def fuses(x: Tensor) -> bool:
     """Say whether oneDNN does several things at once with a tensor here."""
     return (
-        x.device.type == "cpu"
+        not torch.compiler.is_compiling()  # it does better by itself
+        and x.device.type == "cpu"
         and not torch.is_grad_enabled()
         and not torch.is_autocast_enabled("cpu")  # which chooses precisions step by step
         and torch.backends.mkldnn.enabled
