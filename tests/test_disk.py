@@ -66,13 +66,13 @@ def test_endpoints_that_write_pictures_have_a_sentence(demo, photo_file, shut):
     photo = {"path": served(photo_file)}
     shut()
     for name, values in (
-        ("segment", ("cat, dog", 2, 3, 0.1, "auto")),
-        ("sweep", ("cat, dog", "P", "1, 2", 2, 3, 0.1, "auto")),
+        ("segment", ("cat, dog", 2, 3, 0.1, "auto", "")),
+        ("sweep", ("cat, dog", "P", "1, 2", 2, 3, 0.1, "auto", "")),
     ):
         with pytest.raises(gr.Error) as refused:
             ask[name](photo, *values)
         assert refused.value.message == DISK_SHUT
-    assert ask["attention"](photo, "cat, dog", 3, 3, 2, 3, False, "auto")["kept"] == [0, 1]
+    assert ask["attention"](photo, "cat, dog", 3, 3, 2, 3, False, "auto", "")["kept"] == [0, 1]
 
 
 def test_an_upload_to_a_real_server_has_a_sentence(demo, folder, photo_file, shut, capfd):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from errseg.network.fused import linear, through
+from errseg.network.fused import through
 
 WEIGHTS_AT_ONCE = 2_500_000
 """Attention weights that are held at once in bfloat16 on a CPU, 5 MB; measured with
@@ -63,11 +63,7 @@ class SplitLinear(nn.Linear):
 
     def forward(self, tokens: Tensor, guidance: Tensor | None) -> Tensor:
         """Project tokens (..., C) and add what `guidance` returned, broadcast over them."""
-        weight = self.weight[:, : tokens.shape[-1]]
-        if guidance.ndim == 1:
-            return linear(tokens, weight, guidance)
-        shape = *tokens.shape[:-1], len(weight)
-        return linear(tokens, weight, None, plus=guidance.expand(shape))
+        return add(F.linear(tokens, self.weight[:, : tokens.shape[-1]]), guidance)
 
 
 class SplitConv2d(nn.Conv2d):
