@@ -5,7 +5,10 @@ import math
 import os
 import pickle
 import sys
+import tempfile
 import time
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +20,7 @@ from errseg.checkpoints.compilation import ZERO_GPU
 from errseg.checkpoints.weights import save_model
 from errseg.config import EXAMPLES
 from errseg.demo.backend import gpu
+from errseg.demo.backend.batch import run_batch
 from errseg.demo.backend.figure2 import ask_figure2
 from errseg.demo.backend.models import Models
 from errseg.demo.backend.pipeline import pipeline
@@ -70,6 +74,15 @@ def service(lender, lite_weights):
     return Service(Models(lite_weights, precision="float32"))
 
 
+@pytest.fixture
+def one_thread():
+    """What computes here has one thread, as on a loan: more of them round otherwise."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 def same(one, other):
     """Compare values of any kind; numbers up to rounding, seconds not at all."""
     if isinstance(one, torch.Tensor | np.ndarray | float):
@@ -93,17 +106,29 @@ def first_kept(service):
     return service.answer(question()).result.kept[:1]
 
 
+def batched(service):
+    """What a batch says, and its masks."""
+    with tempfile.TemporaryDirectory() as folder:
+        *_, done = run_batch(service, [str(CAT)], question(), Path(folder), ["masks"])
+        with zipfile.ZipFile(done.packed) as file:
+            masks = {name: file.read(name) for name in file.namelist() if name.endswith(".png")}
+    assert len(masks) > 1
+    return [(one.name, one.sentence) for one in done.outcomes], masks
+
+
 KINDS = {
     "segment": lambda service: service.answer(question()),
     "attention": lambda service: service.attention(question(), (9, 9), True, first_kept(service)),
     "cost maps": lambda service: service.cost_view(question(), 1),
     "sweep": lambda service: list(run_sweep(service, question(), P, [1, 2])),
+    "batch": batched,
     "suggest": lambda service: suggest(service, CAT, 5),
     "figure 2": lambda service: ask_figure2(service, question()),
     "pipeline": lambda service: pipeline(service, question()),
 }
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_every_kind_of_question_is_answered_as_without_a_loan(
     service, lender, loads, lite_weights, monkeypatch
 ):
