@@ -50,15 +50,16 @@ def test_the_networks_threads_give_way_on_a_server(monkeypatch, own, spins):
         monkeypatch.setenv(name, value)
     done = run(
         "-c",
-        "import sys, errseg.demo.backend.service, errseg.demo.serve.server as server\n"
+        "import os, sys, errseg.demo.backend.service, errseg.demo.serve.server as server\n"
         "class Demo:  # its page comes after all that is set for the process\n"
         "    @property\n"
         "    def page(self): raise InterruptedError\n"
         "try: server.serve_demo(Demo())\n"
         "except InterruptedError: print(sys.getswitchinterval(), 'torch' in sys.modules)\n"
+        "print(os.environ['ONEDNN_PRIMITIVE_CACHE_CAPACITY'])\n"
         "import torch",
     )
-    assert done.stdout == "0.0005 False\n"
+    assert done.stdout == "0.0005 False\n256\n"
     assert f"GOMP_SPINCOUNT = '{spins}'" in done.stderr
 
 

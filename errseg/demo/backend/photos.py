@@ -13,7 +13,7 @@ from errseg.inference.photo_files import ReadPhoto
 LONGEST_SIDE = 2048
 """Pixels: larger photos are shrunk to this, which keeps an answer quick and its pictures small."""
 PHOTO_CACHE = 40 * 2**20
-"""Bytes of photos that are kept as they were read and shrunk: five of the largest."""
+"""Bytes of photos that are kept as they were read and shrunk: three of the largest."""
 
 
 class Photos:
