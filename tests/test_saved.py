@@ -112,6 +112,9 @@ def test_an_independent_reader_reads_the_run_lengths_as_the_json_says(answer, tm
 
 def test_formats_are_checked():
     assert check_formats(["pdf", "coco", "pdf"], "x") == ("pdf", "coco")
+    for odd in (True, 1000000, "coco", None):
+        with pytest.raises(InputError, match="x needs a list of formats, of coco, "):
+            check_formats(odd, "x")
     for wrong in ("gif", None, ["coco"], {}, "PDF", "x" * 10_000):
         with pytest.raises(InputError) as refused:
             check_formats(["coco", wrong], "/files")

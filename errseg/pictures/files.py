@@ -54,12 +54,14 @@ _LONGEST_QUOTED = 40  # characters of what somebody wanted
 _PICTURE_OF_A_CLASS = re.compile(rf"({MASKS_FOLDER}|{CUTOUTS_FOLDER})/\d+(_[^/\\]+)?\.png")
 
 
-def check_formats(wanted: Iterable[object], where: str) -> tuple[str, ...]:
+def check_formats(wanted: object, where: str) -> tuple[str, ...]:
     """Check names of `FORMATS`; `where` they were given begins the sentence about others.
 
     Raises:
-        InputError: there is no such format.
+        InputError: they are no list, or there is no such format.
     """
+    if isinstance(wanted, str) or not isinstance(wanted, Iterable):
+        raise InputError(f"{where} needs a list of formats, of {', '.join(FORMATS)}.")
     wanted = tuple(wanted)
     if unknown := [str(name)[:_LONGEST_QUOTED] for name in wanted if name not in (*FORMATS,)]:
         raise InputError(

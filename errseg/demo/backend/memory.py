@@ -6,7 +6,7 @@ import functools
 import sys
 from collections.abc import Callable
 
-WORTH_IT = 100 * 2**20  # bytes of a question after which looking for what can go back pays
+WORTH_IT = 100 * 2**20  # bytes of questions after which looking for what can go back pays
 
 
 ARENAS = -8  # mallopt's number of how many arenas threads share
@@ -20,10 +20,18 @@ def share_arenas() -> None:
             ctypes.CDLL(None).mallopt(ARENAS, FEW)
 
 
-def give_back(used: int) -> None:
-    """Hand what is free back to the system, after work that used so many bytes."""
-    if used >= WORTH_IT:
-        _trim()(0)
+class Returns:
+    """Hands memory back to the system after so much work that it pays."""
+
+    def __init__(self):
+        self._used = 0
+
+    def after(self, used: int) -> None:
+        """Count what a question used, in bytes; hand back what is free if it is time."""
+        self._used += used  # a count that two threads spoil is only late
+        if self._used >= WORTH_IT:
+            self._used = 0
+            _trim()(0)
 
 
 @functools.cache

@@ -27,7 +27,7 @@ from errseg.demo.backend.budget import Budget, Price
 from errseg.demo.backend.cheaper import leaving_room, said_of, settle, settle_all
 from errseg.demo.backend.gpu import Work
 from errseg.demo.backend.live_attention import AT_FIRST
-from errseg.demo.backend.memory import give_back
+from errseg.demo.backend.memory import Returns
 from errseg.demo.backend.models import Loaded, Models
 from errseg.demo.backend.photos import LONGEST_SIDE, Photos
 from errseg.demo.backend.places import MOST_BEGUN, Places
@@ -72,6 +72,7 @@ class Service:
         self._threads = ThreadPoolExecutor(MOST_BEGUN + 1, "network")
         self._opening = Background(lambda: self._open(opening)) if opening else None
         self._photos = Photos(SECONDS_TO_KEEP)
+        self._returns = Returns()
 
     def prepare(self) -> None:
         """Read what words are looked up in, so that nobody waits for it: a fifth of a second."""
@@ -236,7 +237,7 @@ class Service:
 
                 return self._threads.submit(context.run, work, pause, tell).result()
         finally:
-            give_back(price.bytes)
+            self._returns.after(price.bytes)
 
     def attention(
         self,
