@@ -42,7 +42,6 @@ def run(args: argparse.Namespace) -> str:
     sets, options = asked_sets(args), asked_options(args)
 
     from errseg.checkpoints.weights import load_model
-    from errseg.device import find_device
     from errseg.inference.labelling import check_threshold
     from errseg.inference.predictor import Predictor
     from errseg.measuring.alone import measure_absent, measure_present
@@ -50,7 +49,7 @@ def run(args: argparse.Namespace) -> str:
 
     if options.threshold is not None:
         check_threshold(options.threshold)
-    model = load_model(args.model, find_device(args.device), options.precision)
+    model = load_model(args.model, args.device, options.precision)
     predictor = Predictor(model)
     absent = measure_absent(predictor, sets, options=options)
     present = [*measure_present(predictor, sets, options, args.limit)] if args.present else []

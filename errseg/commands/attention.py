@@ -74,12 +74,11 @@ def run(args: argparse.Namespace) -> str:
         sets = with_photos(asked_sets(args), "validation")
 
     from errseg.checkpoints.weights import load_model
-    from errseg.device import find_device
     from errseg.inference.predictor import Predictor
     from errseg.measuring.attention import study_photos, study_set
     from errseg.measuring.attention_report import as_dict, as_markdown, plot
 
-    model = load_model(args.model, find_device(args.device), options.precision)
+    model = load_model(args.model, args.device, options.precision)
     predictor = Predictor(model)
     if vocabulary:
         options = options.changed(kept_classes=args.kept_classes or KEPT_CLASSES)

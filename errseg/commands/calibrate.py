@@ -39,10 +39,9 @@ def run(args: argparse.Namespace) -> str:
     sets = asked_sets(args)
 
     from errseg.checkpoints.weights import load_for_training, save_model
-    from errseg.device import find_device
     from errseg.measuring.calibration import calibrate, weigh_cost
 
-    model = load_for_training(args.model, find_device(args.device))
+    model = load_for_training(args.model, args.device)
     if args.cost_weight != 1:
         weigh_cost(model, args.cost_weight)
     calibrate(model, sets, args.photos)

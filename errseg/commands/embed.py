@@ -28,11 +28,10 @@ def run(args: argparse.Namespace) -> str:
     check_writable(args.out)
 
     from errseg.checkpoints.weights import load_model
-    from errseg.device import find_device
     from errseg.inference.shipped_text import write_text
     from errseg.inference.text_embeddings import VocabularyEmbedder
 
-    model = load_model(DEFAULT_MODEL, find_device(args.device))
+    model = load_model(DEFAULT_MODEL, args.device)
     embedder = VocabularyEmbedder(model, use_shipped=False)
     readings = embedder.readings(offered_words())
     write_text(args.out, model, readings, embedder.rows(readings))

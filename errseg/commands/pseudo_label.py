@@ -51,13 +51,12 @@ def run(args: argparse.Namespace) -> str:
         raise InputError(f"--sure is a share from 0 to 1, not {args.sure:g}.")
 
     from errseg.checkpoints.weights import load_model
-    from errseg.device import find_device
     from errseg.training.config import LITE
     from errseg.training.pseudo_labels import write_pseudo_labels
 
     sets = asked_sets(args)
     classes = _names(args.names_of, args.data)
-    model = load_model(args.model, find_device(args.device))
+    model = load_model(args.model, args.device)
     photos = write_pseudo_labels(model, sets, classes, args.out, LITE, args.sure, args.limit)
     return f"Labelled {photos:,} photos in {args.out}."
 

@@ -45,11 +45,10 @@ def run(args: argparse.Namespace) -> str:
     sets = asked_sets(args)
 
     from errseg.checkpoints.weights import load_model
-    from errseg.device import find_device
     from errseg.inference.predictor import Predictor
     from errseg.measuring.rival_fit import fit_rivals
 
-    predictor = Predictor(load_model(DEFAULT_MODEL, find_device(args.device)))
+    predictor = Predictor(load_model(DEFAULT_MODEL, args.device))
     weights, asked = fit_rivals(predictor, sets, args.photos)
     fitted = dataclasses.asdict(weights)
     args.out.write_text(json.dumps(fitted) + "\n", encoding="utf-8")

@@ -90,10 +90,9 @@ def run(args: argparse.Namespace) -> str:
         args.out.mkdir(parents=True, exist_ok=True)
 
     from errseg.checkpoints.weights import load_model
-    from errseg.device import find_device
     from errseg.inference.predictor import Predictor
 
-    model = load_model(args.model, find_device(args.device), options.precision, args.compile)
+    model = load_model(args.model, args.device, options.precision, args.compile)
     predictor = Predictor(model)
 
     def segment(file: Path, folder: Path | None, read: "ReadPhoto") -> Segmented:

@@ -53,7 +53,6 @@ def run(args: argparse.Namespace) -> str:
     from errseg.checkpoints.weights import load_model
     from errseg.datasets.folders import load_sets
     from errseg.datasets.sets import samples
-    from errseg.device import find_device
     from errseg.inference.photo import load_image
     from errseg.inference.predictor import Predictor
     from errseg.pictures.sheet import QUALITY, contact_sheet
@@ -65,7 +64,7 @@ def run(args: argparse.Namespace) -> str:
             for sample_set in load_sets(args.data, args.sets)
             for photo, _ in samples(sample_set, sample_set.validation[: args.limit])
         )
-    predictor = Predictor(load_model(args.model, find_device(args.device)))
+    predictor = Predictor(load_model(args.model, args.device))
     picture = contact_sheet(predictor, photos, args.columns, options=options)
     picture.save(args.out, quality=QUALITY)
     return f"Wrote {args.out}, {picture.width} x {picture.height} pixels."

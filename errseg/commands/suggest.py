@@ -23,9 +23,8 @@ def run(args: argparse.Namespace) -> str:
     sets = asked_sets(args)
 
     from errseg.checkpoints.weights import load_model
-    from errseg.device import find_device
     from errseg.inference.predictor import Predictor
     from errseg.measuring.suggestions import as_text, recall
 
-    predictor = Predictor(load_model(args.model, find_device(args.device)))
+    predictor = Predictor(load_model(args.model, args.device))
     return as_text([*recall(predictor, sets, args.count, args.limit)], args.count)

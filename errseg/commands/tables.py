@@ -60,12 +60,11 @@ def run(args: argparse.Namespace) -> str:
     sets = asked_sets(args)
 
     from errseg.checkpoints.weights import load_model
-    from errseg.device import find_device
     from errseg.inference.predictor import Predictor
     from errseg.measuring.tables.plots import plot
     from errseg.measuring.tables.report import as_dict, as_markdown
 
-    model = load_model(args.model, find_device(args.device), options.precision)
+    model = load_model(args.model, args.device, options.precision)
     asked = Asked(args.limit, args.timed, options.expand)
     tables = measure(Predictor(model), sets, args.tables, asked)
     text = as_markdown(tables)
