@@ -124,6 +124,14 @@ def lite_model():
 
 
 @pytest.fixture(scope="session")
+def tiled_model():
+    """A tiny lite model with inputs of 192 pixels, shared: don't change it."""
+    model = build_tiny(lite=True, cost_shortcut=True)
+    model.config = dataclasses.replace(model.config, input_size=192)
+    return model
+
+
+@pytest.fixture(scope="session")
 def make_pixels():
     """``make_pixels(batch, height, width, seed=0)``: uint8 photos of smooth random blobs."""
 

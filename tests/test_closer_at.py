@@ -1,7 +1,6 @@
 """A closer look at one place: a tile around it, and all else as ever."""
 
 import argparse
-import dataclasses
 import json
 
 import gradio as gr
@@ -9,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from command_line import refused
+from encoded_part import encode_part
 from PIL import Image
 from test_page import Visitor, data_of
 
@@ -26,7 +26,7 @@ from errseg.demo.serve.doors import API
 from errseg.demo.serve.messages import checked_message
 from errseg.errors import InputError
 from errseg.inference.closer import WHOLE_SHARE, blend
-from errseg.inference.photo import network_size, resize_photo
+from errseg.inference.photo import network_size
 from errseg.inference.predictor import Predictor
 from errseg.inference.tiles import MOST_ENLARGED, SEEN_WHOLLY, chosen_tiles
 from errseg.options import Options, check_place
@@ -34,13 +34,6 @@ from errseg.options import Options, check_place
 WORDS = "cat, dog, sky, grass, tree, road, sofa"
 LITE = model_config("errseg-lite")
 PLACE = (0.7, 0.4)
-
-
-@pytest.fixture(scope="module")
-def model(make_model):
-    model = make_model(lite=True, cost_shortcut=True)
-    model.config = dataclasses.replace(model.config, input_size=192)
-    return model
 
 
 @pytest.fixture
@@ -95,11 +88,11 @@ def test_the_tile_s_window_falls_towards_the_rest_of_the_photo_and_not_at_its_ri
     assert not outside.any()
 
 
-def test_outside_the_tile_all_is_the_whole_look_s(model, photo):
-    predictor = Predictor(model)
+def test_outside_the_tile_all_is_the_whole_look_s(tiled_model, photo):
+    predictor = Predictor(tiled_model)
     whole = predictor(photo, WORDS, tiles=1)
     closer = predictor(photo, WORDS, closer_at=PLACE)
-    tiles = chosen_tiles(photo.shape[:2], model.config, closer_at=PLACE)
+    tiles = chosen_tiles(photo.shape[:2], tiled_model.config, closer_at=PLACE)
     (box,) = tiles.boxes(photo.shape[:2])
     outside = np.ones(photo.shape[:2], bool)
     outside[box] = False
@@ -111,12 +104,10 @@ def test_outside_the_tile_all_is_the_whole_look_s(model, photo):
     # Inside it is the blend of both looks, with the same classes.
     text, _ = predictor.embed(check_request("photo", WORDS).vocabulary)
     with torch.inference_mode():
-        seen = []
-        sizes = network_size(photo.shape[:2], model.config), tiles.size
-        for part, size in zip((photo, photo[box]), sizes, strict=True):
-            pixels = torch.from_numpy(resize_photo(np.ascontiguousarray(part), size, model.config))
-            seen.append(model.encode_image(pixels.permute(2, 0, 1)[None]))
-        looks = [model.decode(features, text, len(text)).kept_logits for features in seen]
+        size = network_size(photo.shape[:2], tiled_model.config)
+        parts = (photo, size), (photo[box], tiles.size)
+        seen = [encode_part(tiled_model, *part) for part in parts]
+        looks = [tiled_model.decode(features, text, len(text)).kept_logits for features in seen]
     expected = blend(looks[0], looks[1:], tiles).sigmoid()[0]
     np.testing.assert_allclose(closer.class_scores, expected, atol=1e-5)
     assert (closer.settings.tiles, closer.settings.closer_at) == (1, PLACE)
@@ -132,9 +123,11 @@ def test_outside_the_tile_all_is_the_whole_look_s(model, photo):
     assert predictor(photo, WORDS, closer_at=(0.2, 0.4)).closer_box != closer.closer_box
 
 
-def test_where_it_shows_no_more_the_whole_look_answers_and_says_so(model, make_pixels, photo_file):
+def test_where_it_shows_no_more_the_whole_look_answers_and_says_so(
+    tiled_model, make_pixels, photo_file
+):
     small = make_pixels(1, 90, 120)[0].permute(1, 2, 0).numpy()
-    predictor = Predictor(model)
+    predictor = Predictor(tiled_model)
     whole, asked = predictor(small, WORDS), predictor(small, WORDS, closer_at=PLACE)
     np.testing.assert_array_equal(asked.scores, whole.scores)
     assert asked.notices == (SEEN_WHOLLY,)
@@ -144,11 +137,11 @@ def test_where_it_shows_no_more_the_whole_look_answers_and_says_so(model, make_p
 @pytest.mark.parametrize(
     "place", ["0.5", "0.5,0.5,0.5", "a,b", (1.01, 0), (-0.1, 0), "nan,0", 3, [1]]
 )
-def test_a_place_that_is_none_gets_a_sentence(model, photo, place, capsys):
+def test_a_place_that_is_none_gets_a_sentence(tiled_model, photo, place, capsys):
     for ask in (
         lambda: check_place(place),
         lambda: check_request("photo.jpg", "cat", closer_at=place),
-        lambda: Predictor(model)(photo, "cat", closer_at=place),
+        lambda: Predictor(tiled_model)(photo, "cat", closer_at=place),
     ):
         with pytest.raises(InputError, match=r"is X,Y in parts of the photo's width and height"):
             ask()

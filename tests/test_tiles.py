@@ -1,10 +1,9 @@
 """A closer look at large photos: tiles without seams, the same answer as ever for ordinary ones."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
+from encoded_part import encode_part
 
 from errseg.config import model_config
 from errseg.demo.backend.photos import LONGEST_SIDE
@@ -21,13 +20,6 @@ from errseg.options import Options, check_tiles
 WORDS = "cat, dog, sky, grass, tree, road, sofa"
 LITE = model_config("errseg-lite")
 LARGE = (1536, 2048)
-
-
-@pytest.fixture(scope="module")
-def model(make_model):
-    model = make_model(lite=True, cost_shortcut=True)
-    model.config = dataclasses.replace(model.config, input_size=192)
-    return model
 
 
 @pytest.fixture
@@ -126,10 +118,10 @@ def test_auto_sees_no_more_than_three_photos_of_the_network_s_size_beside_the_wh
     assert chosen_tiles(LARGE, config, 2).size == network_size(LARGE, config)
 
 
-def test_ordinary_photos_are_answered_as_ever(model, photo, monkeypatch):
-    automatic = Predictor(model)(photo, WORDS, kept_classes=4)
+def test_ordinary_photos_are_answered_as_ever(tiled_model, photo, monkeypatch):
+    automatic = Predictor(tiled_model)(photo, WORDS, kept_classes=4)
     monkeypatch.setattr(Predictor, "_look_closer", lambda *_: pytest.fail("it looked closer"))
-    whole = Predictor(model)(photo, WORDS, kept_classes=4, tiles=1)
+    whole = Predictor(tiled_model)(photo, WORDS, kept_classes=4, tiles=1)
     for name in ("labels", "scores", "crm_scores", "votes", "ranking", "class_scores"):
         np.testing.assert_array_equal(getattr(automatic, name), getattr(whole, name))
     assert automatic.notices == whole.notices == ()
@@ -137,22 +129,18 @@ def test_ordinary_photos_are_answered_as_ever(model, photo, monkeypatch):
     assert (whole.settings.tiles, whole.settings.tile_size) == (1, None)
 
 
-def test_a_closer_look_is_the_blend_of_whole_and_tiles(model, photo):
-    result = Predictor(model)(photo, WORDS, kept_classes=4, tiles=2)
-    tiles = chosen_tiles(photo.shape[:2], model.config, 2)
-    size = network_size(photo.shape[:2], model.config)
-    text, _ = Predictor(model).embed(check_request("photo", WORDS).vocabulary)
-
-    def seen(part, size):
-        pixels = torch.from_numpy(resize_photo(np.ascontiguousarray(part), size, model.config))
-        return model.encode_image(pixels.permute(2, 0, 1)[None])
-
+def test_a_closer_look_is_the_blend_of_whole_and_tiles(tiled_model, photo):
+    result = Predictor(tiled_model)(photo, WORDS, kept_classes=4, tiles=2)
+    tiles = chosen_tiles(photo.shape[:2], tiled_model.config, 2)
+    size = network_size(photo.shape[:2], tiled_model.config)
+    text, _ = Predictor(tiled_model).embed(check_request("photo", WORDS).vocabulary)
+    parts = (photo, size), *((photo[box], tiles.size) for box in tiles.boxes((300, 400)))
     with torch.inference_mode():
-        looks = [seen(photo, size), *(seen(photo[b], tiles.size) for b in tiles.boxes((300, 400)))]
-        alone = [model.decode(features, text, len(text)) for features in looks]
+        looks = [encode_part(tiled_model, *part) for part in parts]
+        alone = [tiled_model.decode(features, text, len(text)) for features in looks]
         votes = sum(out.votes for out in alone)
         kept = torch.tensor([result.kept])
-        same = [model.decode(f, text, 4, select=lambda *_: kept).kept_logits for f in looks]
+        same = [tiled_model.decode(f, text, 4, select=lambda *_: kept).kept_logits for f in looks]
         expected = blend(same[0], same[1:], tiles).sigmoid()[0]
     np.testing.assert_array_equal(result.votes, votes[0])
     np.testing.assert_allclose(result.crm_scores, result.votes @ [1, 0.1, 0.01], rtol=1e-5)
@@ -170,7 +158,7 @@ def test_a_closer_look_is_the_blend_of_whole_and_tiles(model, photo):
     assert {"encode", "tiles", "decode", "label"} <= set(result.timings)
 
 
-def test_a_class_that_only_a_tile_sees_is_kept(model, photo, monkeypatch):
+def test_a_class_that_only_a_tile_sees_is_kept(tiled_model, photo, monkeypatch):
     """CRM of the whole photo alone would drop it."""
     from errseg.inference import closer
 
@@ -184,12 +172,12 @@ def test_a_class_that_only_a_tile_sees_is_kept(model, photo, monkeypatch):
         return own
 
     monkeypatch.setattr(closer, "count_votes", made_up)
-    assert dog in Predictor(model)(photo, WORDS, kept_classes=1, tiles=2).kept
+    assert dog in Predictor(tiled_model)(photo, WORDS, kept_classes=1, tiles=2).kept
 
 
-def test_whole_auto_and_tiles_are_remembered_apart(model, photo, large_begins_at):
+def test_whole_auto_and_tiles_are_remembered_apart(tiled_model, photo, large_begins_at):
     large_begins_at(100_000)
-    predictor = Predictor(model)
+    predictor = Predictor(tiled_model)
     asked = {tiles: predictor(photo, WORDS, tiles=tiles) for tiles in ("auto", 1, 2, 3)}
     sizes = {tiles: result.settings.tile_size for tiles, result in asked.items()}
     assert sizes["auto"] < sizes[2] == sizes[3]
@@ -201,17 +189,21 @@ def test_whole_auto_and_tiles_are_remembered_apart(model, photo, large_begins_at
         np.testing.assert_array_equal(again.class_scores, result.class_scores)
     # A change that the network doesn't see in the whole photo, but in a tile.
     other = photo.copy()
-    monkey = resize_photo(photo, network_size(photo.shape[:2], model.config), model.config)
+    monkey = resize_photo(
+        photo, network_size(photo.shape[:2], tiled_model.config), tiled_model.config
+    )
     other[5, 5] ^= 1
-    seen = resize_photo(other, network_size(photo.shape[:2], model.config), model.config)
+    seen = resize_photo(
+        other, network_size(photo.shape[:2], tiled_model.config), tiled_model.config
+    )
     if np.array_equal(seen, monkey):
         assert predictor._read(other, WORDS, None, {"tiles": 2}).key != (
             predictor._read(photo, WORDS, None, {"tiles": 2}).key
         )
 
 
-def test_attention_and_thresholds_follow_the_classes_that_were_kept(model, photo):
-    predictor = Predictor(model)
+def test_attention_and_thresholds_follow_the_classes_that_were_kept(tiled_model, photo):
+    predictor = Predictor(tiled_model)
     options = Options(kept_classes=3, tiles=2)
     result = predictor(photo, WORDS, options)
     attention = predictor.attention(photo, WORDS, (50, 60), options)
@@ -222,11 +214,11 @@ def test_attention_and_thresholds_follow_the_classes_that_were_kept(model, photo
 
 
 @pytest.mark.parametrize("tiles", [0, 4, -1, 2.5, "many", None, True, [2], "", float("nan")])
-def test_other_numbers_of_tiles_get_a_sentence(model, photo, tiles):
+def test_other_numbers_of_tiles_get_a_sentence(tiled_model, photo, tiles):
     for ask in (
         lambda: check_tiles(tiles),
         lambda: check_request("photo.jpg", "cat", tiles=tiles),
-        lambda: Predictor(model)(photo, "cat", tiles=tiles),
+        lambda: Predictor(tiled_model)(photo, "cat", tiles=tiles),
     ):
         with pytest.raises(InputError, match=r"Tiles are auto, 1, 2 or 3, not"):
             ask()

@@ -36,7 +36,6 @@ def linear(
     *,
     relu6: bool = False,
     times: Tensor | None = None,
-    plus: Tensor | None = None,
 ) -> Tensor:
     """Multiply x (..., C) by a matrix (C', C): (..., C').
 
@@ -45,17 +44,17 @@ def linear(
         weight: the matrix.
         bias: (C',), added.
         relu6: bend the result.
-        times: of the result's shape; multiplies it.
-        plus: likewise; is added to it. One of the last three at most.
+        times: of the result's shape; multiplies it. One of the last two at most.
     """
-    other, name = (plus, "add") if times is None else (times, "mul")
     # Of a part of a wider matrix oneDNN makes the product twenty times as slowly.
     if fuses(x) and weight.is_contiguous():
-        if other is not None:
-            return torch.ops.mkldnn._linear_pointwise.binary(x, other, weight, bias, name)
+        if times is not None:
+            return torch.ops.mkldnn._linear_pointwise.binary(x, times, weight, bias, "mul")
         bent = _RELU6 if relu6 else _AS_IT_IS
         return torch.ops.mkldnn._linear_pointwise(x, weight, bias, *bent)
-    return _after(F.linear(x, weight, bias), relu6, times, plus)
+    out = F.linear(x, weight, bias)
+    out = F.relu6(out) if relu6 else out
+    return out if times is None else out * times
 
 
 def through(layer: nn.Linear, x: Tensor, **then: bool | Tensor) -> Tensor:
@@ -83,7 +82,9 @@ def convolve(
         bent = _RELU6 if relu6 else _AS_IT_IS
         return torch.ops.mkldnn._convolution_pointwise(maps, *own, *bent)
     weight = weight.to_dense() if weight.is_mkldnn else weight
-    return _after(F.conv2d(maps, weight, bias, stride, padding, groups=groups), relu6, None, plus)
+    out = F.conv2d(maps, weight, bias, stride, padding, groups=groups)
+    out = F.relu6(out) if relu6 else out
+    return out if plus is None else out + plus
 
 
 def packed(
@@ -99,12 +100,6 @@ def packed(
     return torch.ops.mkldnn._reorder_convolution_weight(
         weight, padding, stride, _ONE_BY_ONE, groups, size
     )
-
-
-def _after(out: Tensor, relu6: bool, times: Tensor | None, plus: Tensor | None) -> Tensor:
-    out = F.relu6(out) if relu6 else out
-    out = out if times is None else out * times
-    return out if plus is None else out + plus
 
 
 @functools.cache
