@@ -5,17 +5,22 @@ import errno
 import io
 import json
 import os
+import socket
+import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 import gradio as gr
+import httpx
 import pytest
+import uvicorn
+from PIL import Image
 
 from errseg.demo.backend.listeners import Listeners
 from errseg.demo.backend.models import Models
 from errseg.demo.backend.refusals import DISK_FULL, DISK_SHUT, UNEXPECTED, sentence_for
-from errseg.demo.page.events import served
+from errseg.demo.page.events import drawn, served
 from errseg.demo.page.layout import create_demo
 from errseg.demo.serve.gate import Gate
 from errseg.demo.serve.server import serve_demo
@@ -124,6 +129,36 @@ def test_what_nobody_foresaw_has_a_sentence_unless_the_answer_has_begun(begun, c
         assert json.loads(sent[1]["body"])["detail"] == UNEXPECTED
     assert "KeyError at test_disk.py" in caplog.text
     assert "visitor" not in caplog.text
+
+
+@pytest.mark.parametrize("length", [2, 4])
+def test_a_file_that_changes_while_it_goes_out_leaves_nobody_waiting(length, caplog):
+    async def changed(scope, receive, send):
+        headers = [(b"content-length", b"%d" % length)]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"abc"})
+
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        config = uvicorn.Config(Gate(changed, None, Listeners()), lifespan="off", log_config=None)
+        server = uvicorn.Server(config)
+        serving = threading.Thread(target=server.run, kwargs={"sockets": [door]})
+        serving.start()
+        try:
+            with pytest.raises(httpx.RemoteProtocolError):
+                httpx.get("http://{}:{}/".format(*door.getsockname()), timeout=20)
+        finally:
+            server.should_exit = True
+            serving.join()
+    assert UNEXPECTED in caplog.text
+
+
+def test_a_picture_that_is_drawn_again_is_not_written_again(folder, tmp_path):
+    picture = Image.new("RGB", (3, 2), "red")
+    path = Path(drawn(picture))
+    (being_read := tmp_path / "read").hardlink_to(path)
+    being_read.write_bytes(b"as somebody reads it")
+    assert drawn(picture) == str(path)
+    assert being_read.read_bytes() == b"as somebody reads it"
 
 
 @pytest.mark.parametrize(

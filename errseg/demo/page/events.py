@@ -2,12 +2,13 @@
 
 import functools
 import inspect
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import gradio as gr
 from gradio.context import LocalContext
-from gradio.processing_utils import save_file_to_cache, save_pil_to_cache
+from gradio.processing_utils import save_file_to_cache
 from gradio.utils import get_upload_folder
 from PIL import Image
 
@@ -141,9 +142,12 @@ def served(path: Path) -> str:
 def drawn(picture: Image.Image) -> str:
     """Write a picture as PNG to where Gradio serves files from.
 
-    Gradio would do it after the event, where nobody has a sentence for a disk that takes nothing.
+    Gradio would do it after the event, where nobody has a sentence for a disk that takes nothing,
+    and into the file that another visitor, who asked the same, may be reading.
     """
-    return save_pil_to_cache(picture, get_upload_folder(), format="png")
+    with tempfile.TemporaryDirectory() as folder:
+        picture.save(path := Path(folder) / "image.png")
+        return served(path)
 
 
 def sent(event: gr.EventData, name: str, kind: type) -> object | None:

@@ -81,12 +81,18 @@ class Gate:
 
 
 async def _answer(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """Let the application answer; what prevents it, such as a disk, has a sentence."""
-    begun = False
+    """Let the application answer; what prevents it, such as a disk, has a sentence.
+
+    Raises:
+        RuntimeError: the answer's last part can't go out. Its connection is of no use any more, and
+            the server, who takes it for complete, closes it only so.
+    """
+    begun = last = False
 
     async def noted(message: Message) -> None:
-        nonlocal begun
+        nonlocal begun, last
         begun = True
+        last = message["type"] == "http.response.body" and not message.get("more_body")
         await send(message)
 
     try:
@@ -95,6 +101,8 @@ async def _answer(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> N
         raise
     except Exception as error:
         sentence = sentence_for(error)
+        if last:
+            raise RuntimeError(sentence) from None
         if not begun:
             await _refuse(send, FAILED, sentence)
 
