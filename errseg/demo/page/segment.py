@@ -63,7 +63,7 @@ def add_segment_events(
     boxes = [kept, threshold, knobs["tiles"], place]
     outputs = [*vars(tab).values(), question.hints, *boxes, tabs, message, run]
     inputs = {*question.inputs, tab.shown, tab.chosen}
-    runs = {**COMPUTES, "show_progress_on": tab.masks, "trigger_mode": "multiple"}
+    runs = {**COMPUTES, "show_progress": "hidden", "trigger_mode": "multiple"}
     stop, link_to = Stoppable(run, message, service.places), page_links(examples, service)
 
     def question_of(shown: Shown, answer: Answer) -> dict:
