@@ -38,8 +38,8 @@ def best_labels(
     """Label every pixel of a photo with its best class, however low its score.
 
     The scores are resized (bilinear) to the photo, then compared, as the published evaluation does.
-    Classes that can't win anywhere are left out first, which changes nothing: a resized score lies
-    between the least and the greatest of the grid's cells around it.
+    A class is compared only in the box around the cells where it may win, which changes nothing: a
+    resized score lies between the least and the greatest of the grid's cells around it.
 
     Args:
         logits: of the kept classes, (P, h, w).
@@ -50,18 +50,52 @@ def best_labels(
         labels (H, W) int32 and scores (H, W) float32.
     """
     scores = logits.float().sigmoid()  # (P, h, w)
-    least = -F.max_pool2d(-scores[None], 3, stride=1, padding=1)[0]
-    greatest = F.max_pool2d(scores[None], 3, stride=1, padding=1)[0]
-    can_win = (greatest >= least.amax(dim=0)).flatten(1).any(dim=1)
+    least, greatest = -_around(-scores), _around(scores)
+    can_win = greatest >= least.amax(dim=0)
     best = torch.full(size, -1.0, device=scores.device)
     labels = torch.full(size, -1, dtype=torch.int32, device=scores.device)
     classes = kept.tolist()  # once: to read one of a GPU's numbers is to wait for it
-    for place in can_win.nonzero()[:, 0].tolist():
-        resized = F.interpolate(scores[place][None, None], size=size, mode="bilinear")[0, 0]
-        better = resized > best  # strict: ties stay with the lower index
-        torch.maximum(best, resized, out=best)
-        labels.masked_fill_(better, classes[place])
+    rows, columns = _spans(can_win.any(dim=2), size[0]), _spans(can_win.any(dim=1), size[1])
+    for place, box in enumerate(zip(rows, columns, strict=True)):
+        if None in box:
+            continue
+        resized = F.interpolate(scores[place][None, None], size=size, mode="bilinear")[0, 0][box]
+        before = best[box]
+        better = resized > before  # strict: ties stay with the lower index
+        torch.maximum(before, resized, out=before)
+        labels[box].masked_fill_(better, classes[place])
     return labels.cpu().numpy(), best.cpu().numpy()
+
+
+def _around(scores: Tensor) -> Tensor:
+    """Find the greatest score (P, h, w) of 3 x 3 cells around each; a fifth of pooling's time."""
+    rows = scores.clone()
+    torch.maximum(rows[:, 1:], scores[:, :-1], out=rows[:, 1:])
+    torch.maximum(rows[:, :-1], scores[:, 1:], out=rows[:, :-1])
+    greatest = rows.clone()
+    torch.maximum(greatest[..., 1:], rows[..., :-1], out=greatest[..., 1:])
+    torch.maximum(greatest[..., :-1], rows[..., 1:], out=greatest[..., :-1])
+    return greatest
+
+
+def _spans(cells: Tensor, pixels: int) -> list[slice | None]:
+    """Find the pixels of a side that lie in its cells from the first to the last that are set.
+
+    Args:
+        cells: (P, cells of the side) of bools.
+        pixels: of the whole side.
+
+    Returns:
+        P spans, None where no cell is set.
+    """
+    count = cells.shape[1]
+    spans = []
+    for own in cells.cpu().numpy():
+        (places,) = own.nonzero()
+        first, end = (places[0], places[-1] + 1) if len(places) else (0, 0)
+        span = slice(first * pixels // count, -(-end * pixels // count))
+        spans.append(span if end else None)
+    return spans
 
 
 def check_threshold(threshold: float) -> None:

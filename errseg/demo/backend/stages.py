@@ -22,7 +22,7 @@ SENTENCES = {
 }
 """A stage's name in timings -> what somebody who waits for it is told."""
 MB = 10**6
-SECONDS_WORTH_TELLING = 0.3  # a stage that is over sooner would only flicker
+SECONDS_WORTH_TELLING = 0.5  # a stage that is over sooner would only flicker
 
 
 def ahead(count: int) -> str:

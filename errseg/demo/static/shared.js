@@ -2,6 +2,7 @@
 // before any panel. What a visitor typed only ever becomes text (`textContent`), never HTML.
 
 window.errsegHelpers = (() => {
+const FRAME = 17; // milliseconds, of a screen that shows 60 a second
 const VIRIDIS = [
   [68, 1, 84], [71, 45, 123], [59, 82, 139], [44, 114, 142], [33, 145, 140],
   [40, 174, 128], [94, 201, 98], [173, 220, 48], [253, 231, 37],
@@ -104,10 +105,11 @@ function tell(news) {
   document.dispatchEvent(new CustomEvent('errseg'));
 }
 
-/** Call act() as soon as what stands on the page by now has been painted; what is out of sight is not. */
+/** Call act() when what stands on the page by now is on the screen, which it is a frame after it was
+ * painted; what is out of sight is not painted. */
 function afterPaint(act) {
   if (document.hidden) setTimeout(act);
-  else requestAnimationFrame(() => setTimeout(act));
+  else requestAnimationFrame(() => setTimeout(act, FRAME));
 }
 
 /** The bytes that stand in a text in base64. */
