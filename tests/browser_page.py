@@ -34,6 +34,43 @@ FLAGS = (
     "--disable-sync",
 )
 SECONDS = 120
+WATCH = """
+window.unanswered = new Set(); // questions in the queue, by number; or how one is being asked
+window.messages = []; // lengths of what the server sent
+const ask = window.fetch;
+window.fetch = async (...given) => {
+  const address = String(given[0]?.url ?? given[0]);
+  if (address.includes('/queue/join')) {
+    window.unanswered.add(given);
+    try {
+      const answer = await ask(...given);
+      const {event_id} = await answer.clone().json();
+      if (event_id) window.unanswered.add(event_id);
+      return answer;
+    } finally {
+      window.unanswered.delete(given);
+    }
+  }
+  const answer = await ask(...given);
+  if (!address.includes('/queue/data')) return answer;
+  const [theirs, ours] = answer.body.tee();
+  (async () => {
+    let text = '';
+    for await (const part of ours.pipeThrough(new TextDecoderStream())) {
+      const ended = (text + part).split('\\n\\n');
+      text = ended.pop();
+      for (const message of ended) {
+        window.messages.push(message.length);
+        const done = /"msg":"process_completed","event_id":"(\\w+)"/.exec(message.slice(0, 99))?.[1];
+        // A moment later Gradio has shown it.
+        if (done) setTimeout(() => window.unanswered.delete(done), 100);
+      }
+    }
+  })().catch(() => window.unanswered.clear());
+  return new Response(theirs, {headers: answer.headers, status: answer.status});
+};
+"""
+"""Notes on every page what the server is asked and what it sends."""
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = json.loads((ROOT / "examples" / "examples.json").read_text())
 
@@ -181,9 +218,8 @@ class Page:
         return self
 
     def settle(self):
-        """Wait until the server has sent all of an answer."""
-        busy = "#errseg-masks .wrap:not(.hide), #errseg-attention .wrap:not(.hide)"
-        self.wait(lambda: not self.find(busy))
+        """Wait until the server has sent all that it was asked for."""
+        self.wait(lambda: not self.run("return window.unanswered.size"))
 
     def unfold(self):
         """Show the rarer settings."""
@@ -223,4 +259,6 @@ def start_browser(profile):
     for flag in (*FLAGS, f"--user-data-dir={profile}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    return Browser(options=options, service=webdriver.ChromeService(DRIVER))
+    driver = Browser(options=options, service=webdriver.ChromeService(DRIVER))
+    driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WATCH})
+    return driver
