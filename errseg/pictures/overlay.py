@@ -155,10 +155,16 @@ def resize_labels(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def class_sums(labels: np.ndarray, classes: int, values: np.ndarray | None = None) -> np.ndarray:
-    """Add up each class's pixels (T), or their values."""
-    weights = None if values is None else values.ravel()
-    shifted = labels.ravel() + np.int64(1)  # -1, no class, comes first
-    return np.bincount(shifted, weights, minlength=classes + 1)[1:]
+    """Add up each class's pixels (T), or their values: run by run, which are few."""
+    flat = labels.ravel()
+    starts = np.flatnonzero(np.concatenate([[True], flat[1:] != flat[:-1]])[: flat.size])
+    if values is None:
+        sums = np.diff(starts, append=flat.size)
+    else:
+        sums = np.add.reduceat(values.ravel(), starts, dtype=np.float64) if len(starts) else starts
+    shifted = flat[starts] + np.int64(1)  # -1, no class, comes first
+    added = np.bincount(shifted, sums, minlength=classes + 1)[1:]
+    return added.astype(np.int64) if values is None else added
 
 
 def seen_classes(labels: np.ndarray, classes: int) -> list[int]:
