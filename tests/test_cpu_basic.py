@@ -19,6 +19,7 @@ from errseg.words.vocabulary import load_vocabulary
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.alone,
     pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc"),
 ]
 

@@ -16,7 +16,7 @@ from counted_app import BYTES, VARIABLE
 from PIL import Image, ImageOps
 from test_browser_attention import HOVER
 
-pytestmark = [*IN_BROWSER, pytest.mark.slow]
+pytestmark = [*IN_BROWSER, pytest.mark.slow, pytest.mark.alone]
 
 REACHES = {
     "server up": 12.0,

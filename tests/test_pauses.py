@@ -52,6 +52,7 @@ def test_other_threads_are_not_called(predictor):
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_the_shipped_model_never_goes_long_without_a_pause():
     """The longest part is a small piece of the pass: who makes way does so soon."""
     predictor, times = Predictor(load_model("errseg-lite")), []

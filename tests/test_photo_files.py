@@ -382,6 +382,7 @@ print(peak() - idle, time.process_time() - begin, *pixels.shape, *size, "torch" 
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
 @pytest.mark.parametrize("name", sorted(LARGE))
 def test_the_largest_photos_take_little_memory_and_time(tmp_path, name):

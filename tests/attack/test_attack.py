@@ -5,7 +5,7 @@ import pytest
 from attack.app import running_app, scratch
 from attack.command import ATTACKS, run
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 
 @pytest.fixture(scope="module")
