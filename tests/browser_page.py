@@ -70,7 +70,7 @@ window.fetch = async (...given) => {
   return new Response(theirs, {headers: answer.headers, status: answer.status});
 };
 """
-"""Notes on every page what the server is asked and what it sends."""
+"""Notes on a page what the server is asked and what it sends."""
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = json.loads((ROOT / "examples" / "examples.json").read_text())
 
@@ -260,5 +260,10 @@ def start_browser(profile):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = Browser(options=options, service=webdriver.ChromeService(DRIVER))
-    driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WATCH})
+    watch(driver)
     return driver
+
+
+def watch(browser):
+    """Note in the browser's present tab what its pages ask and are sent."""
+    browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WATCH})

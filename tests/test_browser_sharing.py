@@ -13,7 +13,7 @@ import sys
 
 import numpy as np
 import pytest
-from browser_page import IN_BROWSER, ROOT
+from browser_page import IN_BROWSER, ROOT, watch
 from PIL import Image
 
 from errseg.checkpoints.stored_config import advised_threshold
@@ -169,6 +169,7 @@ def test_two_visitors_who_ask_at_the_same_time_see_only_their_own(page):
     own = {}
     opened("?example=cat&classes=cat,+dog", {"cat", "dog"})
     page.browser.switch_to.new_window("tab")
+    watch(page.browser)
     try:
         opened("?example=coffee&classes=cup,+spoon,+fork", {"cup", "spoon", "fork"})
         for votes in (1, 2, 3):
