@@ -61,7 +61,7 @@ window.fetch = async (...given) => {
       text = ended.pop();
       for (const message of ended) {
         window.messages.push(message.length);
-        const done = /"msg":"process_completed","event_id":"(\\w+)"/.exec(message.slice(0, 99))?.[1];
+        const done = /^data: {"msg":"process_completed","event_id":"(\\w+)"/.exec(message)?.[1];
         // A moment later Gradio has shown it.
         if (done) setTimeout(() => window.unanswered.delete(done), 100);
       }
