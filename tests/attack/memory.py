@@ -1,11 +1,14 @@
 """Many requests: memory does not grow, and comes back when all is done."""
 
+import functools
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from attack.app import App, Client, resident, uploaded
 from attack.figures import Figures
 from attack.photos import page_values, photo
 
+VISITORS = 2  # at a time
 REQUESTS, BEGUN = 1000, 100  # issue 17: at the end over after the first hundred
 QUICK_REQUESTS, QUICK_BEGUN = 150, 50
 MOST_GROWTH = 1.1  # issue 17
@@ -17,35 +20,33 @@ SEED = 5000
 
 
 def attack(app: App, quick: bool = False) -> Figures:
-    """Ask new questions about new photos, one after the other."""
+    """Ask new questions about new photos, some at a time."""
     requests, begun = (QUICK_REQUESTS, QUICK_BEGUN) if quick else (REQUESTS, BEGUN)
     figures = Figures("memory", f"after {requests:,} at most {MOST_GROWTH} times after {begun}")
-    with figures.timed():
-        early = late = 0.0
-        for number in range(requests):
-            with Client(app.url) as client:
-                _ask(app, client, number)
-            if number + 1 == begun:
-                early = app.memory()
-        late = app.memory()
+    with figures.timed(), ThreadPoolExecutor(VISITORS) as visitors:
+        held = []
+        for numbers in (range(begun), range(begun, requests)):
+            list(visitors.map(functools.partial(_ask, app), numbers))
+            held.append(app.memory())
+        early, late = held
     times = late / early
     figures.count(times <= MOST_GROWTH, f"{times:.2f} times: {early:.0f} MB, then {late:.0f} MB")
     figures.measured = f"{times:.2f} times: {early:.0f} MB, then {late:.0f} MB"
     return figures
 
 
-def _ask(app: App, client: Client, number: int) -> None:
-    path = client.upload("a.jpg", photo(SEED + number)).data[0]
-    words = f"thing {number}, sky, grass"
-    kind = number % WITH_ATTENTION
-    if kind == 0:
-        question = [uploaded(path), words, 5, 5, 32, 3, False]
-        said = client.ask(app.functions["attention"], question)
-    elif kind == 1:
-        said = client.ask(app.functions["sweep"], [uploaded(path), words, "P", "1, 2", 32, 3, 0])
-    else:
-        question = page_values(app, "segment_page", path, classes=words, input_size=INPUT)
-        said = client.ask(app.functions["segment_page"], question)
+def _ask(app: App, number: int) -> None:
+    words, kind = f"thing {number}, sky, grass", number % WITH_ATTENTION
+    with Client(app.url) as client:
+        path = client.upload("a.jpg", photo(SEED + number)).data[0]
+        if kind == 0:
+            event, question = "attention", [uploaded(path), words, 5, 5, 32, 3, False]
+        elif kind == 1:
+            event, question = "sweep", [uploaded(path), words, "P", "1, 2", 32, 3, 0]
+        else:
+            event = "segment_page"
+            question = page_values(app, event, path, classes=words, input_size=INPUT)
+        said = client.ask(app.functions[event], question)
     assert said.answered, said.sentence
 
 
