@@ -85,6 +85,8 @@ def test_stop_ends_a_question_and_leaves_what_was_there(page):
     assert page.text("#errseg-run") == "Stop"
     page.wait(lambda: page.find(".errseg-waiting"))
     assert page.text("#errseg-message").endswith("…")
+    message, knobs = page.find("#errseg-message p")[0], page.find("#errseg-knobs")[0]
+    assert message.rect["y"] >= knobs.rect["y"] + knobs.rect["height"]  # it lies over nothing
     assert not is_stale(page)  # that line says what to press
     assert page.run("return document.activeElement === arguments[0]", run)
     run.send_keys(Keys.ENTER)

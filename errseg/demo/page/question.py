@@ -82,8 +82,8 @@ def build_question(
         with gr.Row(elem_id="errseg-buttons"):
             run = gr.Button("Segment", variant="primary", scale=3, elem_id="errseg-run")
             suggestions = Suggestions(build_ask(), chips)
-        message.render()
         knobs = _build_knobs(len(parse_classes(first.classes)), service)
+        message.render()  # it comes and goes, and moves nothing that is being turned
         gr.HTML(elem_id="errseg-legend")  # the masks' script puts the legend here
         with gr.Accordion("More", open=False, elem_id="errseg-advanced"):
             _build_ready_made(classes, message)
