@@ -10,10 +10,11 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from errseg.datasets.folders import load_sets
-from errseg.datasets.sets import BACKGROUND
+from errseg.datasets.sets import BACKGROUND, IGNORE
 from errseg.errors import InputError
 from errseg.training.config import LITE, with_settings
 from errseg.training.crops import Augmentation, CropDataset, collate
+from errseg.training.mixing import mix_classes
 
 PLAIN = Augmentation(squeeze=0, flip=0, jitter=0)
 WHOLE = Augmentation(squeeze=1, flip=0, jitter=0)
@@ -56,8 +57,8 @@ def test_a_mask_of_another_size_is_named(root):
 
 def test_crops_follow_from_seed_and_index_alone(root):
     sets = load_sets(root)
-    first = crops(sets, seed=7, crop=48, copy_paste=0.5)
-    again = crops(sets, seed=7, crop=48, copy_paste=0.5)
+    first = crops(sets, seed=7, crop=48, copy_paste=0.5, mix=0.5)
+    again = crops(sets, seed=7, crop=48, copy_paste=0.5, mix=0.5)
     loader = DataLoader(
         again, batch_size=4, sampler=range(8, 16), num_workers=1, collate_fn=collate
     )
@@ -88,7 +89,7 @@ def test_another_seed_draws_other_crops_even_of_one_photo(root):
 )
 def test_labels_lie_on_what_they_label(root, augmentation):
     sets = load_sets(root, ["things", "scenes"])
-    dataset = crops(sets, augmentation, crop=64, copy_paste=0.5)
+    dataset = crops(sets, augmentation, crop=64, copy_paste=0.5, mix=0.5)
     colour_of = {"aeroplane": 1, "person": 2, "road": 1, "pedestrian": 2, "sky": 3}
     seen = set()
     for i in range(40):
@@ -155,6 +156,31 @@ def test_rare_classes_are_drawn_first_if_asked(root):
     assert share(0.0) == pytest.approx(0.5, abs=0.08)
     # Each class as often as the square root of its photos: 1 of 1 + 2 sqrt(2), and half the rest.
     assert share(1.0) == pytest.approx(0.63, abs=0.08)
+
+
+def test_half_of_another_scene_s_classes_are_laid_over_one():
+    """Every one of an odd number can be drawn, each whole, and what is not named never is."""
+    rng, names = np.random.default_rng(0), (3, 5, 8)
+    other = np.repeat([3, 5, 8, BACKGROUND, IGNORE], 20)[None].repeat(100, axis=0)
+    laid = []
+    for _ in range(20):
+        label = np.full((100, 100), 1)
+        image, seen = (Image.new("RGB", (100, 100), grey) for grey in ("black", "white"))
+        mix_classes(rng, image, label, seen, other)
+        over = label != 1
+        assert np.array_equal(label[over], other[over])
+        assert np.array_equal(np.asarray(image)[..., 0] == 255, over)
+        laid.append({name for name in names if over[other == name].any()})
+        assert over.sum() == 2000 * len(laid[-1])
+    assert all(len(drawn) == 2 for drawn in laid)
+    assert len(set(map(frozenset, laid))) == 3
+
+
+def test_only_scenes_are_mixed(root):
+    for one in load_sets(root, ["scenes", "things"]):
+        plain, mixed = (crops([one], PLAIN, crop=64, mix=mix) for mix in (0.0, 1.0))
+        changed = [not torch.equal(plain[i].label, mixed[i].label) for i in range(12)]
+        assert any(changed) is one.exhaustive
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from errseg.network.crm import select_classes
 from errseg.training.averaging import average_weights
 from errseg.training.config import LITE, with_settings
 from errseg.training.lite import LiteTraining
+from errseg.training.unseen import LIKENESS, as_if_unseen
 
 PLAIN = {"steps": 2, "batch": 2, "crop": 64, "kept_classes": 2, "vocabulary": 0, "broader": 0}
 PLAIN |= {"imagenet_share": 0.0, "expanded": 0.0, "anchor": 0.0, "balance_power": 0.0}
@@ -133,6 +134,54 @@ def test_undecided_pixels_can_count_as_wrong(make_objective):
     assert objective((images, blank), 0)["logits"] == 0
     strict = make_objective(ranking=0.0, cost_loss=0.0, ignored_is_negative=True)
     assert strict((images, blank), 0)["logits"] > 0
+
+
+def test_names_as_if_unseen_are_less_alike_to_what_they_were_and_no_more_to_others(randn):
+    text = F.normalize(randn(400, 64), dim=-1)
+    turned = as_if_unseen(text, 0.5, np.random.default_rng(0))
+    torch.testing.assert_close(turned.norm(dim=-1), torch.ones(400))
+    alike = (turned * text).sum(dim=-1)
+    changed = (turned != text).any(dim=-1)
+    assert 150 < changed.sum() < 250
+    low, high = LIKENESS
+    assert low <= alike[changed].min() < low + 0.05
+    assert high >= alike[changed].max() > high - 0.05
+    others = (turned @ text.T).fill_diagonal_(0)
+    assert others.mean().abs() < 0.01
+    usual = (text @ text.T).fill_diagonal_(0).abs().mean().item()
+    assert others.abs().mean().item() == pytest.approx(usual, rel=0.1)
+
+
+def test_only_the_decoder_meets_names_as_if_unseen(make_objective, monkeypatch):
+    plain, unseen = make_objective(), make_objective(unseen=1.0)
+    batch = batch_of(plain)
+    _, _, text = asked_in(plain, batch[1])
+    seen, decode = [], unseen.model.decode
+    monkeypatch.setattr(
+        unseen.model,
+        "decode",
+        lambda f, text, *a, **k: seen.append(text) or decode(f, text, *a, **k),
+    )
+    before, first = plain(batch, 0), unseen(batch, 0)
+    assert first["cost"] == before["cost"]
+    assert first["logits"] != before["logits"]
+    assert ((seen[0] * text).sum(dim=-1) <= LIKENESS[1] + 1e-6).all()
+    assert unseen(batch, 0) == first
+    assert unseen(batch, 1)["logits"] != first["logits"]
+
+
+@pytest.mark.parametrize("towers_learn", [True, False])
+@pytest.mark.parametrize("always_dropped", [True, False])
+def test_the_residual_s_channels_are_dropped_while_it_learns_or_if_asked(
+    make_objective, always_dropped, towers_learn
+):
+    rates = {} if towers_learn else {"trunk_rate": 0.0, "residual_rate": 0.0}
+    objective = make_objective(always_dropped=always_dropped, **rates)
+    towers = objective.model.towers
+    towers.config = dataclasses.replace(towers.config, residual_dropout=0.5)
+    batch = batch_of(objective)
+    costs = {objective(batch, 0)["cost"].item() for _ in range(4)}
+    assert (len(costs) > 1) is (towers_learn or always_dropped)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -129,6 +130,37 @@ def test_the_command_writes_a_set_that_training_takes(data, tmp_path, teacher, c
     assert "--sure is a share from 0 to 1, not 2." in capsys.readouterr().err
 
 
+def test_a_run_that_was_stopped_goes_on_and_never_with_another_teacher(
+    data, tmp_path, teacher, monkeypatch
+):
+    def label(**changes):
+        asked = {"names": NAMES, "confidence": 0.0} | changes
+        return write_pseudo_labels(
+            teacher, load_sets(data), asked["names"], tmp_path, RECIPE, asked["confidence"]
+        )
+
+    masks = tmp_path / FOLDER / "masks"
+    label()
+    whole = (masks / "things-p0.png").read_bytes()
+    for part in ("images", "masks"):
+        for path in (data / "things" / part).iterdir():
+            shutil.copy(path, path.with_stem("p1"))
+    encoded, encode = [], Predictor.encode
+    monkeypatch.setattr(Predictor, "encode", lambda *given: encoded.append(given) or encode(*given))
+    assert label() == 2
+    assert len(encoded) == 1
+    assert {path.name: path.read_bytes() for path in masks.iterdir()} == {
+        "things-p0.png": whole,
+        "things-p1.png": whole,
+    }
+    for changes in ({"names": NAMES[1:]}, {"confidence": 0.5}):
+        with pytest.raises(InputError, match=f"{FOLDER} was labelled by another model, with other"):
+            label(**changes)
+    teacher.weights_hash = "another"
+    with pytest.raises(InputError, match="another model"):
+        label()
+
+
 def test_more_names_than_8_bits_hold_are_told_apart(data, tmp_path, teacher):
     """People's label comes back under its name, whichever side of the ignored value that is."""
     for at in (253, 254, 255, 299):
@@ -165,13 +197,14 @@ def test_sets_that_leave_nothing_to_label_are_refused(data, tmp_path, teacher):
 
 def test_names_may_be_a_vocabulary_s(data, tmp_path, teacher, capsys):
     save_model(teacher, tmp_path / "teacher.safetensors")
-    weights = ["--model", str(tmp_path / "teacher.safetensors"), "--out", str(tmp_path / "more")]
+    weights = ["--model", str(tmp_path / "teacher.safetensors"), "--out"]
     lone = ["--dataset", "folder", "--root", str(data / "things")]
-    assert main(["pseudo-label", *lone, *weights, "--names-of", "voc20"]) == 0
-    (made,) = load_sets(tmp_path / "more")
+    assert main(["pseudo-label", *lone, *weights, str(tmp_path / "a"), "--names-of", "voc20"]) == 0
+    (made,) = load_sets(tmp_path / "a")
     assert made.class_names == load_vocabulary("voc20").names
+    weights += [str(tmp_path / "b")]
     assert main(["pseudo-label", *lone, *weights]) == 0
-    (made,) = load_sets(tmp_path / "more")
+    (made,) = load_sets(tmp_path / "b")
     assert len(made.class_names) == 171
     assert main(["pseudo-label", *lone, *weights, "--names-of", "scenes"]) == 2
     assert "there is no vocabulary scenes; there are voc20" in capsys.readouterr().err

@@ -167,6 +167,7 @@ class LiteTowers(Towers):
         self.view_weights = nn.Linear(config.residual_hidden, 1 + len(config.views))
         nn.init.zeros_(self.view_weights.weight)
         nn.init.zeros_(self.view_weights.bias)
+        self.always_drops = False  # the residual's channels, though the towers don't learn
 
     def encode_image(self, pixels: Tensor, learning: bool = False) -> EncodedImage:
         """Encode uint8 RGB photos (B, 3, H, W).
@@ -257,7 +258,8 @@ class LiteTowers(Towers):
         hidden = self.own(self.norm(gathered.permute(0, 2, 3, 1)))  # (B, h16, w16, hidden)
         context = resize(self._context(pyramid[3]).permute(0, 3, 1, 2), grid)
         hidden = F.gelu(hidden.permute(0, 3, 1, 2) + context)  # (B, hidden, h16, w16)
-        hidden = F.dropout2d(hidden, self.config.residual_dropout, learning)  # whole channels
+        drops = learning or self.always_drops
+        hidden = F.dropout2d(hidden, self.config.residual_dropout, drops)  # whole channels
         return hidden.permute(0, 2, 3, 1)
 
     def _context(self, stride32: Tensor) -> Tensor:

@@ -90,6 +90,9 @@ class LiteCrops:
     copy_paste: float = _setting(
         0.2, "probability of a thing of another set pasted onto a labelled scene"
     )
+    mix: float = _setting(
+        0.0, "probability of half of another labelled scene's classes laid over one (ClassMix)"
+    )
     held_out: tuple[str, ...] = _setting((), "class names kept out of training")
 
 
@@ -110,6 +113,9 @@ class LiteWords:
     )
     expanded: float = _setting(
         0.1, "share of prompts with hypernyms behind the name: lion, big cat, animal"
+    )
+    unseen: float = _setting(
+        0.0, "share of names that the decoder meets as if training had never seen them (CapDec)"
     )
 
 
@@ -143,6 +149,9 @@ class LiteRates:
 
     trunk_rate: float = _setting(0.1, "the stages' at strides 16 and 32, relative to the rate")
     residual_rate: float = _setting(1.0, "the residual's, relative to the rate")
+    always_dropped: bool = _setting(
+        False, "the residual's channels are dropped even while the towers don't learn (dropout)"
+    )
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from errseg.datasets.sets import IGNORE, SegmentationSet, check_sizes, open_mask
 from errseg.errors import InputError
 from errseg.training.config import LiteRecipe
 from errseg.training.label_space import LabelSpace, Sample
+from errseg.training.mixing import mix_classes
 from errseg.upright import upright_rgb, upright_size
 from errseg.words.relations import with_synonyms
 
@@ -106,6 +107,9 @@ class CropDataset(Dataset[Sample]):
         set_index = row.choice(len(self.sets), p=self._probability)
         image, label = self._crop(rng, set_index)
         exhaustive = self.sets[set_index].exhaustive
+        # Of one set, for its names exclude each other.
+        if exhaustive and config.mix and rng.random() < config.mix:
+            mix_classes(rng, image, label, *self._crop(rng, set_index))
         if exhaustive and self._paste_from and rng.random() < config.copy_paste:
             self._paste(rng, image, label)
         if rng.random() < self.augmentation.jitter:

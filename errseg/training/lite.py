@@ -25,9 +25,11 @@ from errseg.training.label_space import Sample
 from errseg.training.losses import anchor_loss, binary_loss, pixel_weights, ranking_loss
 from errseg.training.objective import Objective
 from errseg.training.parameters import parameter_groups, towers_learn
+from errseg.training.unseen import as_if_unseen
 from errseg.training.vocabulary import TrainingVocabulary
 
 STRIDE, _, COST_STRIDE, _ = STRIDES  # of the logits, and of the cost maps; so of their targets
+UNSEEN_STREAM = 2  # tells the random numbers of unseen names from any others
 
 
 class LiteTraining(Objective):
@@ -64,6 +66,7 @@ class LiteTraining(Objective):
         """Train the head; the towers' statistics stay as at inference."""
         self.model.train()
         self.model.towers.eval()
+        self.model.towers.always_drops = self.recipe.towers.always_dropped
 
     def stage(self, step: int) -> tuple[int, int]:
         """Begin the schedule again when the decoder joins, see `Objective.stage`."""
@@ -95,7 +98,10 @@ class LiteTraining(Objective):
             loss = anchor_loss(aligned, features.dense32, names, unknown, self.processes.mean)
             losses["anchor"] = weights.anchor * loss
         if step >= weights.cost_steps:
-            chosen = self.recipe.selection
+            chosen, unseen = self.recipe.selection, self.recipe.words.unseen
+            if unseen:
+                stream = np.random.default_rng((self.recipe.run.seed, step, UNSEEN_STREAM))
+                text = as_if_unseen(text, unseen, stream)
             select = functools.partial(select_classes, always=always.to(device))
             out = self.model.decode(
                 features,

@@ -6,6 +6,7 @@ it is confident its labels teach on: a name then appears in many more photos tha
 
 import json
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from errseg.checkpoints.whole_files import write_whole
 from errseg.datasets.folders import SET_FILE
 from errseg.datasets.sets import MASK_IGNORE, SegmentationSet, samples, with_photos
 from errseg.errors import InputError
@@ -26,6 +28,7 @@ from errseg.words.relations import broader_names, synonyms, with_synonyms
 from errseg.words.vocabulary import parse_classes
 
 FOLDER = "pseudo_labels"
+TEACHER = "teacher.json"  # in that folder: what its masks are of
 WEIGHT = 5.0  # how often training draws the set, relative to others, as errseg-lite's did
 
 
@@ -44,6 +47,7 @@ def write_pseudo_labels(
     A pixel gets the name that wins the softmax over all names of the stride-16 cost maps, where it
     is confident; elsewhere the pixel is ignored. What people labelled stands: their label gives the
     pixel its synonym among the names, or none, and a name that they marked absent isn't given.
+    Photos whose mask is in ``out`` already are passed over: a run that was stopped goes on.
 
     Args:
         model: the teacher; names that its training never saw are not labelled.
@@ -55,10 +59,11 @@ def write_pseudo_labels(
         limit: photos of each set.
 
     Returns:
-        The number of photos.
+        The number of photos, with those that were labelled before.
 
     Raises:
-        InputError: no set leaves pixels unlabelled and has training photos, or there are no names.
+        InputError: no set leaves pixels unlabelled and has training photos, there are no names, or
+            what is in ``out`` was labelled by another model, with other names or less or more sure.
     """
     hidden = with_synonyms((*recipe.data.held_out, *model.config.held_out))
     classes = [name for name in dict.fromkeys(names) if name not in hidden]
@@ -73,29 +78,44 @@ def write_pseudo_labels(
     folder = out / FOLDER
     for part in ("images", "masks"):
         (folder / part).mkdir(parents=True, exist_ok=True)
+    _keep_to_teacher(folder, {"model": model.weights_hash, "names": classes, "sure": confidence})
     photos = 0
     for sample_set in chosen:
         allowed, own = _allowed(sample_set, classes), _own(sample_set, classes, values)
         stems = sample_set.training[:limit]
-        bar = tqdm(stems, sample_set.name, unit="photo", leave=False)
-        for stem, (photo, label) in zip(stems, samples(sample_set, bar), strict=True):
+        masks = {stem: folder / "masks" / f"{sample_set.name}-{stem}.png" for stem in stems}
+        left = [stem for stem, mask in masks.items() if not mask.exists()]
+        bar = tqdm(left, sample_set.name, unit="photo", leave=False)
+        for stem, (photo, label) in zip(left, samples(sample_set, bar), strict=True):
             features = predictor.encode(photo, network_size(photo.shape[:2], model.config))
             cost = model.cost_maps(features, text).stride16
             mask = _label(
                 recipe.losses.ranking_scale * cost, label, allowed, own, values, confidence
             )
-            name = f"{sample_set.name}-{stem}"
-            Image.fromarray(mask.astype(depth)).save(folder / "masks" / f"{name}.png")
+            image = Image.fromarray(mask.astype(depth))
             photo_file = sample_set.image_path(stem).resolve()
-            link = folder / "images" / f"{name}{photo_file.suffix}"
+            link = folder / "images" / f"{masks[stem].stem}{photo_file.suffix}"
             link.unlink(missing_ok=True)
             link.symlink_to(photo_file)
+            write_whole(masks[stem], partial(image.save, format="PNG"))
         photos += len(stems)
     listed = json.dumps(dict(zip(values.tolist(), classes, strict=True)), indent=1)
     (folder / "classes.json").write_text(listed, encoding="utf-8")
     (folder / "validation.txt").write_text("", encoding="utf-8")
     (folder / SET_FILE).write_text(json.dumps({"weight": WEIGHT}), encoding="utf-8")
     return photos
+
+
+def _keep_to_teacher(folder: Path, teacher: dict) -> None:
+    """Note whose labels a folder holds, or refuse to mix them with another's."""
+    noted = folder / TEACHER
+    if noted.exists() and json.loads(noted.read_text(encoding="utf-8")) != teacher:
+        raise InputError(
+            f"{folder} was labelled by another model, with other names or another --sure; give "
+            "another folder."
+        )
+    text = json.dumps(teacher, indent=1)
+    write_whole(noted, lambda path: path.write_text(text, encoding="utf-8"))
 
 
 def _mask_values(classes: int) -> list[int]:
