@@ -156,3 +156,11 @@ def test_decoder_guidance_is_cut_from_the_gradient_at_stride_16_only(build, pyra
     sum(maps.sum() for maps in found.decoder).backward()
     assert [maps.grad is not None for maps in features] == [True, True, False, False]
     assert all(parameter.grad.abs().max() > 0 for parameter in projection.parameters())
+
+
+def test_maps_of_half_the_guidance_s_size_are_enlarged_and_refined_at_once(build, randn, head):
+    stage, maps = build(GUD).stages[-1], randn(1, head.decoder_guidance[-1], 12, 16)
+    assert stage.guide(maps, (6, 8)).kernel is None  # who learns takes each step
+    with torch.no_grad():
+        assert stage.guide(maps, (6, 8)).kernel is not None
+        assert stage.guide(maps, (6, 7)).kernel is None
