@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from errseg.config import HeadConfig
-from errseg.network.layers import resize
+from errseg.network.layers import add, resize
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,10 @@ class CostEmbedding(nn.Module):
 
     As the paper draws it: a 7x7 convolution per stride, stride 32 resized to stride 16, the mean
     of the two, a 1x1 convolution. No nonlinearity stands between them and a bilinear resize
-    commutes with what works on single pixels, so they are applied as one matrix product over
-    every pixel's 7x7 windows, whose output has the layout of ESCF's tokens.
+    commutes with what works on single pixels, so the 1x1 convolution is folded into the others. A
+    map's seven rows around each pixel become its channels: convolutions of one channel are slow,
+    and the output has the layout of ESCF's tokens. On a CPU that takes a third of the time of one
+    matrix product over every pixel's windows.
     """
 
     def __init__(self, config: HeadConfig):
@@ -52,23 +54,25 @@ class CostEmbedding(nn.Module):
         """Embed the kept classes' cost maps: (B, P, h, w) at each stride -> (B, P, h16, w16, C)."""
         maps = (cost.stride16, cost.stride32)[: len(self.embed)]
         batch, classes, *grid = cost.stride16.shape
-        windows = []
-        for convolution, stride_maps in zip(self.embed, maps, strict=True):
-            around = _windows(stride_maps.flatten(0, 1), convolution.kernel_size[0])
-            resized = resize(around.permute(0, 3, 1, 2), tuple(grid))
-            windows.append(resized.permute(0, 2, 3, 1))  # (B P, h16, w16, 49)
-        embedded = F.linear(torch.cat(windows, dim=-1), *self._folded())
-        return embedded.unflatten(0, (batch, classes))
+        kernels, bias = self._folded()
+        embedded = None
+        for kernel, stride_maps in zip(kernels, maps, strict=True):
+            rows = _rows(stride_maps.flatten(0, 1), kernel.shape[1])
+            part = F.conv2d(rows, kernel, bias, padding=(0, kernel.shape[-1] // 2))
+            part = resize(part, tuple(grid))  # (B P, C, h16, w16)
+            embedded, bias = part if embedded is None else add(part, embedded), None
+        return embedded.permute(0, 2, 3, 1).contiguous().unflatten(0, (batch, classes))
 
-    def _folded(self) -> tuple[Tensor, Tensor]:
-        """Fold the strides' convolutions, their mean and the 1x1 convolution into one matrix."""
+    def _folded(self) -> tuple[list[Tensor], Tensor]:
+        """Fold the strides' mean and the 1x1 convolution into a kernel (C, 7, 1, 7) each."""
         fuse = self.fuse.weight[:, :, 0, 0] / len(self.embed)
-        kernels = [convolution.weight.flatten(1) for convolution in self.embed]  # (C', 49) each
+        kernels = [(fuse @ c.weight.flatten(1)).view(-1, *c.weight.shape[2:]) for c in self.embed]
         bias = sum(convolution.bias for convolution in self.embed)
-        return fuse @ torch.cat(kernels, dim=1), fuse @ bias + self.fuse.bias
+        return [kernel[:, :, None] for kernel in kernels], fuse @ bias + self.fuse.bias
 
 
-def _windows(maps: Tensor, size: int) -> Tensor:
-    """Gather the window around every pixel: (N, h, w) -> (N, h, w, size^2)."""
-    around = F.pad(maps, (size // 2,) * 4)
-    return around.unfold(1, size, 1).unfold(2, size, 1).flatten(3)
+def _rows(maps: Tensor, size: int) -> Tensor:
+    """Gather the rows around every pixel: (N, h, w) -> (N, size, h, w), channels last."""
+    around = F.pad(maps, (0, 0, size // 2, size // 2))
+    rows = around.unfold(1, size, 1).permute(0, 3, 1, 2)
+    return rows.contiguous(memory_format=torch.channels_last)
