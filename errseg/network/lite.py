@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from errseg.config import EMBEDDED, STRIDES, LiteConfig
 from errseg.network.folded import FoldedTrunk
 from errseg.network.layers import resize
+from errseg.network.projected import project_normed
 from errseg.network.towers import PROMPTS_AT_ONCE, EncodedImage, Part, Towers, normalise_pixels
 
 SURROUNDINGS = 5  # cells of the coarsest stride across a pixel's surroundings
@@ -252,11 +253,11 @@ class LiteTowers(Towers):
 
     def _hidden(self, pyramid: tuple[Tensor, ...], learning: bool) -> Tensor:
         """Gather what is known of every pixel of stride 16: (B, h, w, hidden)."""
-        grid = pyramid[2].shape[-2:]
-        gathered = torch.cat([F.adaptive_avg_pool2d(p, grid) for p in pyramid[:3]], dim=1)
-        gathered = torch.cat([gathered, resize(pyramid[3], grid)], dim=1)
-        hidden = self.own(self.norm(gathered.permute(0, 2, 3, 1)))  # (B, h16, w16, hidden)
-        context = resize(self._context(pyramid[3]).permute(0, 3, 1, 2), grid)
+        *finer, stride32 = pyramid
+        grid = finer[-1].shape[-2:]
+        gathered = torch.cat([F.adaptive_avg_pool2d(p, grid) for p in finer], dim=1)
+        hidden = self._projected(self.norm, self.own, [gathered, stride32])
+        context = resize(self._context(stride32).permute(0, 3, 1, 2), grid)
         hidden = F.gelu(hidden.permute(0, 3, 1, 2) + context)  # (B, hidden, h16, w16)
         drops = learning or self.always_drops
         hidden = F.dropout2d(hidden, self.config.residual_dropout, drops)  # whole channels
@@ -265,9 +266,16 @@ class LiteTowers(Towers):
     def _context(self, stride32: Tensor) -> Tensor:
         """Project the means over each pixel's surroundings and over the photo: (B, h, w, C)."""
         around = F.avg_pool2d(stride32, SURROUNDINGS, 1, SURROUNDINGS // 2, count_include_pad=False)
-        whole = stride32.mean(dim=(2, 3), keepdim=True).expand_as(around)
-        both = torch.cat([around, whole], dim=1).permute(0, 2, 3, 1)
-        return self.context(self.context_norm(both))
+        whole = stride32.mean(dim=(2, 3), keepdim=True)
+        return self._projected(self.context_norm, self.context, [around, whole])
+
+    @staticmethod
+    def _projected(norm: nn.LayerNorm, linear: nn.Linear, parts: list[Tensor]) -> Tensor:
+        """Bring parts (B, C, h, w) to the first one's grid, join, norm and project them."""
+        if not torch.is_grad_enabled():
+            return project_normed(norm, linear, parts)  # the same, sooner
+        joined = torch.cat([resize(part, parts[0].shape[-2:]) for part in parts], dim=1)
+        return linear(norm(joined.permute(0, 2, 3, 1)))  # (B, h, w, C')
 
     def encode_text(self, prompts: list[str]) -> Tensor:
         """Encode prompts to centred, L2-normalised embeddings (T, C)."""
