@@ -107,15 +107,22 @@ class SFM(nn.Module):
     def forward(self, tokens: Tensor, guidance: Tensor | None) -> Tensor:
         """Fuse over space: tokens (B, P, h, w, C), guidance (B, h, w, C) -> tokens."""
         shared = self.attention.guidance(guidance)
-        groups = class_groups(tokens, self.classes_at_once)
-        return torch.cat([self._block(group, shared) for group in groups], dim=1)
+        if torch.is_grad_enabled():
+            return self._block(tokens, shared)
+        fused = torch.empty_like(tokens)  # by every group itself: no copy of them all
+        groups = (class_groups(each, self.classes_at_once) for each in (tokens, fused))
+        for group, into in zip(*groups, strict=True):
+            self._block(group, shared, into)
+        return fused
 
-    def _block(self, tokens: Tensor, guidance: tuple[Tensor, Tensor]) -> Tensor:
+    def _block(
+        self, tokens: Tensor, guidance: tuple[Tensor, Tensor], into: Tensor | None = None
+    ) -> Tensor:
         tokens = add(self._drop(self.attention(self.norm1(tokens), guidance)), tokens)
         hidden = self.feed_forward(self.norm2(tokens))
         maps = hidden.flatten(0, 1).permute(0, 3, 1, 2)  # (B P, C, h, w), a view
         mixed = self.mix(maps).permute(0, 2, 3, 1).view(tokens.shape)
-        return add(self._drop(mixed), tokens)
+        return add(self._drop(mixed), tokens, into)
 
     def _drop(self, branch: Tensor) -> Tensor:
         """Drop the branch per class, as the published code's (B P, ...) layout does."""

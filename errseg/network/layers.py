@@ -36,9 +36,17 @@ def class_groups(tokens: Tensor, at_once: int | None = None) -> Iterator[Tensor]
     return iter(tokens.split(at_once, dim=1))
 
 
-def add(branch: Tensor, tokens: Tensor) -> Tensor:
-    """Add tokens to what was just computed of them, in its own memory where nothing learns."""
-    return branch + tokens if torch.is_grad_enabled() else branch.add_(tokens)
+def add(branch: Tensor, tokens: Tensor, into: Tensor | None = None) -> Tensor:
+    """Add tokens to what was just computed of them, where nothing learns in memory that is there.
+
+    Args:
+        branch: what was computed; it is changed unless there is ``into``.
+        tokens: what is added.
+        into: takes the sum, where nothing learns.
+    """
+    if torch.is_grad_enabled():
+        return branch + tokens
+    return torch.add(branch, tokens, out=branch if into is None else into)
 
 
 def resize(maps: Tensor, size: tuple[int, int], align_corners: bool = False) -> Tensor:
