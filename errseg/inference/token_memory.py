@@ -45,10 +45,12 @@ class TokenMemory:
         tokens = [self._tokens.get(key) for key in keys]
         missing = [place for place, known in enumerate(tokens) if known is None]
         if missing:
-            computed = self._compute(features, text[:, missing])[0]
-            for place, one in zip(missing, computed, strict=True):
+            computed = self._compute(features, text[:, missing])
+            for place, one in zip(missing, computed[0], strict=True):
                 tokens[place] = one.clone()  # a view would hold all the others
                 self._tokens.put(keys[place], tokens[place], one.nbytes)
+            if len(missing) == len(keys):
+                return computed
         return torch.stack(tokens)[None]
 
     @property
