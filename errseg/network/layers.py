@@ -46,7 +46,11 @@ def add(branch: Tensor, tokens: Tensor, into: Tensor | None = None) -> Tensor:
     """
     if torch.is_grad_enabled():
         return branch + tokens
-    return torch.add(branch, tokens, out=branch if into is None else into)
+    if into is None:
+        return branch.add_(tokens)
+    if into.is_contiguous():
+        return torch.add(branch, tokens, out=into)
+    return into.copy_(branch.add_(tokens))  # of a batch; torch's compiler takes no other
 
 
 def resize(maps: Tensor, size: tuple[int, int], align_corners: bool = False) -> Tensor:
