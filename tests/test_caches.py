@@ -7,9 +7,10 @@ import multiprocessing
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
-from errseg.inference.caches import BoundedCache, DiskCache, cache_folder
+from errseg.inference.caches import BoundedCache, DiskCache, KeysOfArrays, cache_folder
 
 VALUES = {f"text {i}": bytes([i]) * 40 for i in range(8)}
 
@@ -23,6 +24,21 @@ def test_it_forgets_what_was_used_longest_ago():
     assert cache.get("b") is None
     assert [cache.get(key) for key in "acd"] == ["A", "C", "D"]
     assert cache.bytes == 30
+
+
+def test_only_an_array_that_nobody_can_change_keeps_its_key():
+    keys, fixed, open_, part = KeysOfArrays(), np.zeros(3), np.zeros(3), np.zeros(3)[:2]
+    for array in (fixed, part):
+        array.flags.writeable = False
+    for array in (fixed, open_, part):
+        keys.put(array, "use", "key")
+    assert keys.get(fixed, "use") == "key"
+    assert keys.get(fixed, "other") is None
+    assert keys.get(open_, "use") is None
+    assert keys.get(part, "use") is None  # what it is a part of may change
+    assert keys.get(fixed.copy(), "use") is None
+    del fixed
+    assert not keys._keys
 
 
 def test_a_value_beyond_the_bound_is_not_kept_and_drives_none_out():

@@ -11,10 +11,12 @@ import os
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from operator import itemgetter
 from pathlib import Path
 
+import numpy as np
 from cachetools import LRUCache
 from platformdirs import user_cache_path
 
@@ -67,6 +69,24 @@ class BoundedCache:
     def bytes(self) -> int:
         """What is kept now."""
         return self._values.currsize
+
+
+class KeysOfArrays:
+    """What was found to name an array, while it is there; only where nothing can change it."""
+
+    def __init__(self):
+        self._keys: dict[tuple[int, Hashable], tuple[weakref.ref, Hashable]] = {}
+
+    def get(self, array: np.ndarray, use: Hashable) -> Hashable | None:
+        """Return an array's key for a use, or None."""
+        same, key = self._keys.get((id(array), use), (lambda: None, None))
+        return key if same() is array else None
+
+    def put(self, array: np.ndarray, use: Hashable, key: Hashable) -> None:
+        """Remember a key, if the array is read-only and its values are its own."""
+        if array.flags.owndata and not array.flags.writeable:
+            place = id(array), use
+            self._keys[place] = weakref.ref(array, lambda _: self._keys.pop(place, None)), key
 
 
 class DiskCache:

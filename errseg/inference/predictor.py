@@ -22,7 +22,7 @@ from torch import Tensor
 
 from errseg.device import AUTOMATIC, wait_for
 from errseg.errors import InputError
-from errseg.inference.caches import BoundedCache
+from errseg.inference.caches import BoundedCache, KeysOfArrays
 from errseg.inference.closer import LookAtPlace, look_closer
 from errseg.inference.full_memory import told_when_full
 from errseg.inference.labelling import best_labels, check_threshold, over_threshold
@@ -159,6 +159,7 @@ class Predictor:
         self.pauses = Pauses(model)
         self._text = VocabularyEmbedder(self.model)
         self._images = BoundedCache(IMAGE_CACHE)
+        self._image_keys = KeysOfArrays()  # of photos and sizes: to resize one takes 8 ms
         self._results = BoundedCache(RESULT_CACHE)
         self._labels = BoundedCache(LABEL_CACHE)
         reader = None
@@ -348,9 +349,13 @@ class Predictor:
         self, photo: np.ndarray, size: tuple[int, int]
     ) -> tuple[Hashable, ImageFeatures, TokenMemory, PhotoRivals | None]:
         """Do what `encode` does; also return what tells photos apart, its memory and its rivals."""
-        pixels = resize_photo(photo, size, self.model.config)
-        key = (hashlib.blake2b(pixels.tobytes()).digest(), size)
+        key = self._image_keys.get(photo, size)
         known = self._images.get(key)
+        if known is None:
+            pixels = resize_photo(photo, size, self.model.config)
+            key = (hashlib.blake2b(pixels.tobytes()).digest(), size)
+            self._image_keys.put(photo, size, key)
+            known = self._images.get(key)
         if known is None:
             encoded = self.model.encode_image(torch.from_numpy(pixels).permute(2, 0, 1)[None])
             # The backbone's features have done their work in the guidance.

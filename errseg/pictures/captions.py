@@ -10,6 +10,8 @@ from errseg.pictures.colors import NONE_COLOR, Color, ink_color
 from errseg.pictures.fonts import STAND_IN_NOTE, Fonts, Lettering, line, system_fonts
 from errseg.pictures.overlay import DEFAULT_OPACITY, NONE_NAME, LegendEntry, lay_colors, short_share
 
+LEAST_OWN = 0.3  # share of a name's plate that lies on the class's own pixels
+
 
 def labelled_overlay(
     image: np.ndarray,
@@ -82,13 +84,14 @@ def name_plates(
         name = fonts.lettering(entry.name, entry.index, size).shortened(image_width * 0.4)
         width = round(name.width) + 2 * pad + 2
         rows, columns = -(-height // step) + 1, -(-width // step) + 1
-        if rows > grid.shape[0] or columns > grid.shape[1]:
-            continue
         own = grid == entry.index
+        is_small = own.sum() < LEAST_OWN * rows * columns
+        if is_small or rows > grid.shape[0] or columns > grid.shape[1]:
+            continue
         # Shares in the plate's own window, and in windows 2 and 4 times as high and wide, in
         # which places at the middle of a segment win over those at its rim.
         plate = _window_means(own, rows, columns, 1)
-        suitable = (plate >= 0.3) & (_window_means(free, rows, columns, 1) == 1)
+        suitable = (plate >= LEAST_OWN) & (_window_means(free, rows, columns, 1) == 1)
         if not suitable.any():
             continue
         around = _window_means(own, rows, columns, 2) + _window_means(own, rows, columns, 4)
