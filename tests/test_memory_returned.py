@@ -1,13 +1,28 @@
 """Memory that is handed back to the system."""
 
+import queue
+import time
+
 from errseg.demo.backend import memory
 
 
 def test_many_small_questions_hand_back_as_a_large_one_does(monkeypatch):
     trims, returns = [], memory.Returns()
     monkeypatch.setattr(memory, "_trim", lambda: trims.append)
+    monkeypatch.setattr(memory, "SECONDS_IDLE", 1e6)
     for _ in range(5):
         returns.after(memory.WORTH_IT // 4 + 1)
     assert trims == [0]
     returns.after(memory.WORTH_IT)
     assert trims == [0, 0]
+
+
+def test_who_is_asked_nothing_any_more_hands_back_what_is_free(monkeypatch):
+    trims, returns = queue.Queue(), memory.Returns()
+    monkeypatch.setattr(memory, "_trim", lambda: trims.put)
+    monkeypatch.setattr(memory, "SECONDS_IDLE", 0.2)
+    for _ in range(3):
+        returns.after(1)
+    assert trims.get(timeout=20) == 0
+    time.sleep(0.4)
+    assert trims.empty()  # once, after the last of them

@@ -36,7 +36,6 @@ from errseg.errors import InputError
 from errseg.network.clip import ClipTowers
 from errseg.network.crm import count_votes, rank_vocabulary, score_votes, select_classes
 from errseg.network.escf import ESCF, SFM
-from errseg.network.freed import keep_freed_memory
 from errseg.network.gud import GUD
 from errseg.network.guidance import GuidanceProjection, ImageGuidance
 from errseg.network.hsm import CostEmbedding, CostMaps, cost_maps
@@ -107,7 +106,6 @@ class ERRSeg(nn.Module):
 
     def __init__(self, config: ModelConfig):
         super().__init__()
-        keep_freed_memory()
         self.config = config
         self.weights_hash = ""  # SHA-256 of the weights file; empty for random weights
         self.weights_origin = ""  # its address on the Hub, with its commit; empty for a local file
