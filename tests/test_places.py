@@ -2,12 +2,15 @@
 
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
+from gradio.context import LocalContext
 
 from errseg.demo.backend import places as places_module
 from errseg.demo.backend.listeners import Listeners
 from errseg.demo.backend.places import GoneError, Places
+from errseg.demo.page.events import Asked
 from errseg.errors import InputError
 
 ORDINARY, BUDGET = 1.0, 20.0
@@ -19,8 +22,12 @@ class Crowd:
     def __init__(self):
         self.gone, self.said, self.failed = set(), [], {}
         self._name = threading.local()
-        self.places = Places(lambda: getattr(self._name, "visitor", None), self.listens)
+        self.asked = {}  # by visitor, where it was longer ago than its thread began
+        self.places = Places(self.visitor, self.listens, lambda: self.asked.get(self.visitor()))
         self.threads = []
+
+    def visitor(self):
+        return getattr(self._name, "visitor", None)
 
     def listens(self, visitor):
         return visitor not in self.gone
@@ -86,6 +93,31 @@ def test_one_at_a_time_in_the_order_of_asking(crowd, held):
     held.set()
     crowd.join()
     assert crowd.said == ["held", *"abcde"]
+
+
+def test_who_asked_first_goes_first_though_its_thread_begins_last(crowd, held):
+    asked = time.monotonic()
+    for visitor in "abc":
+        crowd.ask(visitor, visitor)
+    crowd.asked = {"d": asked}
+    crowd.ask("d", "d")
+    held.set()
+    crowd.join()
+    assert crowd.said == ["held", *"dabc"]
+
+
+def test_gradio_s_events_tell_once_when_they_were_asked():
+    class Event:
+        enqueue_time = 3.0
+
+    page = SimpleNamespace(_queue=SimpleNamespace(event_ids_to_events={"one": Event()}))
+    asked = Asked(page)
+    assert asked() is None  # no event runs here
+    reset = LocalContext.event_id.set("one")
+    try:
+        assert [asked(), asked()] == [3.0, None]
+    finally:
+        LocalContext.event_id.reset(reset)
 
 
 def test_who_sends_ten_does_not_delay_who_sends_one(crowd, held):

@@ -41,9 +41,9 @@ from errseg.words.vocabulary import Vocabulary, parse_classes
 
 Words = str | Sequence[str] | Vocabulary
 
-IMAGE_CACHE = 256 * 2**20
-"""Bytes of encoded photos that are kept, with the tokens of classes that each may remember: 4 of
-errseg-base, 24 of errseg-lite, and one of any model at the largest input."""
+IMAGE_CACHE = 192 * 2**20
+"""Bytes of encoded photos that are kept, with the tokens of classes that each may remember: 3 of
+errseg-base, 18 of errseg-lite, and one of any model at the largest input."""
 HINTS_REMEMBERED = 32  # vocabularies
 PIXEL_SHOWN = 30  # characters of what was given for a pixel, in a sentence
 LABEL_CACHE = 26 * 2**20

@@ -34,6 +34,10 @@ OVERRUN = 3.0
 """Times the price, and times the budget, after which a question ends: prices are estimates."""
 
 
+Number = tuple[float, int]
+"""When a question was asked, in seconds of the clock that never goes back; and a count."""
+
+
 class GoneError(Exception):
     """Nobody waits for this answer any more."""
 
@@ -43,7 +47,7 @@ class Turn:
 
     def __init__(
         self,
-        number: int,
+        number: Number,
         visitor: str | None,
         seconds: float,
         dear: bool,
@@ -59,7 +63,7 @@ class Turn:
         self.begun = False
         self.used = 0.0  # seconds computed
         self.most = most  # seconds after which it ends
-        self.number = number  # counts questions in the order in which they were asked
+        self.number = number  # orders questions as they were asked
         self.since = 0.0  # when its slice began
         self.until = 0.0  # until when it need not make way for ordinary ones
         self.heard = time.monotonic()  # when somebody was last seen to listen
@@ -72,18 +76,24 @@ class Places:
         visitor: tells who asks in this thread; None is nobody in particular, whose questions don't
             wait for each other.
         listening: tells whether a visitor waits for an answer at this moment.
+        asked: tells when what this thread does was asked (`time.monotonic`), if it was longer ago
+            than now; of a question that leads to several, of the first only.
     """
 
     def __init__(
         self,
         visitor: Callable[[], str | None] = lambda: None,
         listening: Callable[[str], bool] = lambda visitor: True,
+        asked: Callable[[], float | None] = lambda: None,
     ):
         self._visitor = visitor
         self._listening = listening
-        self._numbers = itertools.count()
+        self._asked = asked
+        self._count = itertools.count()
         self._line: list[Turn] = []  # who waits
-        self._stands: dict[str | int, int] = {}  # where a visitor, or a nobody's question, stands
+        self._stands: dict[
+            str | Number, Number
+        ] = {}  # of visitors and nobody's questions
         self._open: list[Turn] = []  # who asked, from the first moment to the last
         self._running: Turn | None = None
         self._since_dear = 0  # ordinary ones that began since a dear one had a slice
@@ -92,7 +102,7 @@ class Places:
 
     @contextmanager
     def turn(
-        self, seconds: float, ordinary: float, budget: float, number: int | None = None
+        self, seconds: float, ordinary: float, budget: float, number: Number | None = None
     ) -> Iterator[Callable[[], None]]:
         """Wait for a turn and keep it while a block runs; yields what to call between its parts.
 
@@ -114,9 +124,13 @@ class Places:
         finally:
             self._leave(turn)
 
-    def arrive(self) -> int:
+    def arrive(self) -> Number:
         """Take a number: whose is lower goes first, however long its photo is read before."""
-        return next(self._numbers)
+        return self._number(self._asked())
+
+    def _number(self, asked: float | None = None) -> Number:
+        """Give a number behind all others, or one of who asked at a moment before."""
+        return time.monotonic() if asked is None else asked, next(self._count)
 
     @contextmanager
     def wanted(
@@ -164,7 +178,7 @@ class Places:
             if any(turn.visitor == visitor for turn in self._line):
                 self._changed.notify_all()
 
-    def _join(self, number: int, seconds: float, ordinary: float, budget: float) -> Turn:
+    def _join(self, number: Number, seconds: float, ordinary: float, budget: float) -> Turn:
         visitor = self._visitor()
         with self._changed:
             turn = Turn(
@@ -228,7 +242,7 @@ class Places:
             if other is None or now < (turn.since + SLICE if other.dear else turn.until):
                 return
             self._stop(turn)
-            self._stands[_who(turn)] = next(self._numbers)
+            self._stands[_who(turn)] = self._number()
             self._line.append(turn)
             self._changed.notify_all()
         self._wait(turn)
@@ -240,7 +254,7 @@ class Places:
                 self._stop(turn)
             who = _who(turn)
             if any(_who(other) == who for other in self._open):  # behind all others now
-                self._stands[who] = next(self._numbers)
+                self._stands[who] = self._number()
             else:
                 del self._stands[who]
             self._changed.notify_all()
@@ -251,7 +265,7 @@ class Places:
 
     def _next(self) -> Turn | None:
         """Choose who of the line goes first."""
-        first: dict[str | int, Turn] = {}
+        first: dict[str | Number, Turn] = {}
         for turn in sorted(self._line, key=_order):  # one under way is its visitor's first
             first.setdefault(_who(turn), turn)
         able = [turn for turn in first.values() if self._hears(turn)]
@@ -269,7 +283,7 @@ class Places:
         running = self._running and _who(self._running)
         return len(before | {running} - {None, _who(turn)})
 
-    def _place(self, turn: Turn) -> int:
+    def _place(self, turn: Turn) -> Number:
         return self._stands[_who(turn)]
 
     def _hears(self, turn: Turn) -> bool:
@@ -292,9 +306,9 @@ def _silent(said: str) -> None:
     """Nobody waits to be told."""
 
 
-def _who(turn: Turn) -> str | int:
+def _who(turn: Turn) -> str | Number:
     return turn.number if turn.visitor is None else turn.visitor
 
 
-def _order(turn: Turn) -> tuple[bool, int]:
+def _order(turn: Turn) -> tuple[bool, Number]:
     return not turn.begun, turn.number

@@ -3,6 +3,7 @@
 import functools
 import inspect
 import tempfile
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -106,6 +107,30 @@ def current_visitor() -> str | None:
     """Name the session whose event runs in this thread, or None where there is none."""
     request = LocalContext.request.get(None)
     return getattr(request, "session_hash", None) or LocalContext.event_id.get(None)
+
+
+class Asked:
+    """When the event that runs in this thread was put into Gradio's queue.
+
+    Gradio begins events some time later, and in any order where many come at once. It is told once
+    an event: what else an event asks for is asked when it asks.
+
+    Args:
+        page: whose events they are.
+    """
+
+    def __init__(self, page: gr.Blocks):
+        self._page = page
+        self._told = weakref.WeakSet()
+
+    def __call__(self) -> float | None:
+        """Tell it, in seconds of `time.monotonic`; None where it was told, or there is none."""
+        number = LocalContext.event_id.get(None)
+        event = self._page._queue.event_ids_to_events.get(number)
+        if event is None or event in self._told:
+            return None
+        self._told.add(event)
+        return event.enqueue_time
 
 
 def uploaded(image: dict | None) -> str | None:

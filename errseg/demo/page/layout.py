@@ -15,7 +15,7 @@ from errseg.demo.page.about import build_about_tab
 from errseg.demo.page.batch import build_batch_tab
 from errseg.demo.page.compare import build_compare_tab
 from errseg.demo.page.endpoints import add_endpoints
-from errseg.demo.page.events import current_visitor
+from errseg.demo.page.events import Asked, current_visitor
 from errseg.demo.page.opening import load_opening
 from errseg.demo.page.picture import build_picture
 from errseg.demo.page.pipeline import add_pipeline_events, build_pipeline
@@ -45,16 +45,17 @@ def create_demo(models: Models, budget: Budget | None = None) -> Demo:
     examples = load_examples()
     first = examples[0]
     request = opening_request(first)
-    listeners = Listeners()
-    places = Places(current_visitor, listeners.__contains__)
-    listeners.tell(places.heard)
-    service = Service(models, request, places, budget)
-    stored = load_opening(first, service.models.first)
-    with gr.Blocks(
+    page = gr.Blocks(
         title="ERR-Seg: open-vocabulary segmentation",
         analytics_enabled=False,
         delete_cache=(SECONDS_TO_KEEP, SECONDS_TO_KEEP),
-    ) as page:
+    )
+    listeners = Listeners()
+    places = Places(current_visitor, listeners.__contains__, Asked(page))
+    listeners.tell(places.heard)
+    service = Service(models, request, places, budget)
+    stored = load_opening(first, service.models.first)
+    with page:
         gr.HTML(html.header(service.models.first), elem_id="errseg-header")
         with gr.Row(elem_id="errseg-main"):
             picture = build_picture(examples, stored)
