@@ -91,9 +91,7 @@ class Places:
         self._asked = asked
         self._count = itertools.count()
         self._line: list[Turn] = []  # who waits
-        self._stands: dict[
-            str | Number, Number
-        ] = {}  # of visitors and nobody's questions
+        self._stands: dict[str | Number, Number] = {}  # of visitors, and of nobody's questions
         self._open: list[Turn] = []  # who asked, from the first moment to the last
         self._running: Turn | None = None
         self._since_dear = 0  # ordinary ones that began since a dear one had a slice
