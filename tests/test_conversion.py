@@ -49,7 +49,11 @@ def test_there_and_back_nothing_changes(released, tmp_path, clip_model, make_pix
     pixels = make_pixels(1, 64, 96)
     expected = logits(clip_model, pixels)
     for path in (released, ours, again):
-        assert torch.equal(logits(load_model(path), pixels), expected), path
+        loaded = load_model(path)
+        for name, tensor in clip_model.state_dict().items():
+            assert torch.equal(loaded.state_dict()[name], tensor), (path, name)
+        # Not to the bit: some processors sum in another order where memory lies elsewhere.
+        torch.testing.assert_close(logits(loaded, pixels), expected, atol=1e-5, rtol=1e-5)
     assert not list(tmp_path.glob("*.partial"))
 
 
