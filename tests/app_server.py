@@ -17,13 +17,19 @@ ROOT = Path(__file__).resolve().parent.parent
 SECONDS_TO_START = 120
 
 
-@functools.cache
 def start_app() -> str:
     """Start the app for all tests that use it, and return the page's address."""
+    return _started_app()[1]
+
+
+@functools.cache
+def _started_app() -> tuple[contextlib.ExitStack, str]:
     kept = contextlib.ExitStack()
     atexit.register(kept.close)
     url, _ = kept.enter_context(launch_app())
-    return url
+    # From Python 3.13 on a forked process forgets what was registered: if nobody else held it, that
+    # would take the app's folder away.
+    return kept, url
 
 
 @contextlib.contextmanager
