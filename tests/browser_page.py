@@ -37,7 +37,9 @@ SECONDS = 120
 WATCH = """
 window.unanswered = new Set(); // questions in the queue, by number; or how one is being asked
 window.messages = []; // lengths of what the server sent
-const ask = window.fetch;
+const ask = window.fetch, answered = new Set();
+// A moment later Gradio has shown it.
+const shown = (number) => setTimeout(() => window.unanswered.delete(number), 100);
 window.fetch = async (...given) => {
   const address = String(given[0]?.url ?? given[0]);
   if (address.includes('/queue/join')) {
@@ -46,6 +48,7 @@ window.fetch = async (...given) => {
       const answer = await ask(...given);
       const {event_id} = await answer.clone().json();
       if (event_id) window.unanswered.add(event_id);
+      if (answered.has(event_id)) shown(event_id); // its answer was faster than its number
       return answer;
     } finally {
       window.unanswered.delete(given);
@@ -62,8 +65,7 @@ window.fetch = async (...given) => {
       for (const message of ended) {
         window.messages.push(message.length);
         const done = /^data: {"msg":"process_completed","event_id":"(\\w+)"/.exec(message)?.[1];
-        // A moment later Gradio has shown it.
-        if (done) setTimeout(() => window.unanswered.delete(done), 100);
+        if (done) answered.add(done), shown(done);
       }
     }
   })().catch(() => window.unanswered.clear());
