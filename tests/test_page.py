@@ -230,6 +230,14 @@ def test_others_questions_overtake_nobody_s(demo, visitor, monkeypatch):
         assert any("errseg-masks" in step for step in visitor.press())
 
 
+def test_no_element_is_told_of_progress_that_nobody_sees(demo):
+    """Gradio's page would copy all that lies in it, whenever an event begins or goes on."""
+    events = demo.page.config["dependencies"]
+    hidden = [event for event in events if event["show_progress"] == "hidden"]
+    assert len(hidden) > len(events) / 2
+    assert all(event["show_progress_on"] == [] for event in hidden)
+
+
 def test_what_all_panels_use_is_sent_once(demo):
     scripts = [
         block.js_on_load or ""

@@ -35,9 +35,12 @@ AS_SENT = {"preprocess": False}
 refuse numbers in its own words; `check_request` looks at everything and has a sentence for it."""
 PRIVATE = {"api_visibility": "private"}
 COMPUTES = {**PRIVATE, **AS_SENT, **IN_TURN}
-LOOKS_UP = {**COMPUTES, "show_progress": "hidden"}
+SHOWS_NO_PROGRESS = {"show_progress": "hidden", "show_progress_on": ()}
+"""Gradio's page tells every output how far an event is, though it is hidden, and copies whatever
+lies in it: of tabs, the whole page. Where there is no place for it, it tells none."""
+LOOKS_UP = {**COMPUTES, **SHOWS_NO_PROGRESS}
 """What waits for another machine stands in the queue too: who is not in it is answered at once."""
-AT_ONCE = {**PRIVATE, **AS_SENT, "queue": False, "show_progress": "hidden"}
+AT_ONCE = {**PRIVATE, **AS_SENT, **SHOWS_NO_PROGRESS, "queue": False}
 
 
 def answered(message: gr.HTML) -> Callable:

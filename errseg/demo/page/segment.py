@@ -21,6 +21,7 @@ from errseg.demo.page.controls import kept_slider
 from errseg.demo.page.events import (
     AT_ONCE,
     COMPUTES,
+    SHOWS_NO_PROGRESS,
     answered,
     beside,
     current_visitor,
@@ -63,7 +64,7 @@ def add_segment_events(
     boxes = [kept, threshold, knobs["tiles"], place]
     outputs = [*vars(tab).values(), question.hints, *boxes, tabs, message, run]
     inputs = {*question.inputs, tab.shown, tab.chosen}
-    runs = {**COMPUTES, "show_progress": "hidden", "trigger_mode": "multiple"}
+    runs = {**COMPUTES, **SHOWS_NO_PROGRESS, "trigger_mode": "multiple"}
     stop, link_to = Stoppable(run, message, service.places), page_links(examples, service)
 
     def question_of(shown: Shown, answer: Answer) -> dict:
