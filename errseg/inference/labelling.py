@@ -56,10 +56,16 @@ def best_labels(
     labels = torch.full(size, -1, dtype=torch.int32, device=scores.device)
     classes = kept.tolist()  # once: to read one of a GPU's numbers is to wait for it
     rows, columns = _spans(can_win.any(dim=2), size[0]), _spans(can_win.any(dim=1), size[1])
-    for place, box in enumerate(zip(rows, columns, strict=True)):
-        if None in box:
-            continue
-        resized = F.interpolate(scores[place][None, None], size=size, mode="bilinear")[0, 0][box]
+    boxes = {p: box for p, box in enumerate(zip(rows, columns, strict=True)) if None not in box}
+    # To the photo's columns all at once, to its rows in the boxes alone.
+    wide = scores[[*boxes]][None]
+    wide = F.interpolate(wide, size=(wide.shape[2], size[1]), mode="bilinear")[0]
+    between = _rows_between(scores.shape[1], size[0])
+    above, below, share = (numbers.to(scores.device) for numbers in between)
+    for own, (place, box) in zip(wide, boxes.items(), strict=True):
+        part, inside = own[:, box[1]], box[0]
+        far = share[inside]
+        resized = torch.addcmul(part[below[inside]].mul_(far), part[above[inside]], 1 - far)
         before = best[box]
         better = resized > before  # strict: ties stay with the lower index
         torch.maximum(before, resized, out=before)
@@ -76,6 +82,20 @@ def _around(scores: Tensor) -> Tensor:
     torch.maximum(greatest[..., 1:], rows[..., :-1], out=greatest[..., 1:])
     torch.maximum(greatest[..., :-1], rows[..., 1:], out=greatest[..., :-1])
     return greatest
+
+
+def _rows_between(cells: int, pixels: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Say of each of a side's pixels between which two of its cells' centres it lies.
+
+    The numbers are those of `F.interpolate`, to the last bit.
+
+    Returns:
+        the two cells (pixels,), and how far it is from the first to the second (pixels, 1).
+    """
+    scale = (torch.tensor(float(cells)) / pixels).double()
+    places = ((torch.arange(pixels) + 0.5) * scale - 0.5).float().clamp(min=0)
+    first = places.long()
+    return first, (first + 1).clamp(max=cells - 1), (places - first)[:, None]
 
 
 def _spans(cells: Tensor, pixels: int) -> list[slice | None]:

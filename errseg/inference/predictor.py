@@ -1,8 +1,9 @@
 """A photo and typed classes in, a label for every pixel out. Calls are stateless.
 
-All that is kept between calls are four bounded caches, keyed by content: text embeddings by
-prompt (in memory, and on disk unless the weights are random), what the image tower saw by photo and
-size, the last results of the network, and each pixel's best class in the last photos. So changing
+All that is kept between calls are bounded caches, keyed by content: text embeddings by prompt (in
+memory, and on disk unless the weights are random) and by vocabulary, with what rivals its words
+have, what the image tower saw by photo and size, the last results of the network, and each pixel's
+best class in the last photos. So changing
 the classes runs the text tower, CRM and the decoder, changing P, K or beta runs CRM and the
 decoder, changing the threshold runs nothing of the network and only compares scores with it, and
 one predictor can be shared by any number of threads and users.
@@ -48,6 +49,8 @@ HINTS_REMEMBERED = 32  # vocabularies
 PIXEL_SHOWN = 30  # characters of what was given for a pixel, in a sentence
 LABEL_CACHE = 26 * 2**20
 """Bytes of photos' best classes and their scores: one of 2,048 x 2,048 pixels, 3 of 1,280 x 960."""
+UNLIKE_CACHE = 2 * 2**20
+"""Bytes of what tells words from their rivals: 13 vocabularies of 150 classes, one of 1,000."""
 RESULT_CACHE = 32 * 2**20  # bytes of decoded photos that are kept: some 9 of errseg-base
 
 
@@ -162,6 +165,7 @@ class Predictor:
         self._image_keys = KeysOfArrays()  # of photos and sizes: to resize one takes 8 ms
         self._results = BoundedCache(RESULT_CACHE)
         self._labels = BoundedCache(LABEL_CACHE)
+        self._unlike = BoundedCache(UNLIKE_CACHE)
         reader = None
         if model.config.towers.expand_unknown:
             reader = Reader(model.config.name, model.towers.text.pieces)
@@ -414,7 +418,11 @@ class Predictor:
         """Let the words' hidden rivals have their share of the scores, if the model has any."""
         if self.rivals is None:
             return out
-        unlike = self.rivals.unlike(question.vocabulary, question.text)
+        key = question.vocabulary.classes, question.settings.expand
+        unlike = self._unlike.get(key)
+        if unlike is None:
+            unlike = self.rivals.unlike(question.vocabulary, question.text)
+            self._unlike.put(key, unlike, unlike.nbytes)
         return self.rivals.judge(out, looks, question.text, unlike, tiles)
 
     def _best_labels(self, question: _Question, out: Segmentation) -> tuple[np.ndarray, np.ndarray]:

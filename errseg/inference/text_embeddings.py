@@ -14,6 +14,8 @@ from errseg.words.vocabulary import Vocabulary, fill_templates
 
 TEXT_CACHE = 32 * 2**20
 """Bytes of text embeddings that are kept: some 10,000 prompts of errseg-large."""
+VOCABULARY_CACHE = 4 * 2**20
+"""Bytes of embedded vocabularies that are kept whole: 18 of 150 classes of errseg-lite."""
 READ_VOCABULARIES = 32  # whose words' readings are remembered
 EXPANSIONS_SAID = 5  # expanded words that are named one by one in a result's notices
 
@@ -33,6 +35,7 @@ class VocabularyEmbedder:
         self.model = model
         self._use_shipped = use_shipped
         self._prompts = BoundedCache(TEXT_CACHE)
+        self._vocabularies = BoundedCache(VOCABULARY_CACHE)
         self._readings = functools.lru_cache(READ_VOCABULARIES)(self._read)
         self._disk = None
         if model.weights_hash and (folder := cache_folder()):
@@ -52,6 +55,15 @@ class VocabularyEmbedder:
         Raises:
             InputError: what ships with the weights was damaged.
         """
+        key = vocabulary.classes, expand
+        known = self._vocabularies.get(key)
+        if known is None:
+            known = self._embed(vocabulary, expand)
+            self._vocabularies.put(key, known, known[0].nbytes)
+        text, notices = known
+        return text, [*notices]
+
+    def _embed(self, vocabulary: Vocabulary, expand: bool) -> tuple[Tensor, list[str]]:
         readings = self.readings(vocabulary, expand)
         rows = self.rows(readings)
         # The mean's length doesn't matter: it is normalised.
@@ -72,6 +84,8 @@ class VocabularyEmbedder:
 
         Those beyond the text tower's context aren't counted.
         """
+        if self._vocabularies.get((vocabulary.classes, expand)) is not None:
+            return []
         readings = self._not_shipped(self.readings(vocabulary, expand))
         prompts = _each_once(self._prompts_of(readings))
         missing = [prompt for prompt in prompts if self._prompts.get(prompt) is None]

@@ -113,7 +113,7 @@ def fit(asked: Sequence[Asked], absent_weight: float = ABSENT_WEIGHT) -> RivalWe
         optimizer.zero_grad()
         presence, margin, bias = numbers
         evidence = presence * data["best"] + margin * data["margins"] + bias
-        score = (own + F.logsigmoid(evidence)).clamp(max=CERTAIN)  # its logarithm
+        score = (own + F.logsigmoid(evidence)).clamp(max=-CERTAIN)  # its logarithm
         wrong = torch.log(-torch.expm1(score))
         said = data["right"] * score + (1 - data["right"]) * wrong
         loss = -(data["weights"] * said).sum()

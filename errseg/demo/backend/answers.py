@@ -11,9 +11,12 @@ import numpy as np
 from PIL import Image
 
 from errseg.demo.backend.request import Request
+from errseg.inference.caches import KeysOfArrays
 from errseg.pictures.captions import labelled_overlay
 from errseg.pictures.colors import Color
 from errseg.pictures.overlay import LegendEntry, palette_mask
+
+_PHOTO_DIGESTS = KeysOfArrays()
 
 if TYPE_CHECKING:  # torch takes seconds to import; the page paints before it is there
     from errseg.inference.predictor import CostView, Result
@@ -48,9 +51,7 @@ class Answer:
     @functools.cached_property
     def subject(self) -> str:
         """Tell photo and words from others, whatever was set."""
-        digest = _digest((self.result.classes, self.photo.shape))
-        digest.update(np.ascontiguousarray(self.photo))
-        return digest.hexdigest()
+        return _digest((self.result.classes, _photo_digest(self.photo))).hexdigest()
 
     @functools.cached_property
     def key(self) -> str:
@@ -91,6 +92,17 @@ class AttentionAnswer:
 def _digest(told: tuple) -> hashlib.blake2b:
     """Begin the digest of what tells answers apart."""
     return hashlib.blake2b(repr(told).encode(), digest_size=8)
+
+
+def _photo_digest(photo: np.ndarray) -> str:
+    """Tell a photo (H, W, 3) from others; one that nobody can change is read once for all."""
+    key = _PHOTO_DIGESTS.get(photo, None)
+    if key is None:
+        digest = _digest(photo.shape)
+        digest.update(np.ascontiguousarray(photo))
+        key = digest.hexdigest()
+        _PHOTO_DIGESTS.put(photo, None, key)
+    return key
 
 
 def moved_pixel(

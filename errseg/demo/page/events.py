@@ -35,6 +35,9 @@ AS_SENT = {"preprocess": False}
 refuse numbers in its own words; `check_request` looks at everything and has a sentence for it."""
 PRIVATE = {"api_visibility": "private"}
 COMPUTES = {**PRIVATE, **AS_SENT, **IN_TURN}
+AS_MADE = {"postprocess": False}
+"""Values go out as a handler made them, where each is of the kind that its element shows: Gradio
+would take each to a thread and back."""
 SHOWS_NO_PROGRESS = {"show_progress": "hidden", "show_progress_on": ()}
 """Gradio's page tells every output how far an event is, though it is hidden, and copies whatever
 lies in it: of tabs, the whole page. Where there is no place for it, it tells none."""

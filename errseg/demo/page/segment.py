@@ -19,6 +19,7 @@ from errseg.demo.page.address import page_links
 from errseg.demo.page.closer import add_closer_events
 from errseg.demo.page.controls import kept_slider
 from errseg.demo.page.events import (
+    AS_MADE,
     AT_ONCE,
     COMPUTES,
     SHOWS_NO_PROGRESS,
@@ -64,7 +65,7 @@ def add_segment_events(
     boxes = [kept, threshold, knobs["tiles"], place]
     outputs = [*vars(tab).values(), question.hints, *boxes, tabs, message, run]
     inputs = {*question.inputs, tab.shown, tab.chosen}
-    runs = {**COMPUTES, **SHOWS_NO_PROGRESS, "trigger_mode": "multiple"}
+    runs = {**COMPUTES, **AS_MADE, **SHOWS_NO_PROGRESS, "trigger_mode": "multiple"}
     stop, link_to = Stoppable(run, message, service.places), page_links(examples, service)
 
     def question_of(shown: Shown, answer: Answer) -> dict:
