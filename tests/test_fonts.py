@@ -210,6 +210,7 @@ def test_cutting_a_long_name_takes_few_measurements(monkeypatch, text, most):
     monkeypatch.setattr(module, "_opened", lambda *args: measured.append(1) or opened(*args))
     for width in (-5, 0, 10, 82, 166, 292, 700, 1090, 1300):
         measured.clear()
+        module._width.cache_clear()
         ONLY_DEJAVU.lettering(text, 0, 13).shortened(width)
         assert 1 <= len(measured) <= most
 

@@ -76,6 +76,7 @@ def name_plates(
     step = max(1, round(max(labels.shape) / 160))  # a coarse grid is enough to find places
     grid = labels[step // 2 :: step, step // 2 :: step]
     free = np.ones(grid.shape, bool)
+    free_sums = None  # of `free`, once for all names that are written between two others
     size = _font_size(labels.shape)
     pad = size // 4
     height = sum(line(size)) + pad
@@ -85,19 +86,22 @@ def name_plates(
         width = round(name.width) + 2 * pad + 2
         rows, columns = -(-height // step) + 1, -(-width // step) + 1
         own = grid == entry.index
-        is_small = own.sum() < LEAST_OWN * rows * columns
+        is_small = np.count_nonzero(own) < LEAST_OWN * rows * columns
         if is_small or rows > grid.shape[0] or columns > grid.shape[1]:
             continue
         # Shares in the plate's own window, and in windows 2 and 4 times as high and wide, in
         # which places at the middle of a segment win over those at its rim.
-        plate = _window_means(own, rows, columns, 1)
-        suitable = (plate >= LEAST_OWN) & (_window_means(free, rows, columns, 1) == 1)
+        sums = _sums(own)
+        plate = _window_means(sums, rows, columns, 1)
+        free_sums = _sums(free) if free_sums is None else free_sums
+        suitable = (plate >= LEAST_OWN) & (_window_means(free_sums, rows, columns, 1) == 1)
         if not suitable.any():
             continue
-        around = _window_means(own, rows, columns, 2) + _window_means(own, rows, columns, 4)
+        around = _window_means(sums, rows, columns, 2) + _window_means(sums, rows, columns, 4)
         place = np.argmax(np.where(suitable, 2 * plate + around, -1))
         top, left = np.unravel_index(place, plate.shape)
         free[top : top + rows, left : left + columns] = False
+        free_sums = None
         x, y = (
             min(int(left) * step, image_width - width),
             min(int(top) * step, image_height - height),
@@ -106,17 +110,27 @@ def name_plates(
     return plates
 
 
-def _window_means(mask: np.ndarray, rows: int, columns: int, scale: int) -> np.ndarray:
-    """Find the mask's share in windows around each (rows, columns) window, `scale` times as large.
+def _sums(mask: np.ndarray) -> np.ndarray:
+    """Count a mask's pixels (h, w) above and left of each of its corners: (h + 1, w + 1) int32."""
+    sums = np.zeros((mask.shape[0] + 1, mask.shape[1] + 1), np.int32)
+    mask.cumsum(axis=0, out=sums[1:, 1:])
+    sums[1:, 1:].cumsum(axis=1, out=sums[1:, 1:])
+    return sums
 
-    There is one value for each such window inside the grid; outside of it counts as False.
+
+def _window_means(sums: np.ndarray, rows: int, columns: int, scale: int) -> np.ndarray:
+    """Find a mask's share in windows around each (rows, columns) window, `scale` times as large.
+
+    There is one value for each such window inside the grid; outside of it counts as False. The mask
+    is told by its `_sums`.
     """
-    up, across = (scale - 1) * rows, (scale - 1) * columns
-    margins = ((up // 2 + 1, up - up // 2), (across // 2 + 1, across - across // 2))
-    sums = np.pad(mask, margins).cumsum(axis=0).cumsum(axis=1)
-    high, wide = scale * rows, scale * columns
-    windows = sums[high:, wide:] - sums[:-high, wide:] - sums[high:, :-wide] + sums[:-high, :-wide]
-    return windows / (high * wide)
+    windows = sums
+    for axis, size in enumerate((rows, columns)):
+        first = np.arange(sums.shape[axis] - size) - (scale - 1) * size // 2
+        last = sums.shape[axis] - 1
+        ends = np.clip(first + scale * size, 0, last), np.clip(first, 0, last)
+        windows = windows.take(ends[0], axis) - windows.take(ends[1], axis)
+    return windows / (scale * scale * rows * columns)
 
 
 def _draw_legend(rows: Sequence[LegendEntry], width: int, size: int, fonts: Fonts) -> Image.Image:

@@ -37,6 +37,7 @@ _FONTS_OF_BOXES = ("lastresort", "adobeblank", "bmpfallback", "notdef")
 """In a family's name without blanks: fonts that have a box or nothing for any character."""
 _GUESSES = 4  # at where a name is cut, before the search is halved and halved again
 _UNITS = 64  # of FreeType's measures, in a pixel
+_REMEMBERED = 1024  # texts whose widths are
 _KEYCAP = 0x20E3
 _VARIATIONS = (range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0))
 _PICTOGRAPHS = range(0x1F000, 0x1FB00)  # Python's Unicode may not know the newest yet
@@ -98,9 +99,15 @@ class Lettering:
         return self.text[:end].rstrip() + ELLIPSIS
 
     def _measured(self, text: str) -> float:
-        font = _opened(self.fonts, self.size)
-        font.set_text(text)
-        return font.get_width_height()[0] / _UNITS
+        return _width(text, self.fonts, self.size)
+
+
+@functools.lru_cache(_REMEMBERED)
+def _width(text: str, fonts: tuple[FontPath, ...], size: float) -> float:
+    """Measure a text in pixels; the page writes the same names at each turn of a knob."""
+    font = _opened(fonts, size)
+    font.set_text(text)
+    return font.get_width_height()[0] / _UNITS
 
 
 class Fonts:

@@ -92,8 +92,10 @@ def summarize(
             f"The labels are {labels.shape} and the scores {scores.shape}; "
             f"there are {len(names)} names and {len(colors)} colours."
         )
-    _check_labels(labels, len(names))
-    counts, totals = class_sums(labels, len(names)), class_sums(labels, len(names), scores)
+    starts = _run_starts(labels)
+    _check_labels(labels.ravel()[starts], len(names))
+    counts = class_sums(labels, len(names), starts=starts)
+    totals = class_sums(labels, len(names), scores, starts)
     present = np.flatnonzero(counts)  # as `seen_classes`
     order = present[np.argsort(-counts[present], kind="stable")].tolist()
     shares = [(float(counts[i] / labels.size), float(totals[i] / counts[i])) for i in order]
@@ -154,10 +156,22 @@ def resize_labels(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.asarray(picture.resize(size, Image.Resampling.NEAREST))
 
 
-def class_sums(labels: np.ndarray, classes: int, values: np.ndarray | None = None) -> np.ndarray:
-    """Add up each class's pixels (T), or their values: run by run, which are few."""
+def class_sums(
+    labels: np.ndarray,
+    classes: int,
+    values: np.ndarray | None = None,
+    starts: np.ndarray | None = None,
+) -> np.ndarray:
+    """Add up each class's pixels (T), or their values: run by run, which are few.
+
+    Args:
+        labels: (H, W), -1 or a class.
+        classes: T.
+        values: (H, W), what is added up.
+        starts: where the labels' runs begin, from `_run_starts`, for who has them.
+    """
     flat = labels.ravel()
-    starts = np.flatnonzero(np.concatenate([[True], flat[1:] != flat[:-1]])[: flat.size])
+    starts = _run_starts(labels) if starts is None else starts
     if values is None:
         sums = np.diff(starts, append=flat.size)
     else:
@@ -165,6 +179,15 @@ def class_sums(labels: np.ndarray, classes: int, values: np.ndarray | None = Non
     shifted = flat[starts] + np.int64(1)  # -1, no class, comes first
     added = np.bincount(shifted, sums, minlength=classes + 1)[1:]
     return added.astype(np.int64) if values is None else added
+
+
+def _run_starts(labels: np.ndarray) -> np.ndarray:
+    """Find where the runs of equal labels begin, along the rows one after the other."""
+    flat = labels.ravel()
+    changes = np.empty(flat.size, bool)
+    changes[:1] = True
+    np.not_equal(flat[1:], flat[:-1], out=changes[1:])
+    return np.flatnonzero(changes)
 
 
 def seen_classes(labels: np.ndarray, classes: int) -> list[int]:

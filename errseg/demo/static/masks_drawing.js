@@ -1,7 +1,7 @@
 // What the masks are drawn with, pixel by pixel. Nothing here knows what a visitor chose.
 
 window.errsegMasks = (() => {
-const {make, heat, bytesOf, numbers, pixels} = window.errsegHelpers;
+const {make, heat, afterPaint, bytesOf, numbers, pixels} = window.errsegHelpers;
 const NO_CLASS = 65535; // label of pixels without a class
 const LONGEST_NAME = 40; // letters of a class's name in a file's, as `pictures/masks.py` has it
 const GREY = [0.299, 0.587, 0.114]; // of red, green and blue, as in ITU-R 601
@@ -20,9 +20,11 @@ function decodePhoto(source) {
   return {source, parts: Promise.all([pixels(source), image.decode().then(() => image)])};
 }
 
-/** Begin to decode what else doesn't depend on the threshold: probability maps and votes. */
+/** Unpack what else doesn't depend on the threshold: votes, and probability maps, which are decoded
+ * when the masks are on the screen. */
 function decodeScores({of, maps, ranking}) {
-  return {of, maps: pixels(maps.picture), votes: numbers(ranking)};
+  const shown = new Promise((done) => afterPaint(done));
+  return {of, maps: shown.then(() => pixels(maps.picture)), votes: numbers(ranking)};
 }
 
 /** Read the labels of a picture that `view.label_picture` made, from its pixels. */
