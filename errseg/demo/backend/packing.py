@@ -3,12 +3,15 @@
 import base64
 import io
 import math
+import zlib
 
 import numpy as np
 from PIL import Image
 
 LONGEST_RUN = 65_535  # pixels, of 16 bits
-QUICK = 3  # zlib's level for PNG: maps take half the time of the default and a fifth more room
+QUICK = {"compress_level": 1, "compress_type": zlib.Z_RLE}
+"""How zlib packs PNG: a map's filtered rows are noise and runs, so to look for more than runs takes
+three times as long, and at level 3 a quarter more room."""
 
 
 def packed(values: np.ndarray) -> dict:
@@ -55,7 +58,7 @@ def tiled(tiles: np.ndarray) -> dict:
     filled[:count] = tiles
     picture = filled.reshape(rows, columns, height, width).transpose(0, 2, 1, 3)
     picture = Image.fromarray(picture.reshape(rows * height, columns * width))
-    uri = as_uri(picture, "PNG", compress_level=QUICK)
+    uri = as_uri(picture, "PNG", **QUICK)
     return {"picture": uri, "grid": [height, width], "columns": columns}
 
 

@@ -64,20 +64,25 @@ function paintMasks(image, photo, labels, {colors, isShown, opacity}) {
   const greyShare = opacity * (1 - opacity);
   const photoShare = 1 - opacity - greyShare;
   const shown = new Uint8Array(NO_CLASS + 1);
-  const tints = new Float32Array(3 * NO_CLASS); // of the classes, as they are added
+  const tints = new Float32Array(3 * NO_CLASS + 3); // of the labels, as they are added; rounds
+  const greys = new Float32Array(NO_CLASS + 1).fill(greyShare); // of the light, as it is added
   shown[NO_CLASS] = isShown(NO_CLASS);
+  tints.fill(noneAt(0) * opacity + 0.5, 3 * NO_CLASS);
+  greys[NO_CLASS] += (noneAt(1) - noneAt(0)) * opacity;
   for (const [label, color] of Object.entries(colors)) {
     shown[label] = isShown(Number(label));
-    tints.set(color.map((light) => light * opacity), 3 * label);
+    tints.set(color.map((light) => light * opacity + 0.5), 3 * label);
   }
   const from = photo.data;
-  const to = image.data;
+  const to = new Uint8Array(image.data.buffer); // cuts what is behind the point, at once
   const {width} = image;
+  const last = labels.length - width; // from here on nothing is below
+  const [red, green, blue] = GREY;
   // A loop without calls: a million pixels take a few milliseconds so, and a visitor waits for them.
   for (let i = 0, p = 0, column = 0; i < labels.length; i++, p += 4) {
     const own = labels[i];
     const right = ++column < width ? labels[i + 1] : own;
-    const below = i + width < labels.length ? labels[i + width] : own;
+    const below = i < last ? labels[i + width] : own;
     if (column === width) column = 0;
     const other = right !== own ? right : below;
     to[p + 3] = 255;
@@ -88,12 +93,10 @@ function paintMasks(image, photo, labels, {colors, isShown, opacity}) {
       to[p + 1] = from[p + 1];
       to[p + 2] = from[p + 2];
     } else {
-      const grey = GREY[0] * from[p] + GREY[1] * from[p + 1] + GREY[2] * from[p + 2];
-      const none = own === NO_CLASS;
-      const light = grey * greyShare + (none ? noneAt(grey) * opacity : 0);
-      to[p] = from[p] * photoShare + light + (none ? 0 : tints[3 * own]);
-      to[p + 1] = from[p + 1] * photoShare + light + (none ? 0 : tints[3 * own + 1]);
-      to[p + 2] = from[p + 2] * photoShare + light + (none ? 0 : tints[3 * own + 2]);
+      const light = (red * from[p] + green * from[p + 1] + blue * from[p + 2]) * greys[own];
+      to[p] = from[p] * photoShare + light + tints[3 * own];
+      to[p + 1] = from[p + 1] * photoShare + light + tints[3 * own + 1];
+      to[p + 2] = from[p + 2] * photoShare + light + tints[3 * own + 2];
     }
   }
 }
