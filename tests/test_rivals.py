@@ -17,6 +17,7 @@ from errseg.inference.rivals import (
     Rivals,
     RivalWeights,
     best_margins,
+    both,
     make_rivals,
 )
 from errseg.measuring.rival_fit import Asked, fit
@@ -126,6 +127,29 @@ def test_what_a_word_loses_depends_on_no_other_word(make, predictor, seen):
             alone = rivals.judge(out, [(features, None)], text[[place]], unlike[[place]])
         factor = alone.kept_logits.sigmoid() / out.kept_logits.sigmoid()
         torch.testing.assert_close(factor[0, 0], factors[0, place], rtol=1e-3, atol=1e-4)
+
+
+def test_chances_are_multiplied(randn):
+    one, other = 12 * randn(3, 40, 50), 12 * randn(3, 40, 50)
+    product = one.double().sigmoid() * other.double().sigmoid()
+    logits = both(one, other)
+    torch.testing.assert_close(logits.double().sigmoid(), product, rtol=1e-5, atol=2e-6)
+    sure = torch.tensor([-500.0, -50.0, 50.0, 500.0])
+    logits = both(sure[:, None], sure[None])
+    assert torch.isfinite(logits).all()
+    expected = (sure[:, None] > 0) & (sure[None] > 0)
+    torch.testing.assert_close(logits.sigmoid(), expected.float(), rtol=0, atol=2e-6)
+
+
+def test_what_is_unlike_some_words_is_looked_for_once(make, lite_model, make_pixels, monkeypatch):
+    predictor, asked = Predictor(lite_model), []
+    monkeypatch.setattr(predictor, "rivals", make(20.0, 15.0, 5.0))
+    unlike = Rivals.unlike
+    monkeypatch.setattr(Rivals, "unlike", lambda *given: asked.append(given) or unlike(*given))
+    photo = make_pixels(1, 128, 160)[0].permute(1, 2, 0).numpy()
+    for words, kept in (("dog, sky, sofa", 2), ("dog, sky, sofa", 3), ("dog, sky", 2)):
+        predictor(photo, words, kept_classes=kept, input_size=128)
+    assert [given[1].names for given in asked] == [("dog", "sky", "sofa"), ("dog", "sky")]
 
 
 def test_only_the_weights_that_ship_have_rivals(predictor, clip_model):

@@ -46,6 +46,20 @@ def test_random_weights_leave_nothing_on_disk(saved, make_model, monkeypatch, tm
     assert not (tmp_path / "cache").exists()
 
 
+def test_a_vocabulary_that_was_embedded_is_put_together_once(lite_model, monkeypatch):
+    embedder, words = VocabularyEmbedder(lite_model), "cat, dog, capybara"
+    text, notices = embedder(parse_classes(words))
+    assert notices
+    said = [*notices]
+    notices.append("What a caller adds is its own.")
+    monkeypatch.setattr(embedder, "rows", None)
+    again = embedder(parse_classes(words))
+    assert torch.equal(again[0], text)
+    assert again[1] == said
+    monkeypatch.setattr(embedder, "_prompts_of", None)
+    assert embedder.unread(parse_classes(words)) == []
+
+
 def test_what_is_remembered_holds_no_more_than_its_size(lite_model):
     """A row of a batch would hold the whole batch, however many of its rows are forgotten."""
     embedder = VocabularyEmbedder(lite_model)

@@ -152,6 +152,21 @@ def test_changes_belong_to_one_photo_vocabulary_and_setting(answer):
     assert [other.subject == answer.subject for other in others] == [False, False, True]
 
 
+def test_a_photo_is_told_from_what_it_was_before(answer):
+    photo = answer.photo.copy()
+
+    def subject():
+        return dataclasses.replace(answer, photo=photo).subject
+
+    first = subject()
+    assert first == answer.subject
+    photo[0, 0] ^= 1
+    changed = subject()
+    assert changed != first
+    photo.flags.writeable = False  # from now on it is remembered
+    assert subject() == subject() == changed
+
+
 def test_a_label_picture_is_the_same_with_few_labels_and_with_many():
     few, many = (np.arange(600).reshape(20, 30) % count - 1 for count in (256, 300))
     for labels in (few, many, np.full((2, 3), -1), few + 900):
