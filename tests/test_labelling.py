@@ -33,5 +33,6 @@ def test_labels_are_those_of_a_full_resize(randn, size, threshold):
     )
     labels, scores = label_pixels(out.kept_logits[0], out.kept[0], size, threshold)
     expected_labels, expected_scores = brute_force(out, size, threshold)
+    # To the bit where the processor multiplies and adds at once, as most do.
     np.testing.assert_allclose(scores, expected_scores, rtol=0, atol=1e-6)
     np.testing.assert_array_equal(labels, expected_labels)

@@ -56,16 +56,17 @@ def best_labels(
     labels = torch.full(size, -1, dtype=torch.int32, device=scores.device)
     classes = kept.tolist()  # once: to read one of a GPU's numbers is to wait for it
     rows, columns = _spans(can_win.any(dim=2), size[0]), _spans(can_win.any(dim=1), size[1])
-    boxes = {p: box for p, box in enumerate(zip(rows, columns, strict=True)) if None not in box}
-    # To the photo's columns all at once, to its rows in the boxes alone.
-    wide = scores[[*boxes]][None]
-    wide = F.interpolate(wide, size=(wide.shape[2], size[1]), mode="bilinear")[0]
-    between = _rows_between(scores.shape[1], size[0])
-    above, below, share = (numbers.to(scores.device) for numbers in between)
-    for own, (place, box) in zip(wide, boxes.items(), strict=True):
-        part, inside = own[:, box[1]], box[0]
+    cells = scores.shape[1]
+    above, below, share = (part.to(scores.device) for part in _rows_between(cells, size[0]))
+    for place, box in enumerate(zip(rows, columns, strict=True)):
+        if None in box:
+            continue
+        inside, across = box
+        # To all of the photo's columns, but to its rows in the box alone.
+        own = scores[place][None, None]
+        wide = F.interpolate(own, size=(cells, size[1]), mode="bilinear")[0, 0, :, across]
         far = share[inside]
-        resized = torch.addcmul(part[below[inside]].mul_(far), part[above[inside]], 1 - far)
+        resized = torch.addcmul(wide[below[inside]].mul_(far), wide[above[inside]], 1 - far)
         before = best[box]
         better = resized > before  # strict: ties stay with the lower index
         torch.maximum(before, resized, out=before)
@@ -92,8 +93,9 @@ def _rows_between(cells: int, pixels: int) -> tuple[Tensor, Tensor, Tensor]:
     Returns:
         the two cells (pixels,), and how far it is from the first to the second (pixels, 1).
     """
-    scale = (torch.tensor(float(cells)) / pixels).double()
-    places = ((torch.arange(pixels) + 0.5) * scale - 0.5).float().clamp(min=0)
+    scale = (torch.tensor(float(cells)) / pixels).item()  # of 32 bits, as the next sum's result
+    places = torch.arange(pixels, dtype=torch.float64)
+    places = ((places + 0.5) * scale - 0.5).float().clamp(min=0)
     first = places.long()
     return first, (first + 1).clamp(max=cells - 1), (places - first)[:, None]
 
