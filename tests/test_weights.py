@@ -3,7 +3,10 @@
 import dataclasses
 import hashlib
 import json
+import shutil
+import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -94,6 +97,15 @@ def test_the_tokenizer_travels_along(lite_model, tmp_path):
     loaded = load_model(tmp_path / "model.safetensors")
     assert loaded.towers.text.tokenizer_json == lite_model.towers.text.tokenizer_json
     assert loaded.towers.prompt_lengths(["cats"]) == lite_model.towers.prompt_lengths(["cats"])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system's list of open files is Linux's")
+def test_the_file_does_not_stay_in_memory_beside_the_network(saved, tmp_path):
+    path = tmp_path / "looked for.safetensors"  # others may have loaded the file itself
+    shutil.copy(saved[1], path)
+    loaded = load_model(path)
+    assert path.name not in Path("/proc/self/maps").read_text()
+    assert loaded.weights_hash
 
 
 def test_the_hash_is_the_file_s(saved, tmp_path):

@@ -263,7 +263,9 @@ def _dequantize(stored: dict[str, Tensor]) -> dict[str, Tensor]:
         if (scale := stored.get(name + SCALE_SUFFIX)) is not None:
             tensors[name] = tensor.float() * _per_row(scale, tensor)
         elif not name.endswith(SCALE_SUFFIX):
-            tensors[name] = tensor.float() if tensor.is_floating_point() else tensor
+            # What is stored as it is lies in the file, which one bias would keep in memory whole.
+            own = tensor.clone() if tensor.ndim < 2 else tensor
+            tensors[name] = own.float() if own.is_floating_point() else own
     return tensors
 
 

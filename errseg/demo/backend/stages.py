@@ -48,14 +48,15 @@ def told(
         what `ask` returns; what it raises is raised.
     """
     news: SimpleQueue[str | None] = SimpleQueue()
-    answer: Future[T] = Future()
+    # Emptied in the end: an error knows these frames, and with them all that a question computed.
+    answer: list[Future[T]] = [Future()]
     context = contextvars.copy_context()  # says who asks
 
     def run() -> None:
         try:
-            answer.set_result(context.run(ask, news.put))
+            answer[0].set_result(context.run(ask, news.put))
         except BaseException as error:  # SystemExit too: who waits must hear of it
-            answer.set_exception(error)
+            answer[0].set_exception(error)
         finally:
             news.put(None)
 
@@ -67,4 +68,4 @@ def told(
         except Empty:
             yield as_step(SENTENCES.get(stage, stage))
             stage = news.get()
-    return answer.result()
+    return answer.pop().result()
