@@ -1,5 +1,6 @@
 """Memory that is handed back to the system."""
 
+import gc
 import queue
 import time
 import weakref
@@ -44,4 +45,5 @@ def test_what_knows_itself_in_a_circle_goes_when_nobody_asks(monkeypatch):
         end = time.monotonic() + 20
         while len(kept) < count and time.monotonic() < end:
             time.sleep(0.01)
+    gc.unfreeze()  # for the tests behind this one
     assert kept == [None, None]

@@ -5,6 +5,7 @@ import statistics
 import threading
 import time
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import httpx
 
@@ -14,7 +15,11 @@ from attack.photos import KEPT, THRESHOLD, VOTES, digest, photo, segment
 
 CLIENTS, SECONDS = 50, 180.0  # issue 17
 QUICK_CLIENTS, QUICK_SECONDS = 8, 15.0
-OVERTAKEN_BY = 0.5  # seconds: asked so much later, answered so much earlier
+OVERTAKEN_BY = 0.5
+"""Seconds: asked so much later, answered so much earlier. One question was asked before another if
+the server has told its visitor something before the other one was sent: how long each is on its
+way, and when its visitor begins to listen, which a question waits for, is nothing that a line can
+put right; in the first second, when all ask at once, it takes half a second and more."""
 PAGE_SECONDS = 1.0  # issue 17
 LEAVE = 0.08  # of the questions: their visitor leaves while they wait or run
 SEED = 1000
@@ -25,12 +30,24 @@ WORDS = (
 )
 
 
+class _Times(NamedTuple):
+    """When a question was what, in seconds of `time.monotonic`."""
+
+    sent: float
+    heard: float  # the first time that its visitor was told something
+    answered: float
+
+    def overtaken_by(self, other: "_Times") -> bool:
+        later = other.sent > self.heard + OVERTAKEN_BY
+        return later and other.answered < self.answered - OVERTAKEN_BY
+
+
 @dataclass
 class _Seen:
     """What all visitors found."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
-    answers: list[tuple[float, float]] = field(default_factory=list)  # asked, answered
+    answers: list[_Times] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     left: int = 0
@@ -60,18 +77,14 @@ def attack(app: App, quick: bool = False) -> list[Figures]:
         right.count(True, "")
     for what in seen.wrong + seen.lost:
         right.count(False, what)
-    waits = [answered - asked for asked, answered in seen.answers]
+    waits = [times.answered - times.sent for times in seen.answers]
     right.measured = (
         f"{len(seen.wrong)} wrong, {len(seen.lost)} lost, {seen.left} left; median wait "
         f"{statistics.median(waits):.1f} s, longest {max(waits):.1f} s"
     )
-    for asked, answered in seen.answers:
-        later = [
-            other
-            for other in seen.answers
-            if other[0] > asked + OVERTAKEN_BY and other[1] < answered - OVERTAKEN_BY
-        ]
-        order.count(not later, f"asked at {asked:.1f} s, overtaken by {len(later)}: {later[:3]}")
+    for times in seen.answers:
+        later = [other for other in seen.answers if times.overtaken_by(other)]
+        order.count(not later, f"{times}, overtaken by {len(later)}: {later[:3]}")
     order.measured = f"{order.tried - order.held} overtaken"
     for took in seen.pages:
         page.count(took < PAGE_SECONDS, f"{took:.2f} s")
@@ -104,27 +117,27 @@ def _visit(app: App, number: int, known: dict[str, str], seen: _Seen, end: float
 
 def _ask_once(app, client, number, known, seen, chance) -> None:
     words = chance.choice(list(known))
-    sent = client.upload(f"visitor {number}.jpg", photo(SEED + number))
-    question = [uploaded(sent.data[0]), words, KEPT, VOTES, THRESHOLD]
-    began = time.monotonic()
-    reply = client.join(app.functions["segment"], question)
-    asked, messages = time.monotonic(), client.listen()
-    reply.raise_for_status()
+    path = client.upload(f"visitor {number}.jpg", photo(SEED + number)).data[0]
+    question = [uploaded(path), words, KEPT, VOTES, THRESHOLD]
+    sent = time.monotonic()
+    client.join(app.functions["segment"], question).raise_for_status()
+    messages = client.listen()
+    last = next(messages)
+    heard = time.monotonic()
     if chance.random() < LEAVE:
-        next(messages)
         messages.close()  # and the connection with it
         with seen.lock:
             seen.left += 1
         return
-    *_, last = messages
+    *_, last = (last, *messages)
     answered = time.monotonic()
     if not last.get("success"):
         with seen.lock:
-            seen.lost.append(f"visitor {number} after {answered - began:.1f} s: {last!r:.300}")
+            seen.lost.append(f"visitor {number} after {answered - sent:.1f} s: {last!r:.300}")
         return
     is_right = digest(client, Said(last["output"]["data"])) == known[words]
     with seen.lock:
-        seen.answers.append((asked, answered))
+        seen.answers.append(_Times(sent, heard, answered))
         if not is_right:
             seen.wrong.append(f"visitor {number} asked for {words!r} and got another mask")
 

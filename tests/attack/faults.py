@@ -1,6 +1,9 @@
 """Faults of all kinds: each is survived, and the next ordinary question answered rightly."""
 
+import contextlib
+from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 from attack import hub, restarts, visits
 from attack.app import Client, Said, running_app, scratch
@@ -10,16 +13,15 @@ from attack.photos import page_values, photo, segment
 from attack.trial import Trial, refused
 
 LEAST_FAULTS = 25  # issue 17: 25 / 25
+REACH = "survived, the next answer right"
 SAID = {"disk full": "disk is full", "read-only disk": "use its disk"}  # of a fault
 QUICK = 3  # each so-maniest fault of the network is tried then
 
 
 def attack(app: object = None, quick: bool = False) -> Figures:
-    """Bring all faults about, in apps of their own."""
-    figures = Figures(
-        "faults", "survived, the next answer right", least=1 if quick else LEAST_FAULTS
-    )
-    with figures.timed(), scratch() as folder:
+    """Do faults to an app of its own."""
+    figures = Figures("faults", REACH, least=1 if quick else LEAST_FAULTS)
+    with _counted(figures) as folder:
         switch = folder / "fault"
         with running_app(folder / "running", switch=switch) as running:
             trial = Trial(running, switch, folder / "running", figures)
@@ -33,10 +35,31 @@ def attack(app: object = None, quick: bool = False) -> Figures:
             visits.try_all(trial)
             log = running.log()
             figures.count("Traceback" not in log, f"a traceback in the log: {log[-1500:]}")
-        hub.bring_about(figures, folder / "hub", quick)
-        restarts.bring_about(figures, folder, quick)
-    figures.measured = f"{figures.tried - figures.held} did not"
     return figures
+
+
+def of_the_hub(app: object = None, quick: bool = False) -> Figures:
+    """Let the Hub do what it should not, to an app of its own."""
+    figures = Figures("faults of the Hub", REACH)
+    with _counted(figures) as folder:
+        hub.bring_about(figures, folder / "hub", quick)
+    return figures
+
+
+def at_starts(app: object = None, quick: bool = False) -> Figures:
+    """Kill apps and start them again, and start them where they can't be."""
+    figures = Figures("faults at starts", REACH)
+    with _counted(figures) as folder:
+        restarts.bring_about(figures, folder, quick)
+    return figures
+
+
+@contextlib.contextmanager
+def _counted(figures: Figures) -> Iterator[Path]:
+    """Give a folder for a while, and say what did not hold."""
+    with figures.timed(), scratch() as folder:
+        yield folder
+    figures.measured = f"{figures.tried - figures.held} did not"
 
 
 def _disk(trial: Trial, fault: str) -> None:
