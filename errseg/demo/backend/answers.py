@@ -16,11 +16,11 @@ from errseg.pictures.captions import labelled_overlay
 from errseg.pictures.colors import Color
 from errseg.pictures.overlay import LegendEntry, palette_mask
 
-_PHOTO_DIGESTS = KeysOfArrays()
-
 if TYPE_CHECKING:  # torch takes seconds to import; the page paints before it is there
     from errseg.inference.predictor import CostView, Result
     from errseg.network.attention import Attention
+
+_PHOTO_DIGESTS = KeysOfArrays()  # each as long as its photo is there
 
 
 @dataclass(frozen=True)
