@@ -14,6 +14,7 @@ from errseg.demo.page.layout import Demo
 from errseg.demo.page.panels import shared_script
 from errseg.demo.serve.address import check_address
 from errseg.demo.serve.gate import Gate
+from errseg.demo.serve.sessions import SharedConfig
 from errseg.errors import InputError
 
 LARGEST_UPLOAD = "20mb"
@@ -87,6 +88,7 @@ def serve_demo(
     os.environ["GRADIO_RUN_HISTORY"] = "False"
     doors = {"page": demo.page, "mcp": mcp, "login": login is not None}
     demo.service.prepare()
+    demo.page.default_config = SharedConfig.of(demo.page)
     demo.page.queue(api_open=False)  # how long it may get is `backend.places`' to say
     _, url, _ = demo.page.launch(
         server_name=host,
