@@ -9,7 +9,7 @@ _HOMES = {
     "InputError": "errseg.errors",
     "PretrainedERRSeg": "errseg.checkpoints.weights",
     "Predictor": "errseg.inference.predictor",
-    "Result": "errseg.inference.predictor",
+    "Result": "errseg.inference.result",
     "build_model": "errseg.network.model",
     "list_models": "errseg.config",
     "load_model": "errseg.checkpoints.weights",

@@ -6,7 +6,7 @@ import torch
 from errseg.demo.backend.answers import Answer, AttentionAnswer
 from errseg.demo.backend.live_attention import live_class
 from errseg.demo.backend.request import check_request
-from errseg.inference.predictor import CostView, Result, Settings
+from errseg.inference.result import CostView, Result, Settings
 from errseg.network.attention import Attention, Everywhere
 from errseg.pictures.export import legend, result_colors
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from errseg.inference.predictor import Result, Settings
+from errseg.inference.result import Result, Settings
 from errseg.pictures.colors import class_color, class_colors
 from errseg.pictures.export import (
     as_dict,

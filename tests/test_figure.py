@@ -15,7 +15,7 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from PIL import Image
 
-from errseg.inference.predictor import Result
+from errseg.inference.result import Result
 from errseg.pictures.captions import labelled_overlay
 from errseg.pictures.export import legend, result_colors
 from errseg.pictures.figure import STAND_IN_LINES, Heat, draw_figure, heat_ranges, write_figure

@@ -5,6 +5,7 @@ Broken files and what is no photo are refused politely.
 
 import base64
 import math
+import operator
 import os
 import re
 from typing import BinaryIO
@@ -36,6 +37,7 @@ WIDEST_ASPECT = 8.0
 """Photos longer than 8 : 1 are squeezed to it; the shorter side would vanish otherwise."""
 LOADER_SHORT, LOADER_LONG = 800, 1333
 """The published evaluation's loader resizes photos to these sides before the network's size."""
+PIXEL_SHOWN = 30  # characters of what was given for a pixel, in a sentence
 
 
 def load_image(image: Photo) -> np.ndarray:
@@ -129,6 +131,21 @@ def _content(file: object) -> bytes:
     if not content:
         raise InputError("The open file has nothing left to read; open it anew, or seek(0) first.")
     return bytes(content)
+
+
+def whole_pixel(pixel: object) -> tuple[int, int]:
+    """Check a pixel (x, y).
+
+    Raises:
+        InputError: it isn't two whole numbers.
+    """
+    try:
+        x, y = map(operator.index, pixel)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"A pixel is two whole numbers, (x, y), not {str(pixel)[:PIXEL_SHOWN]}."
+        ) from None
+    return x, y
 
 
 def check_pixel(pixel: tuple[int, int], size: tuple[int, int]) -> None:

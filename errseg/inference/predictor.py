@@ -3,32 +3,39 @@
 All that is kept between calls are bounded caches, keyed by content: text embeddings by prompt (in
 memory, and on disk unless the weights are random) and by vocabulary, with what rivals its words
 have, what the image tower saw by photo and size, the last results of the network, and each pixel's
-best class in the last photos. So changing
-the classes runs the text tower, CRM and the decoder, changing P, K or beta runs CRM and the
-decoder, changing the threshold runs nothing of the network and only compares scores with it, and
-one predictor can be shared by any number of threads and users.
+best class in the last photos. So changing the classes runs the text tower, CRM and the decoder,
+changing P, K or beta runs CRM and the decoder, changing the threshold runs nothing of the network
+and only compares scores with it, and one predictor can be shared by any number of threads and
+users.
 """
 
 import dataclasses
 import functools
 import hashlib
-import operator
-import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from errseg.device import AUTOMATIC, wait_for
+from errseg.device import AUTOMATIC
 from errseg.errors import InputError
 from errseg.inference.caches import BoundedCache, KeysOfArrays
+from errseg.inference.clock import Clock
 from errseg.inference.closer import LookAtPlace, look_closer
 from errseg.inference.full_memory import told_when_full
 from errseg.inference.labelling import best_labels, check_threshold, over_threshold
 from errseg.inference.pauses import Pauses
-from errseg.inference.photo import Photo, check_pixel, load_photo, network_size, resize_photo
+from errseg.inference.photo import (
+    Photo,
+    check_pixel,
+    load_photo,
+    network_size,
+    resize_photo,
+    whole_pixel,
+)
+from errseg.inference.result import CostView, Result, Settings
 from errseg.inference.rivals import PhotoRivals, Rivals, rivals_of
 from errseg.inference.text_embeddings import VocabularyEmbedder
 from errseg.inference.tiles import SEEN_WHOLLY, Tiles, chosen_tiles, said_of
@@ -46,83 +53,11 @@ IMAGE_CACHE = 192 * 2**20
 """Bytes of encoded photos that are kept, with the tokens of classes that each may remember: 3 of
 errseg-base, 18 of errseg-lite, and one of any model at the largest input."""
 HINTS_REMEMBERED = 32  # vocabularies
-PIXEL_SHOWN = 30  # characters of what was given for a pixel, in a sentence
 LABEL_CACHE = 26 * 2**20
 """Bytes of photos' best classes and their scores: one of 2,048 x 2,048 pixels, 3 of 1,280 x 960."""
 UNLIKE_CACHE = 2 * 2**20
 """Bytes of what tells words from their rivals: 13 vocabularies of 150 classes, one of 1,000."""
 RESULT_CACHE = 32 * 2**20  # bytes of decoded photos that are kept: some 9 of errseg-base
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings(Options):
-    """The options of a result, and all else that it depends on besides the photo and the words.
-
-    What the options left to the model is filled in, and what it can't do is off.
-    """
-
-    model: str
-    weights_hash: str  # SHA-256 of the weights file; empty for random weights
-    weights_origin: str = ""  # its address on the Hub, with its commit; empty for a local file
-    network_size: tuple[int, int]  # H, W that the network saw of the whole photo
-    tile_size: tuple[int, int] | None = None  # H, W that it saw of each tile, if there are any
-
-
-@dataclass(frozen=True)
-class Result:
-    """One segmented photo."""
-
-    classes: tuple[str, ...]  # the vocabulary's names, T
-    labels: np.ndarray  # (H, W) int, index into classes, -1 where no class reaches the threshold
-    scores: np.ndarray  # (H, W) float32 in [0, 1], the winning class's sigmoid
-    kept: tuple[int, ...]  # ascending indices of the classes that CRM kept
-    crm_scores: np.ndarray  # (T,) float32
-    # (T, K) int, stride-16 pixels at which a class has rank 0..K-1, those of tiles too
-    votes: np.ndarray
-    # (K, h16, w16) int, each stride-16 pixel's top K classes, best first, in the whole photo
-    ranking: np.ndarray
-    # (P, h4, w4) float32 sigmoids of the kept classes at stride 4, or on the finer grid of tiles
-    class_scores: np.ndarray
-    notices: tuple[str, ...]  # what was changed, what isn't known: in short plain sentences
-    settings: Settings
-    timings: dict[str, float]  # seconds by stage
-    hints: tuple[Hint, ...] = ()  # those of the notices that offer other words or settings
-    # H, W of the photo before it was shrunk for the labels above; None where it wasn't
-    own_size: tuple[int, int] | None = None
-    # left, top, right and bottom of the tile around `Settings.closer_at`, in parts of the photo
-    closer_box: tuple[float, float, float, float] | None = None
-
-    @property
-    def mask_size(self) -> tuple[int, int]:
-        """H, W of masks in files: the photo's own."""
-        return self.own_size or self.labels.shape
-
-
-@dataclass(frozen=True)
-class CostView:
-    """Some classes' cost maps on a photo: what HSM says, whether CRM keeps a class or not."""
-
-    stride16: np.ndarray  # (n, h16, w16) float32 cosines
-    stride32: np.ndarray  # (n, h32, w32)
-
-
-class _Clock:
-    """Seconds of each stage; tells of those that begin."""
-
-    def __init__(self, tell: Callable[[str], None], device: torch.device):
-        self.laps: dict[str, float] = {}
-        self._tell, self._device = tell, device
-        self._stage, self._last = "", 0.0
-
-    def begin(self, stage: str = "") -> None:
-        """End the stage before and begin another one, or none."""
-        wait_for(self._device)
-        now = time.perf_counter()
-        if self._stage:
-            self.laps[self._stage] = now - self._last
-        self._stage, self._last = stage, now
-        if stage:
-            self._tell(stage)
 
 
 @dataclass(frozen=True)
@@ -139,7 +74,7 @@ class _Question:
     rivals: PhotoRivals | None  # of the photo, if the model's scores are judged by them
     tiles: Tiles | None  # in which the photo is looked at closer
     key: Hashable  # of what the network says
-    clock: _Clock
+    clock: Clock
 
 
 class Predictor:
@@ -240,7 +175,7 @@ class Predictor:
             InputError: as a call, or the pixel lies outside the photo.
         """
         photo = load_photo(image)
-        (x, y), (height, width) = _whole_pixel(pixel), photo.pixels.shape[:2]
+        (x, y), (height, width) = whole_pixel(pixel), photo.pixels.shape[:2]
         check_pixel((x, y), (height, width))
         question = self._read(photo, classes, options, changes)
         features, text = question.features, question.text
@@ -303,7 +238,7 @@ class Predictor:
         self, image: Photo, classes: Words, options: Options | None, changes: dict[str, object]
     ) -> _Question:
         """Check a question, fill in what it leaves to the model, and encode words and photo."""
-        clock, config = _Clock(self.pauses.begin, self.model.device), self.model.config
+        clock, config = Clock(self.pauses.begin, self.model.device), self.model.config
         clock.begin("read")
         options = checked_options(options, changes)
         vocabulary, read = parse_classes(classes), load_photo(image)
@@ -442,18 +377,3 @@ class Predictor:
             known = labels, scores
             self._labels.put(key, known, labels.nbytes + scores.nbytes)
         return known
-
-
-def _whole_pixel(pixel: object) -> tuple[int, int]:
-    """Check a pixel (x, y).
-
-    Raises:
-        InputError: it isn't two whole numbers.
-    """
-    try:
-        x, y = map(operator.index, pixel)
-    except (TypeError, ValueError):
-        raise InputError(
-            f"A pixel is two whole numbers, (x, y), not {str(pixel)[:PIXEL_SHOWN]}."
-        ) from None
-    return x, y

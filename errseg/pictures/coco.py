@@ -9,16 +9,13 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from errseg.config import ARXIV
+from errseg.inference.result import Result
 from errseg.pictures.export import RUN_LENGTHS, run_lengths
 from errseg.pictures.overlay import nearest
-
-if TYPE_CHECKING:  # torch takes seconds to import, and nothing here computes with it
-    from errseg.inference.predictor import Result
 
 _BITS, _SIGN, _MORE, _FIRST = 5, 0x10, 0x20, ord("0")
 """Of a letter of COCO's run lengths: bits of a number, sign, if more follow; the letter of 0."""

@@ -9,10 +9,10 @@ import dataclasses
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from errseg.inference.result import Result
 from errseg.pictures.captions import labelled_overlay
 from errseg.pictures.colors import Color, class_colors, hex_color
 from errseg.pictures.files import MASK_FILE, OVERLAY_FILE, write_json
@@ -25,9 +25,6 @@ from errseg.pictures.overlay import (
     palette_mask,
     summarize,
 )
-
-if TYPE_CHECKING:  # torch takes seconds to import, and nothing here computes with it
-    from errseg.inference.predictor import Result
 
 FORMAT = "errseg-result-1"
 """What `as_dict` writes; a reader that knows another number should refuse it."""

@@ -10,18 +10,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from errseg.config import ARXIV
+from errseg.inference.result import Result
 from errseg.pictures.captions import labelled_overlay
 from errseg.pictures.colors import Color, hex_color
 from errseg.pictures.export import crm_ranks, legend
 from errseg.pictures.fonts import STAND_IN_NOTE, Fonts, Lettering, system_fonts
 from errseg.pictures.overlay import NONE_NAME, LegendEntry, short_share
 
-if TYPE_CHECKING:  # torch takes seconds to import, and nothing here computes with it
+if TYPE_CHECKING:  # matplotlib is imported when a figure is drawn
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.transforms import Transform
-
-    from errseg.inference.predictor import Result
 
 WIDTH, HEIGHT = 10.0, 7.4  # inches: a page's width with margins
 DOTS_PER_INCH = 300

@@ -6,11 +6,11 @@ import re
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
+from errseg.inference.result import Result
 from errseg.pictures.coco import box_of
 from errseg.pictures.files import (
     BYTE,
@@ -20,9 +20,6 @@ from errseg.pictures.files import (
     index_format,
 )
 from errseg.pictures.overlay import enlarged
-
-if TYPE_CHECKING:  # torch takes seconds to import, and nothing here computes with it
-    from errseg.inference.predictor import Result
 
 LONGEST_NAME = 40
 """Letters of a class's name in a file's: with four bytes each they fit any file system."""

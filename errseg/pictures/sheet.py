@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageOps
 
+from errseg.inference.result import Result
 from errseg.pictures.captions import labelled_overlay
 from errseg.pictures.export import legend, result_colors
 from errseg.pictures.overlay import resize_labels
 
 if TYPE_CHECKING:  # torch takes seconds to import, and nothing here computes with it
-    from errseg.inference.predictor import Predictor, Result
+    from errseg.inference.predictor import Predictor
     from errseg.words.vocabulary import Vocabulary
 
 TILE = (360, 270)  # largest width and height of one picture on the sheet, in pixels

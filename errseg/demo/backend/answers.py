@@ -12,12 +12,12 @@ from PIL import Image
 
 from errseg.demo.backend.request import Request
 from errseg.inference.caches import KeysOfArrays
+from errseg.inference.result import CostView, Result
 from errseg.pictures.captions import labelled_overlay
 from errseg.pictures.colors import Color
 from errseg.pictures.overlay import LegendEntry, palette_mask
 
 if TYPE_CHECKING:  # torch takes seconds to import; the page paints before it is there
-    from errseg.inference.predictor import CostView, Result
     from errseg.network.attention import Attention
 
 _PHOTO_DIGESTS = KeysOfArrays()  # each as long as its photo is there

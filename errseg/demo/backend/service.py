@@ -5,11 +5,9 @@ Nothing of one visitor is kept for another; a predictor's caches are keyed by co
 
 from __future__ import annotations
 
-import contextvars
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -25,23 +23,23 @@ from errseg.demo.backend.attended import attended, check_attended, without_crm_r
 from errseg.demo.backend.background import Background
 from errseg.demo.backend.budget import Budget, Price
 from errseg.demo.backend.cheaper import leaving_room, said_of, settle, settle_all
-from errseg.demo.backend.gpu import Work
 from errseg.demo.backend.live_attention import AT_FIRST
-from errseg.demo.backend.memory import Returns
 from errseg.demo.backend.models import Loaded, Models
 from errseg.demo.backend.photos import LONGEST_SIDE, Photos
-from errseg.demo.backend.places import MOST_BEGUN, Places
+from errseg.demo.backend.places import Places
 from errseg.demo.backend.price import Prices, measured_speeds
 from errseg.demo.backend.request import Request
+from errseg.demo.backend.turns import Turns
 from errseg.errors import InputError
 from errseg.inference.photo import check_pixel
+from errseg.inference.result import CostView, Result
 from errseg.pictures.export import legend, result_colors
 from errseg.words import known
 from errseg.words.hints import Hint, hints
 from errseg.words.vocabulary import Vocabulary
 
 if TYPE_CHECKING:  # torch takes seconds to import; the page paints before it is there
-    from errseg.inference.predictor import CostView, Predictor, Result
+    from errseg.inference.predictor import Predictor
 
 T = TypeVar("T")
 
@@ -69,10 +67,9 @@ class Service:
         self.models = models
         self.budget = budget or Budget()
         self.places = places or Places()
-        self._threads = ThreadPoolExecutor(MOST_BEGUN + 1, "network")
+        self._turns = Turns(models, self.places, self.budget.seconds)
         self._opening = Background(lambda: self._open(opening)) if opening else None
         self._photos = Photos(SECONDS_TO_KEEP)
-        self._returns = Returns()
 
     def prepare(self) -> None:
         """Read what words are looked up in, so that nobody waits for it: a fifth of a second."""
@@ -122,7 +119,7 @@ class Service:
             )
         request, price = self._settle(loaded, request, price_of)
         compute = functools.partial(_segment, request=request, photo=photo)
-        result = self._on_network(loaded, price, compute, number)
+        result = self._turns.on_network(loaded, price, compute, number)
         told = (*notices, *said_of(request), *result.notices)
         result = dataclasses.replace(result, notices=told, own_size=size[::-1])
         if result.settings.closer_at is None:  # it may have had nothing more to show
@@ -185,60 +182,6 @@ class Service:
         new = loaded.predictor.unread(request.vocabulary, request.options.expand)
         return settle(self.budget, request, new, loaded.prices.input_size, price_of)
 
-    def _on_network(
-        self,
-        loaded: Loaded,
-        price: Price,
-        compute: Callable[[Predictor], T],
-        number: int | None = None,
-    ) -> T:
-        """Compute with the network in the question's turn, where a GPU is lent if one is.
-
-        What computes is a function of a module, and its result lies on the CPU: both may go
-        through other processes.
-        """
-        return self._in_turn(
-            loaded,
-            price,
-            lambda pause, tell: self._compute(loaded, price, compute, pause, tell),
-            number,
-        )
-
-    def _compute(
-        self,
-        loaded: Loaded,
-        price: Price,
-        compute: Callable[[Predictor], T],
-        pause: Callable[[], None],
-        tell: Callable[[str], None],
-    ) -> T:
-        if self.models.loans:
-            return self.models.loans(Work(loaded.source, price.seconds, compute), pause, tell)
-        with loaded.predictor.pauses.calling(pause, tell):
-            return compute(loaded.predictor)
-
-    def _in_turn(
-        self,
-        loaded: Loaded,
-        price: Price,
-        work: Callable[[Callable[[], None], Callable[[str], None]], T],
-        number: int | None = None,
-    ) -> T:
-        """Work when it is the question's turn, and make way where others go first.
-
-        It works in one of a few threads: torch keeps memory for every thread that used it. The work
-        is given what to call between its parts, and what to tell its stages to.
-        """
-        ordinary, tell = loaded.prices.ordinary, self.places.teller()
-        turn = self.places.turn(price.seconds, ordinary, self.budget.seconds, number)
-        try:
-            with turn as pause:
-                context = contextvars.copy_context()
-
-                return self._threads.submit(context.run, work, pause, tell).result()
-        finally:
-            self._returns.after(price.bytes)
-
     def attention(
         self,
         request: Request,
@@ -286,7 +229,7 @@ class Service:
             without_crm=without_crm,
             everywhere=everywhere,
         )
-        answer = self._on_network(loaded, price, compute)
+        answer = self._turns.on_network(loaded, price, compute)
         return dataclasses.replace(answer, notices=said_of(request))
 
     def shrunk_pixel(
@@ -339,7 +282,7 @@ class Service:
             request,
             lambda asked, new: price_of(loaded.prices, asked, photo.shape[:2], new),
         )
-        return self._on_network(
+        return self._turns.on_network(
             loaded, price, functools.partial(compute, request=request, photo=photo)
         )
 
@@ -351,7 +294,7 @@ class Service:
             GoneError: nobody waits for it any more.
         """
         self.budget.check(price)
-        return self._in_turn(self.models.loaded_for(request), price, lambda pause, tell: work())
+        return self._turns.take(self.models.loaded_for(request), price, lambda pause, tell: work())
 
     def opening(self) -> tuple[Answer, AttentionAnswer]:
         """Answer the opening question, which is computed once, also from a first pixel.
@@ -381,7 +324,7 @@ class Service:
         both = answer, self.attention(request, pixel, everywhere=first)
         loaded = self.models.loaded_for(request, self.places.waiting())
         price = Price(loaded.prices.ordinary)
-        loaded.prices.take(self._on_network(loaded, price, measured_speeds))
+        loaded.prices.take(self._turns.on_network(loaded, price, measured_speeds))
         return both
 
 

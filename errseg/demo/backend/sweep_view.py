@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from errseg.demo.backend import view
 from errseg.demo.backend.side_by_side import colored_alike
 from errseg.demo.backend.sweep import P, Step
+from errseg.inference.result import Result
 from errseg.pictures.export import crm_ranks
-
-if TYPE_CHECKING:  # torch takes seconds to import; the page paints before it is there
-    from errseg.inference.predictor import Result
 
 LONGEST_SIDE = 960
 """Pixels of a side of photo and labels: a sweep has up to a dozen of them."""

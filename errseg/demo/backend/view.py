@@ -19,6 +19,7 @@ from errseg.demo.backend.answers import Answer, AttentionAnswer
 from errseg.demo.backend.attended import without_crm_refusal
 from errseg.demo.backend.live_attention import ONE_ANSWER, in_answers
 from errseg.demo.backend.packing import as_uri, packed, runs, tiled
+from errseg.inference.result import CostView
 from errseg.pictures.captions import name_plates
 from errseg.pictures.colors import ink_color
 from errseg.pictures.export import crm_ranks
@@ -30,7 +31,6 @@ if TYPE_CHECKING:  # torch takes seconds to import
     from torch import Tensor
 
     from errseg.demo.backend.pipeline import Stage
-    from errseg.inference.predictor import CostView
     from errseg.inference.suggestion import Suggestion
 
 LONGEST_SHOWN = 1280
