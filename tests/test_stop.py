@@ -61,7 +61,8 @@ def slow(answer, begun, goes_on):
 
 def test_the_button_says_stop_and_the_message_the_stage(demo, segment, monkeypatch):
     begun, goes_on = threading.Event(), threading.Event()
-    monkeypatch.setattr(demo.service, "_compute", slow(demo.service._compute, begun, goes_on))
+    turns = demo.service._turns
+    monkeypatch.setattr(turns, "_compute", slow(turns._compute, begun, goes_on))
     steps = segment()
     first = next(steps)
     assert first["errseg-run"]["value"] == "Stop"
@@ -76,7 +77,8 @@ def test_the_button_says_stop_and_the_message_the_stage(demo, segment, monkeypat
 
 def test_stop_drops_the_question_and_leaves_what_was_there(demo, segment, press_stop, monkeypatch):
     begun, goes_on = threading.Event(), threading.Event()
-    monkeypatch.setattr(demo.service, "_compute", slow(demo.service._compute, begun, goes_on))
+    turns = demo.service._turns
+    monkeypatch.setattr(turns, "_compute", slow(turns._compute, begun, goes_on))
     model = demo.service.models.predictor.model
     decoded = []
     monkeypatch.setattr(model, "decode", lambda *a, **k: decoded.append(None))
