@@ -153,7 +153,7 @@ def service(lite_weights):
 
 
 def test_a_question_over_the_budget_is_refused_before_anything_is_computed(service):
-    service._compute = lambda *given: pytest.fail("it was computed")
+    service._turns._compute = lambda *given: pytest.fail("it was computed")
     dear = question(words(1000), kept_classes=1000)
     price = service.models.loaded_for(dear).prices.answer(dear, PHOTO)
     service.budget = Budget(seconds=price.seconds / 2)

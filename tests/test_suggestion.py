@@ -80,7 +80,7 @@ def test_the_page_s_words_are_the_predictor_s(service, lite_model):
 
 
 def test_words_that_cost_too_much_are_refused_before_anything_is_computed(service):
-    service._compute = lambda *given: pytest.fail("it was computed")
+    service._turns._compute = lambda *given: pytest.fail("it was computed")
     service.budget = Budget(seconds=1e-3)
     with pytest.raises(InputError, match="seconds to find words for a photo; at most 0 are"):
         suggest(service, CAT, 7)
