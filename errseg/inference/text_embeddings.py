@@ -61,7 +61,7 @@ class VocabularyEmbedder:
             known = self._embed(vocabulary, expand)
             self._vocabularies.put(key, known, known[0].nbytes)
         text, notices = known
-        return text, [*notices]
+        return text.clone(), [*notices]  # copies: the caller may change them
 
     def _embed(self, vocabulary: Vocabulary, expand: bool) -> tuple[Tensor, list[str]]:
         readings = self.readings(vocabulary, expand)
