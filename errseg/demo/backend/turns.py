@@ -11,7 +11,7 @@ from errseg.demo.backend.budget import Price
 from errseg.demo.backend.gpu import Work
 from errseg.demo.backend.memory import Returns
 from errseg.demo.backend.models import Loaded, Models
-from errseg.demo.backend.places import MOST_BEGUN, Places
+from errseg.demo.backend.places import MOST_BEGUN, Number, Places
 
 if TYPE_CHECKING:  # torch takes seconds to import; the page paints before it is there
     from errseg.inference.predictor import Predictor
@@ -38,7 +38,7 @@ class Turns:
         loaded: Loaded,
         price: Price,
         compute: Callable[[Predictor], T],
-        number: int | None = None,
+        number: Number | None = None,
     ) -> T:
         """Compute with the network in the question's turn, where a GPU is lent if one is.
 
@@ -70,7 +70,7 @@ class Turns:
         loaded: Loaded,
         price: Price,
         work: Callable[[Callable[[], None], Callable[[str], None]], T],
-        number: int | None = None,
+        number: Number | None = None,
     ) -> T:
         """Work when it is the question's turn, and make way where others go first.
 
