@@ -11,7 +11,10 @@ from errseg.pictures.overlay import NONE_NAME
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 from lasting_elements import Browser  # noqa: E402
-from selenium.common.exceptions import StaleElementReferenceException  # noqa: E402
+from selenium.common.exceptions import (  # noqa: E402
+    StaleElementReferenceException,
+    TimeoutException,
+)
 from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
@@ -102,7 +105,11 @@ class Page:
         # Panels are replaced whole, also while they are being read, or aren't there yet.
         passing = [StaleElementReferenceException, IndexError]
         waiting = WebDriverWait(self.browser, SECONDS, 0.1, passing)
-        return waiting.until(lambda _: condition())
+        try:
+            return waiting.until(lambda _: condition())
+        except TimeoutException as error:
+            shown = self.text("body")[:3000]
+            raise AssertionError(f"in vain, at {self.browser.current_url}: {shown}") from error
 
     def type(self, css, text):
         field = self.find(css)[0]

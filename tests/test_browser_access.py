@@ -1,5 +1,6 @@
 """The page for everybody: keyboard, small screens, dark and light, no network."""
 
+import json
 import time
 
 import pytest
@@ -222,3 +223,30 @@ def test_who_wants_no_motion_has_none(page):
     longest = page.run(MOTION)
     page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
     assert longest < 0.001  # seconds
+
+
+def test_who_has_left_a_panel_is_not_called_back_when_it_is_drawn_anew(page):
+    page.open("?example=coffee&classes=cup,+spoon,+fork")
+    page.wait(lambda: "of 3" in page.text("#errseg-ranking h2"))
+    page.finished()
+    page.list_classes()
+    page.run("document.querySelector('#errseg-ranking .errseg-bar').focus()")
+    page.run("window.drawnBefore = document.activeElement")
+    gone = "return !window.drawnBefore.isConnected"
+    again = "return document.activeElement.matches('#errseg-ranking .errseg-bar')"
+    sent = page.data("ranking")
+    page.show("ranking", {**sent, "kept": 1})
+    page.wait(lambda: page.run(gone) and page.run(again))  # who stays does so by name
+
+    field = page.find("#errseg-votes input[type=number]")[0]
+    page.run("window.drawnBefore = document.activeElement")
+    data = json.dumps({**sent, "kept": 2})
+    # It is drawn only after the browser's next picture; the visitor is at a knob by then.
+    page.run(
+        "document.querySelector('#errseg-ranking [data-view]').dataset.view = arguments[0];"
+        "return Promise.resolve().then(() => arguments[1].focus())",
+        data,
+        field,
+    )
+    page.wait(lambda: page.run(gone))
+    assert page.run("return document.activeElement === arguments[0]", field)

@@ -55,7 +55,8 @@ function keepFocus(root, change) {
   const before = document.activeElement;
   const name = before !== root && root.contains(before) ? controlName(before) : null;
   const again = () => {
-    if (name == null || before.isConnected) return;
+    const isElsewhere = document.activeElement !== document.body; // who has gone on since stays there
+    if (name == null || before.isConnected || isElsewhere) return;
     const controls = [...root.querySelectorAll('button, input, select, summary, [tabindex]')];
     const next = controls.find((control) => controlName(control) === name)
       ?? controls.find((control) => control.checkVisibility() && !control.disabled);
