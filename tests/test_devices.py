@@ -63,7 +63,7 @@ def all_answers(path: Path, device: str, photo: np.ndarray) -> dict[str, object]
     predictor = Predictor(load_model(path, device))
     assert predictor.model.device.type == torch.device(device).type
     if isinstance(predictor.model.towers, LiteTowers):
-        predictor.rivals = make_rivals(predictor.model, RivalWeights(20.0, 15.0, 5.0))
+        predictor.rivals = make_rivals(predictor.model, RivalWeights(20.0, 15.0, 5.0, 30.0, 5.0))
     attention = predictor.attention(photo, WORDS, (20, 30), ASKED, everywhere=[0, 2])
     everything = predictor.attention(photo, WORDS, (20, 30), ASKED, everything=True)
     look = figure2(predictor, photo, parse_classes(WORDS), ASKED)

@@ -1,6 +1,7 @@
 """Hidden rivals: margins against a plain loop, and what they take from a word's score."""
 
 import copy
+import dataclasses
 import json
 
 import pytest
@@ -14,6 +15,8 @@ from errseg.inference.rivals import (
     BEST_CELLS,
     BEST_RIVALS,
     LIKE,
+    NO_RIVAL,
+    Against,
     Rivals,
     RivalWeights,
     best_margins,
@@ -25,7 +28,8 @@ from errseg.words.nearness import are_near
 from errseg.words.union import named_union
 from errseg.words.vocabulary import Vocabulary, parse_classes
 
-NOTHING_TAKEN = RivalWeights(0.0, 0.0, 100.0)
+NOTHING_TAKEN = RivalWeights(0.0, 0.0, 100.0, 0.0, 100.0)
+SimpleSegmentation = dataclasses.make_dataclass("SimpleSegmentation", ("kept_logits", "kept"))
 WORDS = ("dog", "sky", "sofa | couch", "capybara")
 
 
@@ -51,14 +55,15 @@ def union():
 
 @pytest.fixture(scope="module")
 def make(predictor, union):
-    """``make(presence, margin, bias)``: some of the named vocabularies' things as rivals."""
+    """``make(presence, margin, bias, apart_margin, apart_bias)``: some of the lists' things as
+    rivals; without the last two what is told apart takes nothing."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("errseg.inference.rivals.named_union", lambda: union)
-        rivals = make_rivals(predictor.model, RivalWeights(0.0, 0.0, 0.0))
+        rivals = make_rivals(predictor.model, RivalWeights(0.0, 0.0, 0.0, 0.0, 100.0))
 
     def make(*weights: float) -> Rivals:
         changed = copy.copy(rivals)
-        changed.weights = RivalWeights(*weights)
+        changed.weights = RivalWeights(*(*weights, 0.0, 100.0)[:5])
         return changed
 
     return make
@@ -68,12 +73,12 @@ def make(predictor, union):
 def judged(predictor, rivals, seen, kept=4):
     features, vocabulary, text = seen
     out = predictor.model.decode(features, text, kept)
-    return out, rivals.judge(out, [(features, None)], text, rivals.unlike(vocabulary, text))
+    return out, rivals.judge(out, [(features, None)], text, rivals.against(vocabulary, text))
 
 
 def test_unlike_are_those_far_by_name_and_by_text(make, predictor, seen, union):
     _, vocabulary, text = seen
-    unlike = make(0, 0, 0).unlike(vocabulary, text)
+    unlike = make(0, 0, 0).against(vocabulary, text).unlike
     theirs, _ = predictor.embed(union)
     for row, prompt, own in zip(unlike, vocabulary.classes, text, strict=True):
         for place, rival in enumerate(union.classes):
@@ -104,7 +109,7 @@ def test_margins_are_those_of_a_plain_loop(seen, randn):
 
 def test_nothing_is_taken_where_nobody_is_better(make, predictor, seen):
     before, after = judged(predictor, make(0.0, 0.0, 100.0), seen)
-    torch.testing.assert_close(after.kept_logits, before.kept_logits, rtol=0, atol=1e-4)
+    torch.testing.assert_close(after.kept_logits, before.kept_logits, rtol=0, atol=5e-4)
     before, after = judged(predictor, make(0.0, 0.0, 0.0), seen)
     half = before.kept_logits.sigmoid() / 2
     torch.testing.assert_close(after.kept_logits.sigmoid(), half, rtol=0, atol=1e-5)
@@ -116,17 +121,40 @@ def test_nothing_is_taken_where_nobody_is_better(make, predictor, seen):
 def test_what_a_word_loses_depends_on_no_other_word(make, predictor, seen):
     """The factor of each word among four is the one that it has alone, and in any order."""
     features, vocabulary, text = seen
-    rivals = make(20.0, 15.0, 5.0)
+    rivals = make(20.0, 15.0, 5.0, 30.0, 5.0)
     before, after = judged(predictor, rivals, seen)
     factors = after.kept_logits.sigmoid() / before.kept_logits.sigmoid()
     assert factors.max() <= 1 + 1e-4
-    unlike = rivals.unlike(vocabulary, text)
+    against = rivals.against(vocabulary, text)
     for place in range(len(text)):
         with torch.inference_mode():
             out = predictor.model.decode(features, text[[place]])
-            alone = rivals.judge(out, [(features, None)], text[[place]], unlike[[place]])
+            alone = rivals.judge(out, [(features, None)], text[[place]], against[[place]])
         factor = alone.kept_logits.sigmoid() / out.kept_logits.sigmoid()
         torch.testing.assert_close(factor[0, 0], factors[0, place], rtol=1e-3, atol=1e-4)
+
+
+def test_what_is_told_apart_takes_the_places_that_are_more_like_it(seen, randn):
+    """Against a plain loop: a factor for each place, and none for a word without such rivals."""
+    features, _, text = seen
+    theirs = torch.nn.functional.normalize(text[:1] + 0.1 * randn(3, text.shape[1]), dim=1)
+    weights = RivalWeights(0.0, 0.0, 100.0, 30.0, 5.0)
+    rivals = Rivals(weights, [[f"thing {i}"] for i in range(3)], theirs)
+    none = torch.zeros(len(text), 3, dtype=torch.bool)
+    apart = none.clone()
+    apart[0, 1:] = True
+    margins = rivals.margins_apart(features, text[None], apart[None])[0]
+    dense = features.dense16[0].flatten(1).T
+    expected = dense @ text[0] - (dense @ theirs[1:].T).amax(dim=1)
+    torch.testing.assert_close(margins[0].flatten(), expected, rtol=0, atol=1e-5)
+    assert (margins[1:] == NO_RIVAL).all()
+
+    height, width = features.dense16.shape[-2:]
+    logits = torch.full((1, len(text), height, width), 2.0)
+    out = SimpleSegmentation(logits, torch.arange(len(text))[None])
+    after = rivals.judge(out, [(features, None)], text, Against(none, apart)).kept_logits[0]
+    chance = logits[0].sigmoid() * torch.sigmoid(30 * margins + 5)
+    torch.testing.assert_close(after.sigmoid(), chance, rtol=1e-3, atol=1e-5)
 
 
 def test_chances_are_multiplied(randn):
@@ -144,8 +172,8 @@ def test_chances_are_multiplied(randn):
 def test_what_is_unlike_some_words_is_looked_for_once(make, lite_model, make_pixels, monkeypatch):
     predictor, asked = Predictor(lite_model), []
     monkeypatch.setattr(predictor, "rivals", make(20.0, 15.0, 5.0))
-    unlike = Rivals.unlike
-    monkeypatch.setattr(Rivals, "unlike", lambda *given: asked.append(given) or unlike(*given))
+    against = Rivals.against
+    monkeypatch.setattr(Rivals, "against", lambda *given: asked.append(given) or against(*given))
     photo = make_pixels(1, 128, 160)[0].permute(1, 2, 0).numpy()
     for words, kept in (("dog, sky, sofa", 2), ("dog, sky, sofa", 3), ("dog, sky", 2)):
         predictor(photo, words, kept_classes=kept, input_size=128)

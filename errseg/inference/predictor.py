@@ -55,8 +55,8 @@ errseg-base, 18 of errseg-lite, and one of any model at the largest input."""
 HINTS_REMEMBERED = 32  # vocabularies
 LABEL_CACHE = 26 * 2**20
 """Bytes of photos' best classes and their scores: one of 2,048 x 2,048 pixels, 3 of 1,280 x 960."""
-UNLIKE_CACHE = 2 * 2**20
-"""Bytes of what tells words from their rivals: 13 vocabularies of 150 classes, one of 1,000."""
+AGAINST_CACHE = 4 * 2**20
+"""Bytes of what tells words from their rivals: 13 vocabularies of 150 classes, two of 1,000."""
 RESULT_CACHE = 32 * 2**20  # bytes of decoded photos that are kept: some 9 of errseg-base
 
 
@@ -100,7 +100,7 @@ class Predictor:
         self._image_keys = KeysOfArrays()  # of photos and sizes: to resize one takes 8 ms
         self._results = BoundedCache(RESULT_CACHE)
         self._labels = BoundedCache(LABEL_CACHE)
-        self._unlike = BoundedCache(UNLIKE_CACHE)
+        self._against = BoundedCache(AGAINST_CACHE)
         reader = None
         if model.config.towers.expand_unknown:
             reader = Reader(model.config.name, model.towers.text.pieces)
@@ -354,11 +354,11 @@ class Predictor:
         if self.rivals is None:
             return out
         key = question.vocabulary.classes, question.settings.expand
-        unlike = self._unlike.get(key)
-        if unlike is None:
-            unlike = self.rivals.unlike(question.vocabulary, question.text)
-            self._unlike.put(key, unlike, unlike.nbytes)
-        return self.rivals.judge(out, looks, question.text, unlike, tiles)
+        against = self._against.get(key)
+        if against is None:
+            against = self.rivals.against(question.vocabulary, question.text)
+            self._against.put(key, against, against.bytes)
+        return self.rivals.judge(out, looks, question.text, against, tiles)
 
     def _best_labels(self, question: _Question, out: Segmentation) -> tuple[np.ndarray, np.ndarray]:
         """Lay what the network says on the photo's pixels, or remember it: see `best_labels`."""

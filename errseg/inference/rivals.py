@@ -8,6 +8,10 @@ the margin at the place, and from the best margins in the photo, a logistic regr
 (`errseg.measuring.rival_fit`) says how likely the word is not to be beaten there, and its score is
 multiplied by that.
 
+A rival that is alike may be right where the word is, unless one of the lists has both side by side
+(`errseg.words.apart`): a pixel that looks more like a sidewalk than like a road is no road. The
+margin over the best of those is a second reason to take from a score.
+
 What a word loses depends on the photo and itself alone, not on the other words.
 """
 
@@ -25,6 +29,7 @@ from errseg.inference.text_embeddings import VocabularyEmbedder
 from errseg.inference.tiles import Tiles
 from errseg.network.layers import resize
 from errseg.network.model import ERRSeg, ImageFeatures, Segmentation
+from errseg.words.apart import ApartNames
 from errseg.words.nearness import NearNames
 from errseg.words.union import named_union
 from errseg.words.vocabulary import Vocabulary
@@ -35,17 +40,37 @@ BEST_RIVALS = 16
 """Rivals of a place that are remembered; where all are like a word, the last one stands for those
 behind them, which are no better."""
 BEST_CELLS = 10  # of the stride-16 grid, whose mean margin says whether a photo shows a word
+NO_RIVAL = 1.0  # margin of a word that nothing is told apart from: one hardly met
 CERTAIN = 1e-6  # odds against a score, at the least: its logit is finite
 LEAST_LOGIT = -40.0  # below it a score is under 1e-17, and the product of two odds still a number
 
 
 @dataclass(frozen=True)
 class RivalWeights:
-    """A logistic regression of "not beaten by a rival"."""
+    """A logistic regression of "not beaten by a rival", and one of "by none told apart from it"."""
 
     presence: float  # weight of the mean of the word's `BEST_CELLS` margins in the photo
     margin: float  # weight of the margin at the place
     bias: float
+    apart_margin: float  # weight of the margin at the place over what is told apart
+    apart_bias: float
+
+
+@dataclass(frozen=True)
+class Against:
+    """Which rivals count against each class of a vocabulary, or of a part of it."""
+
+    unlike: Tensor  # (T, R) bool
+    apart: Tensor  # (T, R) bool: alike, but told apart by a list
+
+    def __getitem__(self, classes: Tensor | list[int]) -> "Against":
+        """Take some classes' rows."""
+        return Against(self.unlike[classes], self.apart[classes])
+
+    @property
+    def bytes(self) -> int:
+        """What this holds."""
+        return self.unlike.nbytes + self.apart.nbytes
 
 
 @dataclass(frozen=True)
@@ -74,33 +99,38 @@ class Rivals:
         self.weights, self._text = weights, text
         self._owner = [place for place, synonyms in enumerate(names) for _ in synonyms]
         self._near = NearNames([name for synonyms in names for name in synonyms])
+        self._apart = ApartNames(names)
 
     def of_photo(self, features: ImageFeatures) -> PhotoRivals:
         """Find the best rivals at each place."""
         cost = features.dense16.flatten(2).transpose(1, 2) @ self._text.T  # (B, h w, R)
         return PhotoRivals(*cost.topk(min(BEST_RIVALS, cost.shape[2]), dim=2))
 
-    def unlike(self, vocabulary: Vocabulary, text: Tensor) -> Tensor:
-        """Say which rivals are unlike each class of a vocabulary: (T, R) bool.
+    def against(self, vocabulary: Vocabulary, text: Tensor) -> Against:
+        """Say which rivals count against each class of a vocabulary.
 
-        Unlike are those that are not near by name (`errseg.words.nearness`) nor by their text.
+        Unlike are those that are not near by name (`errseg.words.nearness`) nor by their text. Of
+        the others those are told apart that `errseg.words.apart` finds.
 
         Args:
             vocabulary: T classes.
             text: their embeddings (T, C).
         """
         unlike = text @ self._text.T < LIKE
-        for row, prompt in zip(unlike, vocabulary.classes, strict=True):
+        apart = torch.zeros_like(unlike)
+        for row, own, prompt in zip(unlike, apart, vocabulary.classes, strict=True):
             near = [self._owner[place] for place in self._near.near(prompt.synonyms)]
             row[near] = False
-        return unlike
+            alike = (~row).nonzero().flatten().tolist()
+            own[self._apart.apart(prompt.synonyms, alike)] = True
+        return Against(unlike, apart)
 
     def judge(
         self,
         out: Segmentation,
         looks: Sequence[tuple[ImageFeatures, PhotoRivals | None]],
         text: Tensor,
-        unlike: Tensor,
+        against: Against,
         tiles: Tiles | None = None,
     ) -> Segmentation:
         """Return what the network says, its scores multiplied by the chance of no better rival.
@@ -110,16 +140,17 @@ class Rivals:
             looks: at the whole photos, and at the tiles if there are any: what the towers made of
                 each, and its rivals if they are known.
             text: of the vocabulary (T, C).
-            unlike: of the same (T, R).
+            against: the same classes.
             tiles: where they lie.
         """
-        text, unlike = text[out.kept], unlike[out.kept]
-        every = [self.margins(features, text, unlike, rivals) for features, rivals in looks]
+        text, against, by = text[out.kept], against[out.kept], self.weights
+        every = [self.margins(features, text, against.unlike, rivals) for features, rivals in looks]
+        apart = [self.margins_apart(features, text, against.apart) for features, _ in looks]
         # A photo shows what any look at it shows.
         present = torch.stack([best_margins(margins) for margins in every]).amax(dim=0)
-        margins = blend(every[0], every[1:], tiles) if tiles else every[0]
-        by = self.weights
+        margins, apart = (blend(m[0], m[1:], tiles) if tiles else m[0] for m in (every, apart))
         evidence = by.presence * present[..., None, None] + by.margin * margins + by.bias
+        evidence = both(evidence, by.apart_margin * apart + by.apart_bias)
         evidence = resize(evidence, tuple(out.kept_logits.shape[-2:]))
         return dataclasses.replace(out, kept_logits=both(out.kept_logits, evidence))
 
@@ -142,6 +173,26 @@ class Rivals:
                 counts[:, -1] = True
                 first = counts.int().argmax(dim=1, keepdim=True)  # the first of the greatest
                 cosine -= rivals.cosines[photo].gather(1, first).view_as(cosine)
+        return margins
+
+    def margins_apart(self, features: ImageFeatures, text: Tensor, apart: Tensor) -> Tensor:
+        """Compute the margins of classes with text (B, P, C) over what is told apart from them.
+
+        ``apart`` (B, P, R) says which rivals those are; without any the margin is `NO_RIVAL`.
+
+        Returns:
+            (B, P, h16, w16).
+        """
+        some = apart.flatten(0, 1).any(dim=0).nonzero().flatten()  # few of the R
+        margins = torch.einsum("bchw,bpc->bphw", features.dense16, text)
+        cosines = torch.einsum("bchw,rc->brhw", features.dense16, self._text[some])
+        for photo, own in enumerate(margins):
+            for place, cosine in enumerate(own):
+                counts = apart[photo, place, some]
+                if counts.any():
+                    cosine -= cosines[photo, counts].amax(dim=0)
+                else:
+                    cosine.fill_(NO_RIVAL)
         return margins
 
 

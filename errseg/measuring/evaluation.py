@@ -213,7 +213,7 @@ def _segment_share(
     published = isinstance(model.config.towers, ClipConfig)
     vocabulary = sample_set.vocabulary(published)
     text, _ = predictor.embed(vocabulary, protocol.expand)
-    unlike = predictor.rivals.unlike(vocabulary, text) if predictor.rivals else None
+    against = predictor.rivals.against(vocabulary, text) if predictor.rivals else None
     sums = _Outputs(len(names))
 
     def segment(
@@ -226,7 +226,7 @@ def _segment_share(
         out = model.decode(features, text, kept, protocol.votes_per_pixel, protocol.beta)
         if predictor.rivals:
             asked = [place for place in range(len(names)) if place != left_out]
-            out = predictor.rivals.judge(out, [(features, None)], text, unlike[asked])
+            out = predictor.rivals.judge(out, [(features, None)], text, against[asked])
         return label_pixels(out.kept_logits[0], out.kept[0], size)
 
     stems = sample_set.validation[: protocol.limit]

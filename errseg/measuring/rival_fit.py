@@ -32,6 +32,8 @@ are, as most of them get nothing anyway."""
 LENIENCE = 2.4
 """What is added to the fitted bias, as present words score less on photos that training never saw:
 chosen on validation photos by hand, see TRAINING.md."""
+APART = (30.0, 5.0)
+"""Weight and bias of the margin over what is told apart, chosen by hand in the same way."""
 ABSENT_WORDS = 4  # of the set's other classes, and as many of the rivals, asked of a photo
 PIXELS_PER_WORD = 300  # that are drawn of each word asked
 SEED = 0  # of the words and pixels that are drawn
@@ -72,7 +74,7 @@ def ask(
             vocabulary = parse_classes([word])
             text, _ = predictor.embed(vocabulary)
             maps = model.decode(features, text).kept_logits
-            unlike = rivals.unlike(vocabulary, text)
+            unlike = rivals.against(vocabulary, text).unlike
             margins = rivals.margins(features, text[None], unlike[None], best)
             wide = resize(margins, tuple(maps.shape[-2:]))[0, 0]
             where = np.ones(label.shape, bool) if own is None else own
@@ -88,7 +90,7 @@ def ask(
 
 
 def fit(asked: Sequence[Asked], absent_weight: float = ABSENT_WEIGHT) -> RivalWeights:
-    """Fit the three numbers by maximum likelihood.
+    """Fit three numbers by maximum likelihood; `APART` are the other two.
 
     Args:
         asked: words; those present count as one, those absent as the weight.
@@ -121,14 +123,14 @@ def fit(asked: Sequence[Asked], absent_weight: float = ABSENT_WEIGHT) -> RivalWe
         return loss
 
     optimizer.step(loss)
-    return RivalWeights(*(round(number, 2) for number in numbers.tolist()))
+    return RivalWeights(*(round(number, 2) for number in numbers.tolist()), *APART)
 
 
 @torch.inference_mode()
 def fit_rivals(
     predictor: Predictor, sets: Sequence[SegmentationSet], photos: int
 ) -> tuple[RivalWeights, int]:
-    """Fit the three numbers on training photos of each set, and add `LENIENCE`.
+    """Fit the numbers on training photos of each set, and add `LENIENCE`.
 
     Returns:
         the numbers, and how many words were asked.
@@ -136,7 +138,7 @@ def fit_rivals(
     Raises:
         InputError: no set has training photos, or a file isn't as its set says.
     """
-    rivals = make_rivals(predictor.model, RivalWeights(0.0, 0.0, 0.0))
+    rivals = make_rivals(predictor.model, RivalWeights(0.0, 0.0, 0.0, 0.0, 0.0))
     asked = []
     for sample_set in with_photos(sets, "training"):
         asked += ask(predictor, rivals, sample_set, photos)

@@ -19,9 +19,10 @@ _LEFTOVERS = frozenset({"other", "stuff", "merged"})
 
 @dataclass(frozen=True)
 class _Keys:
-    """What a name is found by; two are near if an own key of one is any key of the other."""
+    """What a name is found by; two are kinds if an own key of one is any key of the other."""
 
     own: frozenset
+    overlaps: frozenset  # groups of names that sets don't tell apart alike
     above: frozenset
 
 
@@ -37,9 +38,9 @@ class NearNames:
         self._by_any: dict[object, set[int]] = {}
         for place, name in enumerate(names):
             keys = _keys(plain_name(name))
-            for key in keys.own:
+            for key in keys.own | keys.overlaps:
                 self._by_own.setdefault(key, set()).add(place)
-            for key in keys.own | keys.above:
+            for key in keys.own | keys.overlaps | keys.above:
                 self._by_any.setdefault(key, set()).add(place)
 
     def near(self, words: Iterable[str]) -> frozenset[int]:
@@ -47,13 +48,19 @@ class NearNames:
         found: set[int] = set()
         for word in words:
             keys = _keys(plain_name(word))
-            found.update(*(self._by_any.get(key, ()) for key in keys.own))
+            found.update(*(self._by_any.get(key, ()) for key in keys.own | keys.overlaps))
             found.update(*(self._by_own.get(key, ()) for key in keys.above))
         return frozenset(found)
 
 
 def are_near(one: str, other: str) -> bool:
     """Say whether two names may stand at the same pixels."""
+    overlaps_of_both = (_keys(plain_name(name)).overlaps for name in (one, other))
+    return are_kinds(one, other) or not frozenset.isdisjoint(*overlaps_of_both)
+
+
+def are_kinds(one: str, other: str) -> bool:
+    """Say whether two names are of one thing, or one is a kind or a part of the other."""
     a, b = _keys(plain_name(one)), _keys(plain_name(other))
     return not (a.own.isdisjoint(b.own | b.above) and b.own.isdisjoint(a.above))
 
@@ -64,10 +71,10 @@ def _keys(name: str) -> _Keys:
     name = "-".join(parts) or name
     words = name.split()
     synset = find(name)
-    own = {*synonyms(name), *overlaps(name), ("head", words[-1])} if words else {name}
+    own = {*synonyms(name), ("head", words[-1])} if words else {name}
     above = {*broader_names(name, with_wholes=True), *(("head", word) for word in words)}
     if synset is not None:
         own.add(("synset", synset))
         while (synset := nouns().broader[synset]) >= 0:
             above.add(("synset", synset))
-    return _Keys(frozenset(own), frozenset(above))
+    return _Keys(frozenset(own), overlaps(name) if words else frozenset(), frozenset(above))

@@ -96,7 +96,8 @@ def relation(label: str, name: str) -> Relation:
         return Relation.POSITIVE
     undecided = (
         label in broader_names(name, with_wholes=True)
-        or not {label, name}.isdisjoint(_tables().materials)
+        or is_material(label)
+        or is_material(name)
         or _share_head(label, name)
         or not overlaps(label).isdisjoint(overlaps(name))
     )
@@ -108,6 +109,11 @@ def overlaps(name: str) -> frozenset[int]:
     """Return the groups of names that sets don't tell apart alike to which a name belongs."""
     own = synonyms(name)
     return frozenset(i for i, g in enumerate(_tables().overlapping) if not own.isdisjoint(g))
+
+
+def is_material(name: str) -> bool:
+    """Say whether a name is of a material or a leftover, which says nothing about other names."""
+    return plain_name(name) in _tables().materials
 
 
 @cache
