@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import itertools
 import json
 
 import pytest
@@ -118,10 +119,10 @@ def test_nothing_is_taken_where_nobody_is_better(make, predictor, seen):
     assert after.ranking is before.ranking
 
 
-def test_what_a_word_loses_depends_on_no_other_word(make, predictor, seen):
+def test_what_a_word_loses_to_the_unlike_depends_on_no_other_word(make, predictor, seen):
     """The factor of each word among four is the one that it has alone, and in any order."""
     features, vocabulary, text = seen
-    rivals = make(20.0, 15.0, 5.0, 30.0, 5.0)
+    rivals = make(20.0, 15.0, 5.0)
     before, after = judged(predictor, rivals, seen)
     factors = after.kept_logits.sigmoid() / before.kept_logits.sigmoid()
     assert factors.max() <= 1 + 1e-4
@@ -135,7 +136,7 @@ def test_what_a_word_loses_depends_on_no_other_word(make, predictor, seen):
 
 
 def test_what_is_told_apart_takes_the_places_that_are_more_like_it(seen, randn):
-    """Against a plain loop: a factor for each place, and none for a word without such rivals."""
+    """Against a plain loop: the best word's factor, none where that one has no such rivals."""
     features, _, text = seen
     theirs = torch.nn.functional.normalize(text[:1] + 0.1 * randn(3, text.shape[1]), dim=1)
     weights = RivalWeights(0.0, 0.0, 100.0, 30.0, 5.0)
@@ -150,11 +151,15 @@ def test_what_is_told_apart_takes_the_places_that_are_more_like_it(seen, randn):
     assert (margins[1:] == NO_RIVAL).all()
 
     height, width = features.dense16.shape[-2:]
-    logits = torch.full((1, len(text), height, width), 2.0)
+    logits = 3 * randn(1, len(text), height, width)
     out = SimpleSegmentation(logits, torch.arange(len(text))[None])
     after = rivals.judge(out, [(features, None)], text, Against(none, apart)).kept_logits[0]
-    chance = logits[0].sigmoid() * torch.sigmoid(30 * margins + 5)
-    torch.testing.assert_close(after.sigmoid(), chance, rtol=1e-3, atol=1e-5)
+    best = logits[0].argmax(dim=0)
+    assert {*best.unique().tolist()} > {0}
+    for row, column in itertools.product(range(height), range(width)):
+        factor = torch.sigmoid(30 * margins[best[row, column], row, column] + 5)
+        chance = logits[0, :, row, column].sigmoid() * factor
+        torch.testing.assert_close(after[:, row, column].sigmoid(), chance, rtol=1e-3, atol=1e-5)
 
 
 def test_chances_are_multiplied(randn):

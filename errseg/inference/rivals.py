@@ -10,9 +10,10 @@ multiplied by that.
 
 A rival that is alike may be right where the word is, unless one of the lists has both side by side
 (`errseg.words.apart`): a pixel that looks more like a sidewalk than like a road is no road. The
-margin over the best of those is a second reason to take from a score.
+margin of a place's best word over the best of those says how likely the place is none of the
+words, and all their scores there are multiplied by that.
 
-What a word loses depends on the photo and itself alone, not on the other words.
+So what a word loses depends on the photo, itself, and what is best at the place.
 """
 
 import dataclasses
@@ -135,6 +136,8 @@ class Rivals:
     ) -> Segmentation:
         """Return what the network says, its scores multiplied by the chance of no better rival.
 
+        What is told apart from a place's best word counts for all words there, see above.
+
         Args:
             out: what the network said of photos and a vocabulary.
             looks: at the whole photos, and at the tiles if there are any: what the towers made of
@@ -149,10 +152,13 @@ class Rivals:
         # A photo shows what any look at it shows.
         present = torch.stack([best_margins(margins) for margins in every]).amax(dim=0)
         margins, apart = (blend(m[0], m[1:], tiles) if tiles else m[0] for m in (every, apart))
+        size = tuple(out.kept_logits.shape[-2:])
         evidence = by.presence * present[..., None, None] + by.margin * margins + by.bias
-        evidence = both(evidence, by.apart_margin * apart + by.apart_bias)
-        evidence = resize(evidence, tuple(out.kept_logits.shape[-2:]))
-        return dataclasses.replace(out, kept_logits=both(out.kept_logits, evidence))
+        logits = both(out.kept_logits, resize(evidence, size))
+        # Where the best word is another thing, so are all: which of them is best stays as it is.
+        evidence = resize(by.apart_margin * apart + by.apart_bias, size)
+        evidence = evidence.gather(1, logits.argmax(dim=1, keepdim=True))
+        return dataclasses.replace(out, kept_logits=both(logits, evidence))
 
     def margins(
         self,
