@@ -11,6 +11,8 @@ BOTH_RIGHT = (
     ("sofa", "couch"),  # one thing
     ("table", "coffee table"),  # a kind, listed beside its broader name
     ("person", "apparel"),  # worn
+    ("wall", "building"),  # a part
+    ("window", "house"),  # a part of what is a kind
     ("tree", "wood"),  # a material
     ("road", "road"),
 )

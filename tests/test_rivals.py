@@ -17,12 +17,14 @@ from errseg.inference.rivals import (
     BEST_RIVALS,
     LIKE,
     NO_RIVAL,
+    SURE,
     Against,
     Rivals,
     RivalWeights,
+    against_either,
     best_margins,
-    both,
     make_rivals,
+    odds_against,
 )
 from errseg.measuring.rival_fit import Asked, fit
 from errseg.words.nearness import are_near
@@ -119,20 +121,30 @@ def test_nothing_is_taken_where_nobody_is_better(make, predictor, seen):
     assert after.ranking is before.ranking
 
 
-def test_what_a_word_loses_to_the_unlike_depends_on_no_other_word(make, predictor, seen):
-    """The factor of each word among four is the one that it has alone, and in any order."""
+def test_what_a_word_loses_alone_it_loses_among_others_if_it_is_best(make, predictor, seen):
+    """And who is best stays so, unless one comes to the top that is surely not beaten."""
     features, vocabulary, text = seen
-    rivals = make(20.0, 15.0, 5.0)
+    rivals = make(5.0, 60.0, 2.0)
     before, after = judged(predictor, rivals, seen)
-    factors = after.kept_logits.sigmoid() / before.kept_logits.sigmoid()
-    assert factors.max() <= 1 + 1e-4
+    scores, found = before.kept_logits[0].sigmoid(), after.kept_logits[0].sigmoid()
     against = rivals.against(vocabulary, text)
+    chances = torch.empty_like(scores)
     for place in range(len(text)):
         with torch.inference_mode():
             out = predictor.model.decode(features, text[[place]])
             alone = rivals.judge(out, [(features, None)], text[[place]], against[[place]])
-        factor = alone.kept_logits.sigmoid() / out.kept_logits.sigmoid()
-        torch.testing.assert_close(factor[0, 0], factors[0, place], rtol=1e-3, atol=1e-4)
+        chances[place] = (alone.kept_logits.sigmoid() / out.kept_logits.sigmoid())[0, 0]
+    kept = taken = 0
+    for row, column in itertools.product(*map(range, scores.shape[1:])):
+        score, chance = scores[:, row, column], chances[:, row, column]
+        top = (score * chance).argmax()
+        sure = chance[top] / (1 - chance[top]) > 1 / SURE
+        factor = chance if sure else chance[score.argmax()]
+        torch.testing.assert_close(found[:, row, column], score * factor, rtol=2e-3, atol=1e-4)
+        kept += not sure
+        taken += bool(sure and top != score.argmax())
+    assert kept
+    assert taken
 
 
 def test_what_is_told_apart_takes_the_places_that_are_more_like_it(seen, randn):
@@ -162,16 +174,15 @@ def test_what_is_told_apart_takes_the_places_that_are_more_like_it(seen, randn):
         torch.testing.assert_close(after[:, row, column].sigmoid(), chance, rtol=1e-3, atol=1e-5)
 
 
-def test_chances_are_multiplied(randn):
+def test_odds_are_those_of_a_product_of_chances(randn):
     one, other = 12 * randn(3, 40, 50), 12 * randn(3, 40, 50)
     product = one.double().sigmoid() * other.double().sigmoid()
-    logits = both(one, other)
-    torch.testing.assert_close(logits.double().sigmoid(), product, rtol=1e-5, atol=2e-6)
-    sure = torch.tensor([-500.0, -50.0, 50.0, 500.0])
-    logits = both(sure[:, None], sure[None])
-    assert torch.isfinite(logits).all()
-    expected = (sure[:, None] > 0) & (sure[None] > 0)
-    torch.testing.assert_close(logits.sigmoid(), expected.float(), rtol=0, atol=2e-6)
+    odds = against_either(odds_against(one), odds_against(other))
+    torch.testing.assert_close(1 / (1 + odds.double()), product, rtol=1e-5, atol=2e-6)
+    sure = odds_against(torch.tensor([-500.0, -50.0, 50.0, 500.0]))
+    odds = against_either(sure[:, None], sure[None])
+    assert torch.isfinite(odds).all()
+    assert torch.equal(odds < 1, (sure[:, None] < 1) & (sure[None] < 1))
 
 
 def test_what_is_unlike_some_words_is_looked_for_once(make, lite_model, make_pixels, monkeypatch):

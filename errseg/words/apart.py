@@ -9,13 +9,16 @@ import functools
 from collections.abc import Iterable, Sequence
 
 from errseg.words.nearness import are_kinds
-from errseg.words.relations import is_material, with_synonyms
+from errseg.words.relations import broader_names, is_material, with_synonyms
 from errseg.words.vocabulary import load_vocabulary
 
 TELL_APART = ("coco171", "ade150", "context59", "voc20")
 """Their classes exclude each other; the longer vocabularies list kinds beside broader names."""
-_WEARER, _WORN = "person", ("clothes", "apparel", "tie")
-"""What lists label only where nobody wears it: on a person both names are right."""
+_PARTS = {
+    "person": ("clothes", "apparel", "tie"),
+    "building": ("wall", "window", "door", "roof", "railing", "stairs"),
+}
+"""What lists label as itself on one photo and as a part of the whole on another."""
 
 
 class ApartNames:
@@ -31,7 +34,7 @@ class ApartNames:
     def apart(self, words: Sequence[str], among: Iterable[int]) -> list[int]:
         """Return the places of what a list has beside a thing with these synonyms, as another.
 
-        Names of one thing, kinds, parts, materials and what is worn are left out.
+        Names of one thing, kinds, parts and materials are left out.
 
         Args:
             words: one thing's synonyms.
@@ -49,14 +52,19 @@ class ApartNames:
 
 def _exclude(own: frozenset[str], others: frozenset[str]) -> bool:
     """Say whether no pixel is both, as two classes of one list."""
-    if any(is_material(name) for name in own | others) or _is_worn(own, others):
+    if any(is_material(name) for name in own | others):
+        return False
+    if _is_part(own, others) or _is_part(others, own):
         return False
     return not any(are_kinds(one, other) for one in own for other in others)
 
 
-def _is_worn(own: frozenset[str], others: frozenset[str]) -> bool:
-    worn = with_synonyms(_WORN)
-    return any(_WEARER in a and not worn.isdisjoint(b) for a, b in ((own, others), (others, own)))
+def _is_part(own: frozenset[str], whole: frozenset[str]) -> bool:
+    wholes = whole.union(*map(broader_names, whole))
+    return any(
+        name in wholes and not own.isdisjoint(with_synonyms(parts))
+        for name, parts in _PARTS.items()
+    )
 
 
 @functools.cache
