@@ -32,7 +32,7 @@ are, as most of them get nothing anyway."""
 LENIENCE = 2.4
 """What is added to the fitted bias, as present words score less on photos that training never saw:
 chosen on validation photos by hand, see TRAINING.md."""
-APART = (30.0, 5.0)
+APART = (40.0, 5.5)
 """Weight and bias of the margin over what is told apart, chosen by hand in the same way."""
 ABSENT_WORDS = 4  # of the set's other classes, and as many of the rivals, asked of a photo
 PIXELS_PER_WORD = 300  # that are drawn of each word asked
