@@ -102,7 +102,7 @@ REFUSED = [
     ("https://example.com/cat.jpg", "That is an address"),
     ("http://example.com/cat.jpg", "That is an address"),
     ("s3://bucket/cat.jpg", "That is an address"),
-    ("file:///tmp/cat.jpg", "That is an address"),
+    ("file:///photos/cat.jpg", "That is an address"),
     ("data:image/png;base64", "data: address is damaged"),
     ("data:image/png;base64,!!!", "data: address is damaged"),
     ("data:image/png;base64,bWlsaw==", "not a photo that can be read"),

@@ -166,8 +166,9 @@ class Rivals:
         in_order = against_either(words, beaten.gather(1, best))
         odds = torch.where(beaten.gather(1, next_best) < SURE, odds, in_order)
         # Where the best word is another thing, so are all: which of them is best stays as it is.
-        evidence = odds_against(resize(by.apart_margin * apart + by.apart_bias, size))
-        odds = against_either(odds, evidence.gather(1, odds.argmin(dim=1, keepdim=True)))
+        evidence = resize(by.apart_margin * apart + by.apart_bias, size)
+        evidence = evidence.gather(1, odds.argmin(dim=1, keepdim=True))
+        odds = against_either(odds, odds_against(evidence))
         return dataclasses.replace(out, kept_logits=-torch.log(odds.clamp_(min=CERTAIN)))
 
     def margins(

@@ -25,6 +25,11 @@ class _Keys:
     overlaps: frozenset  # groups of names that sets don't tell apart alike
     above: frozenset
 
+    @property
+    def shared(self) -> frozenset:
+        """Two names are near if they share one of these."""
+        return self.own | self.overlaps
+
 
 class NearNames:
     """Some names, and quickly which of them are near to others.
@@ -38,9 +43,9 @@ class NearNames:
         self._by_any: dict[object, set[int]] = {}
         for place, name in enumerate(names):
             keys = _keys(plain_name(name))
-            for key in keys.own | keys.overlaps:
+            for key in keys.shared:
                 self._by_own.setdefault(key, set()).add(place)
-            for key in keys.own | keys.overlaps | keys.above:
+            for key in keys.shared | keys.above:
                 self._by_any.setdefault(key, set()).add(place)
 
     def near(self, words: Iterable[str]) -> frozenset[int]:
@@ -48,15 +53,15 @@ class NearNames:
         found: set[int] = set()
         for word in words:
             keys = _keys(plain_name(word))
-            found.update(*(self._by_any.get(key, ()) for key in keys.own | keys.overlaps))
+            found.update(*(self._by_any.get(key, ()) for key in keys.shared))
             found.update(*(self._by_own.get(key, ()) for key in keys.above))
         return frozenset(found)
 
 
 def are_near(one: str, other: str) -> bool:
     """Say whether two names may stand at the same pixels."""
-    overlaps_of_both = (_keys(plain_name(name)).overlaps for name in (one, other))
-    return are_kinds(one, other) or not frozenset.isdisjoint(*overlaps_of_both)
+    a, b = _keys(plain_name(one)), _keys(plain_name(other))
+    return are_kinds(one, other) or not a.overlaps.isdisjoint(b.overlaps)
 
 
 def are_kinds(one: str, other: str) -> bool:
