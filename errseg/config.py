@@ -22,6 +22,8 @@ EMBEDDED_TEXT = {name: path.with_name("text.safetensors") for name, path in EMBE
 """Beside the weights: text embeddings of the words that the page offers."""
 EMBEDDED_RIVALS = {name: path.with_name("rivals.json") for name, path in EMBEDDED.items()}
 """Beside the weights: how much hidden rivals take from a score (`errseg.inference.rivals`)."""
+EMBEDDED_PRIORS = {name: path.with_name("priors.safetensors") for name, path in EMBEDDED.items()}
+"""Beside the weights: places of photos on which words are tried (`errseg.inference.priors`)."""
 EXAMPLES = _ROOT / "examples/examples.json"  # the list of example photos, with words that fit them
 
 STRIDES = (4, 8, 16, 32)

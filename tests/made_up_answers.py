@@ -45,7 +45,7 @@ class MadeUp:
         self.model, self.device, self.photos = self, torch.device("cpu"), photos
         self.config = dataclasses.replace(model_config(name), held_out=held_out)
         self.asked = set()  # what is passed through
-        self.rivals = None
+        self.rivals = self.priors = None
 
     def embed(self, vocabulary, expand=True):
         self.vocabulary = vocabulary
@@ -61,7 +61,7 @@ class MadeUp:
             scores[winner, place] = score
         return scores.logit().unflatten(1, photo.shape[:2])
 
-    def decode(self, features, text, kept_classes=32, votes_per_pixel=3, beta=0.1):
+    def decode(self, features, text, kept_classes=32, votes_per_pixel=3, beta=0.1, weigh=None):
         """Keep the first P classes of those asked about."""
         self.asked |= {("P", kept_classes), ("K", votes_per_pixel), ("beta", beta)}
         kept = torch.arange(len(text))[None, :kept_classes]

@@ -35,6 +35,7 @@ from errseg.inference.photo import (
     resize_photo,
     whole_pixel,
 )
+from errseg.inference.priors import Priors, priors_of
 from errseg.inference.result import CostView, Result, Settings
 from errseg.inference.rivals import PhotoRivals, Rivals, rivals_of
 from errseg.inference.text_embeddings import VocabularyEmbedder
@@ -225,6 +226,11 @@ class Predictor:
         """What hidden rivals take from the model's scores; None where they take nothing."""
         return rivals_of(self.model)
 
+    @functools.cached_property
+    def priors(self) -> Priors | None:
+        """What is to be expected of the model's words; None where nothing is known of it."""
+        return priors_of(self.model)
+
     def unread(self, vocabulary: Vocabulary, expand: bool = True) -> list[int]:
         """Count the tokens of each prompt of a vocabulary that `embed` would have to encode."""
         return self._text.unread(vocabulary, expand and self.model.config.towers.expand_unknown)
@@ -323,6 +329,7 @@ class Predictor:
             settings.votes_per_pixel,
             settings.beta,
             tokens_of=question.memory,
+            weigh=self.priors,
         )
         return self._judge(question, out, [(question.features, question.rivals)])
 
@@ -335,7 +342,9 @@ class Predictor:
             seen.append(self._encode(np.ascontiguousarray(photo[box]), tiles.size)[1:])
         begin("decode")
         looks = [(features, memory) for features, memory, _ in seen]
-        out, whole = look_closer(self.model, looks, tiles, question.text, question.settings)
+        out, whole = look_closer(
+            self.model, looks, tiles, question.text, question.settings, self.priors
+        )
         judged = [(features, rivals) for features, _, rivals in seen]
         out = self._judge(question, out, judged, tiles)
         if not tiles.is_one:

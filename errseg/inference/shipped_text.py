@@ -11,14 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from errseg.checkpoints.checksum import CHECKSUM_KEY, content_checksum
-from errseg.checkpoints.whole_files import write_whole
+from errseg.checkpoints.sealed import read_sealed, write_sealed
 from errseg.config import EMBEDDED_SHA256, EMBEDDED_TEXT, ClipConfig, LiteConfig
-from errseg.errors import InputError
 from errseg.network.model import ERRSeg
 
 Readings = Mapping[str, str]
@@ -72,14 +68,7 @@ def read_text(path: Path, model: ERRSeg) -> ShippedText:
     Raises:
         InputError: it can't be read, or was changed after it was written.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{path.name} is not a safetensors file ({error}); {REMEDY}.") from None
-    if content_checksum(tensors, metadata) != metadata.get(CHECKSUM_KEY):
-        raise InputError(f"{path.name} was changed after it was written; {REMEDY}.")
+    tensors, metadata = read_sealed(path, REMEDY)
     if _origin(model) != {key: metadata.get(key) for key in _origin(model)}:
         return no_text()
     return ShippedText(json.loads(metadata[READINGS_KEY]), tensors[ROWS].float().to(model.device))
@@ -88,10 +77,8 @@ def read_text(path: Path, model: ERRSeg) -> ShippedText:
 def write_text(path: Path, model: ERRSeg, readings: Readings, rows: Mapping[str, Tensor]) -> None:
     """Write the rows (C,) of some words, to be read for the same weights and prompting only."""
     ordered = torch.stack([rows[word] for word in readings])
-    tensors = {ROWS: ordered.to("cpu", torch.float16).contiguous()}
     metadata = {**_origin(model), READINGS_KEY: json.dumps(dict(readings), ensure_ascii=False)}
-    metadata[CHECKSUM_KEY] = content_checksum(tensors, metadata)
-    write_whole(path, lambda partial: save_file(tensors, partial, metadata))
+    write_sealed(path, {ROWS: ordered.to(torch.float16)}, metadata)
 
 
 def _origin(model: ERRSeg) -> dict[str, str]:

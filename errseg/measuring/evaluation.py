@@ -223,10 +223,11 @@ def _segment_share(
         size: tuple[int, int],
         left_out: int | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        out = model.decode(features, text, kept, protocol.votes_per_pixel, protocol.beta)
+        asked = protocol.votes_per_pixel, protocol.beta
+        out = model.decode(features, text, kept, *asked, weigh=predictor.priors)
         if predictor.rivals:
-            asked = [place for place in range(len(names)) if place != left_out]
-            out = predictor.rivals.judge(out, [(features, None)], text, against[asked])
+            others = [place for place in range(len(names)) if place != left_out]
+            out = predictor.rivals.judge(out, [(features, None)], text, against[others])
         return label_pixels(out.kept_logits[0], out.kept[0], size)
 
     stems = sample_set.validation[: protocol.limit]

@@ -206,6 +206,7 @@ class ERRSeg(nn.Module):
         beta: float = BETA,
         select: Callable[[Tensor, int], Tensor] = select_classes,
         tokens_of: Callable[[ImageFeatures, Tensor], Tensor] | None = None,
+        weigh: Callable[[Tensor, Tensor], Tensor] | None = None,
     ) -> Segmentation:
         """Segment encoded photos under a vocabulary.
 
@@ -218,6 +219,8 @@ class ERRSeg(nn.Module):
             select: chooses the kept classes (B, P) from CRM's scores (B, T) and P; training keeps
                 those present.
             tokens_of: what takes the place of `class_tokens`, such as a memory of it.
+            weigh: what is made of the logits (B, P, H/4, W/4) of words with text (B, P, C) before
+                they are calibrated; nothing in the paper.
 
         Raises:
             InputError: P, K or beta out of range, or no class.
@@ -230,7 +233,7 @@ class ERRSeg(nn.Module):
         scores = score_votes(votes, beta)
         count = kept_classes if self.config.head.crm else len(text)
         kept = select(scores, count)
-        logits = self.decode_kept(features, text[kept], tokens_of)
+        logits = self.decode_kept(features, text[kept], tokens_of, weigh)
         return Segmentation(logits, kept, scores, ranking, votes)
 
     def decode_kept(
@@ -238,10 +241,11 @@ class ERRSeg(nn.Module):
         features: ImageFeatures,
         text: Tensor,
         tokens_of: Callable[[ImageFeatures, Tensor], Tensor] | None = None,
+        weigh: Callable[[Tensor, Tensor], Tensor] | None = None,
     ) -> Tensor:
         """Do all that follows CRM: text (B, P, C) of the kept classes -> logits (B, P, H/4, W/4).
 
-        ``tokens_of`` is as for `decode`.
+        ``tokens_of`` and ``weigh`` are as for `decode`.
         """
         # What each class does alone: HSM's cost maps, their embedding, the first SFM.
         tokens = (tokens_of or self.class_tokens)(features, text)  # (B, P, h16, w16, C)
@@ -254,6 +258,8 @@ class ERRSeg(nn.Module):
         if self.config.head.cost_shortcut:
             cost = torch.einsum("bchw,btc->bthw", features.dense16, text)
             logits = logits + self.shortcut_scale * resize(cost, grid) + self.shortcut_bias
+        if weigh is not None:
+            logits = weigh(logits, text)
         return calibrate_logits(logits, self.config.calibration)
 
     def embed_classes(self, features: ImageFeatures, text: Tensor) -> Tensor:
