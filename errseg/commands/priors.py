@@ -43,8 +43,8 @@ def run(args: argparse.Namespace) -> str:
     sets = asked_sets(args)
 
     from errseg.checkpoints.weights import load_model
+    from errseg.inference.places import write_places
     from errseg.inference.predictor import Predictor
-    from errseg.inference.priors import write_places
     from errseg.measuring.typical_places import typical_places
 
     predictor = Predictor(load_model(DEFAULT_MODEL, args.device))

@@ -58,8 +58,7 @@ def look_closer(
     votes = sum(count_votes(ranking, len(text)) for ranking in rankings)
     scores = score_votes(votes, options.beta)
     kept = select_classes(scores, options.kept_classes if model.config.head.crm else len(text))
-    words = text[kept]
-    parts = [model.decode_kept(features, words, memory, weigh) for features, memory in looks]
+    parts = [model.decode_kept(features, text, kept, memory, weigh) for features, memory in looks]
     blended = blend(parts[0], parts[1:], tiles)
     both = (Segmentation(own, kept, scores, rankings[0], votes) for own in (blended, parts[0]))
     return tuple(both)

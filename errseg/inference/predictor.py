@@ -12,7 +12,7 @@ users.
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -329,7 +329,7 @@ class Predictor:
             settings.votes_per_pixel,
             settings.beta,
             tokens_of=question.memory,
-            weigh=self.priors,
+            weigh=self._weigh(question),
         )
         return self._judge(question, out, [(question.features, question.rivals)])
 
@@ -342,15 +342,18 @@ class Predictor:
             seen.append(self._encode(np.ascontiguousarray(photo[box]), tiles.size)[1:])
         begin("decode")
         looks = [(features, memory) for features, memory, _ in seen]
-        out, whole = look_closer(
-            self.model, looks, tiles, question.text, question.settings, self.priors
-        )
+        text, weigh = question.text, self._weigh(question)
+        out, whole = look_closer(self.model, looks, tiles, text, question.settings, weigh)
         judged = [(features, rivals) for features, _, rivals in seen]
         out = self._judge(question, out, judged, tiles)
         if not tiles.is_one:
             return out
         whole = self._judge(question, whole, judged[:1])
         return LookAtPlace(**vars(out), whole_logits=whole.kept_logits)
+
+    def _weigh(self, question: _Question) -> Callable[[Tensor, Tensor], Tensor] | None:
+        """Return what takes out of the words' logits what is to be expected, if that is known."""
+        return self.priors.of_words(question.vocabulary, question.text) if self.priors else None
 
     def _judge(
         self,

@@ -35,6 +35,7 @@ from errseg.measuring.metrics import (
 from errseg.network.model import ERRSeg, ImageFeatures
 from errseg.options import Options
 from errseg.words.relations import with_synonyms
+from errseg.words.vocabulary import Vocabulary
 
 SEED = 0  # of the classes that are left out, with the photo's place in the set's list
 
@@ -223,11 +224,15 @@ def _segment_share(
         size: tuple[int, int],
         left_out: int | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        asked = protocol.votes_per_pixel, protocol.beta
-        out = model.decode(features, text, kept, *asked, weigh=predictor.priors)
+        places = [place for place in range(len(names)) if place != left_out]
+        weigh = None
+        if predictor.priors:
+            asked = Vocabulary(tuple(vocabulary.classes[place] for place in places))
+            weigh = predictor.priors.of_words(asked, text)
+        settings = kept, protocol.votes_per_pixel, protocol.beta
+        out = model.decode(features, text, *settings, weigh=weigh)
         if predictor.rivals:
-            others = [place for place in range(len(names)) if place != left_out]
-            out = predictor.rivals.judge(out, [(features, None)], text, against[others])
+            out = predictor.rivals.judge(out, [(features, None)], text, against[places])
         return label_pixels(out.kept_logits[0], out.kept[0], size)
 
     stems = sample_set.validation[: protocol.limit]

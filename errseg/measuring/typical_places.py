@@ -4,7 +4,9 @@ As many of each name that training saw a mask of, so that none counts more for b
 are what a word is tried on before it meets a photo (`errseg.inference.priors`).
 """
 
-from collections.abc import Sequence
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -14,11 +16,15 @@ from tqdm import tqdm
 from errseg.datasets.sets import SegmentationSet, samples, with_photos
 from errseg.inference.photo import network_size
 from errseg.inference.predictor import Predictor
-from errseg.inference.priors import PLACES_PER_NAME
+from errseg.network.lite import LiteTowers
 from errseg.words.relations import with_synonyms
 
+PLACES_PER_NAME = 16
 CELLS_PER_PHOTO = 40  # of the stride-16 grid, that are drawn of each photo
-SEED = 0  # of the cells and the places that are drawn
+DROPPED = 0.75
+"""Of the residual's channels. Training knows its own photos by heart, and gives each place the name
+of its label: with most channels dropped it is as unsure of them as of photos it has not seen."""
+SEED = 0  # of the cells, the places and the channels that are drawn
 
 
 @torch.inference_mode()
@@ -31,7 +37,7 @@ def typical_places(
     none, nor have pixels without a label.
 
     Args:
-        predictor: a model's.
+        predictor: of a model with errseg-lite's towers.
         sets: those without training photos are left out.
         photos: of each set, at most.
 
@@ -42,29 +48,56 @@ def typical_places(
     Raises:
         InputError: no set has training photos, or a file isn't as its set says.
     """
-    config, rng = predictor.model.config, np.random.default_rng(SEED)
-    held_out = with_synonyms(config.held_out)
+    rng = np.random.default_rng(SEED)
+    held_out = with_synonyms(predictor.model.config.held_out)
     found: dict[str, list[Tensor]] = {}
-    for sample_set in with_photos(sets, "training"):
-        stems, names = sample_set.training, sample_set.class_names
-        count = min(photos, len(stems))
-        chosen = [stems[len(stems) * place // count] for place in range(count)]
-        bar = tqdm(chosen, sample_set.name, unit="photo", leave=False)
-        for photo, label in samples(sample_set, bar):
-            dense = predictor.encode(photo, network_size(photo.shape[:2], config)).dense16[0]
-            rows, columns = dense.shape[1:]
-            middles = label[
-                (2 * np.arange(rows)[:, None] + 1) * label.shape[0] // (2 * rows),
-                (2 * np.arange(columns) + 1) * label.shape[1] // (2 * columns),
-            ]
-            cells = rng.permutation(middles.size)[:CELLS_PER_PHOTO]
-            for cell, name in zip(cells, middles.flat[cells], strict=True):
-                if name >= 0 and names[name] not in held_out:
-                    own = dense[:, cell // columns, cell % columns]
-                    found.setdefault(names[name], []).append(own.clone())
+    with _unsure(predictor):
+        for sample_set in with_photos(sets, "training"):
+            for name, place in _places(predictor, sample_set, photos, rng):
+                if name not in held_out:
+                    found.setdefault(name, []).append(place)
     drawn = {
         name: [own[place] for place in rng.permutation(len(own))[:PLACES_PER_NAME]]
         for name, own in sorted(found.items())
     }
     places = torch.stack([place for own in drawn.values() for place in own])
     return places, {name: len(own) for name, own in drawn.items()}
+
+
+def _places(
+    predictor: Predictor, sample_set: SegmentationSet, photos: int, rng: np.random.Generator
+) -> Iterator[tuple[str, Tensor]]:
+    """Draw cells of a set's photos: their names, and their embeddings (C,)."""
+    stems, names = sample_set.training, sample_set.class_names
+    count = min(photos, len(stems))
+    chosen = [stems[len(stems) * place // count] for place in range(count)]
+    bar = tqdm(chosen, sample_set.name, unit="photo", leave=False)
+    for photo, label in samples(sample_set, bar):
+        size = network_size(photo.shape[:2], predictor.model.config)
+        dense = predictor.encode(photo, size).dense16[0]  # (C, h16, w16)
+        rows, columns = dense.shape[1:]
+        middles = label[
+            (2 * np.arange(rows)[:, None] + 1) * label.shape[0] // (2 * rows),
+            (2 * np.arange(columns) + 1) * label.shape[1] // (2 * columns),
+        ]
+        cells = rng.permutation(middles.size)[:CELLS_PER_PHOTO]
+        for cell, name in zip(cells, middles.flat[cells], strict=True):
+            if name >= 0:
+                yield names[name], dense[:, cell // columns, cell % columns].clone()
+
+
+@contextlib.contextmanager
+def _unsure(predictor: Predictor) -> Iterator[None]:
+    """Let a model drop most of its residual's channels, the same ones in every run."""
+    towers: LiteTowers = predictor.model.towers
+    before = towers.config, towers.always_drops
+    predictor.forget()  # what it remembers was seen with all channels
+    with torch.random.fork_rng():
+        torch.manual_seed(SEED)
+        towers.config = dataclasses.replace(towers.config, residual_dropout=DROPPED)
+        towers.always_drops = True
+        try:
+            yield
+        finally:
+            towers.config, towers.always_drops = before
+            predictor.forget()

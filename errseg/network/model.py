@@ -219,7 +219,7 @@ class ERRSeg(nn.Module):
             select: chooses the kept classes (B, P) from CRM's scores (B, T) and P; training keeps
                 those present.
             tokens_of: what takes the place of `class_tokens`, such as a memory of it.
-            weigh: what is made of the logits (B, P, H/4, W/4) of words with text (B, P, C) before
+            weigh: what is made of the logits (B, P, H/4, W/4) of the kept classes (B, P) before
                 they are calibrated; nothing in the paper.
 
         Raises:
@@ -233,20 +233,25 @@ class ERRSeg(nn.Module):
         scores = score_votes(votes, beta)
         count = kept_classes if self.config.head.crm else len(text)
         kept = select(scores, count)
-        logits = self.decode_kept(features, text[kept], tokens_of, weigh)
+        logits = self.decode_kept(features, text, kept, tokens_of, weigh)
         return Segmentation(logits, kept, scores, ranking, votes)
 
     def decode_kept(
         self,
         features: ImageFeatures,
         text: Tensor,
+        kept: Tensor,
         tokens_of: Callable[[ImageFeatures, Tensor], Tensor] | None = None,
         weigh: Callable[[Tensor, Tensor], Tensor] | None = None,
     ) -> Tensor:
-        """Do all that follows CRM: text (B, P, C) of the kept classes -> logits (B, P, H/4, W/4).
+        """Do all that follows CRM, for the classes (B, P) that it kept of those with text (T, C).
 
         ``tokens_of`` and ``weigh`` are as for `decode`.
+
+        Returns:
+            logits (B, P, H/4, W/4).
         """
+        text = text[kept]  # (B, P, C)
         # What each class does alone: HSM's cost maps, their embedding, the first SFM.
         tokens = (tokens_of or self.class_tokens)(features, text)  # (B, P, h16, w16, C)
         # What they do together: the first CFM and all of ESCF's layers after it.
@@ -259,7 +264,7 @@ class ERRSeg(nn.Module):
             cost = torch.einsum("bchw,btc->bthw", features.dense16, text)
             logits = logits + self.shortcut_scale * resize(cost, grid) + self.shortcut_bias
         if weigh is not None:
-            logits = weigh(logits, text)
+            logits = weigh(logits, kept)
         return calibrate_logits(logits, self.config.calibration)
 
     def embed_classes(self, features: ImageFeatures, text: Tensor) -> Tensor:

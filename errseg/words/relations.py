@@ -64,7 +64,7 @@ def with_synonyms(names: Iterable[str]) -> frozenset[str]:
     return frozenset().union(*map(synonyms, names))
 
 
-@cache
+@lru_cache(_NAMES_REMEMBERED)
 def broader_names(name: str, *, with_wholes: bool = False) -> frozenset[str]:
     """Return the names that hold wherever this one does, without its synonyms.
 
