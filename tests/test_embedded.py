@@ -26,7 +26,8 @@ WEIGHTS = EMBEDDED["errseg-lite"]
 SHA256 = EMBEDDED_SHA256["errseg-lite"]
 SHIPPED_AT_MOST = 41 * 10**6
 """Bytes: weights of 38.3 MB, 0.9 MB of text embeddings (1,153 words, two bytes for each of 384
-numbers, none derivable but by the text tower), 1.4 MB of WordNet, pictures and tables."""
+numbers, none derivable but by the text tower), 0.3 MB of priors, 1.4 MB of WordNet, pictures and
+tables."""
 # Share of the photo by class, measured once with these weights.
 CAT = {"cat": 0.965, "wall": 0.035, "blanket": 0.0, "pillow": 0.0, "dog": 0.0}
 TOLERANCE = 0.03
