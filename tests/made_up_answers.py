@@ -61,7 +61,7 @@ class MadeUp:
             scores[winner, place] = score
         return scores.logit().unflatten(1, photo.shape[:2])
 
-    def decode(self, features, text, kept_classes=32, votes_per_pixel=3, beta=0.1, weigh=None):
+    def decode(self, features, text, kept_classes=32, votes_per_pixel=3, beta=0.1, calibrate=None):
         """Keep the first P classes of those asked about."""
         self.asked |= {("P", kept_classes), ("K", votes_per_pixel), ("beta", beta)}
         kept = torch.arange(len(text))[None, :kept_classes]

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from errseg.__main__ import main
 from errseg.checkpoints.weights import load_model
-from errseg.config import EMBEDDED_PRIORS
+from errseg.config import EMBEDDED_PRIORS, Calibration
 from errseg.datasets.folders import load_sets
 from errseg.errors import InputError
 from errseg.inference.places import DIRECTIONS, SHARES_KEY, read_places, write_places
@@ -33,11 +33,13 @@ from errseg.inference.priors import (
     priors_of,
 )
 from errseg.measuring import evaluation, typical_places
+from errseg.network.scores import calibrate_best, calibrate_logits
 from errseg.words.broader import are_broader
 from errseg.words.relations import with_synonyms
 from errseg.words.vocabulary import ClassPrompt, Vocabulary, parse_classes
 
-SCALE = 0.4
+PLAIN = Calibration(scale=0.4)
+SHARP = Calibration(scale=0.4, bias=-1.5, competition=0.9)
 CHANNELS = 16
 
 
@@ -84,24 +86,24 @@ def plain(
     for row in range(0, rows, 4):
         for column in range(0, columns, 4):
             means = logits[:, row : row + 4, column : column + 4].mean(axis=(1, 2))
-            powers = np.exp(SCALE * means - np.array(taken))
+            powers = np.exp(PLAIN.scale * means - np.array(taken))
             shown += powers / powers.sum()
     shown /= rows * columns / 16
     adjusted = logits.copy()
     for own in range(words):
         added = -taken[own] + PHOTO_SHARE * math.log(max(shown[own], LEAST_PHOTO))
-        adjusted[own] += added / SCALE
+        adjusted[own] += added / PLAIN.scale
     for row in range(rows):
         for column in range(columns):
             here = slice(None), row, column
             adjusted[here] += logits[here].max() - adjusted[here].max()
-    return adjusted
+    return PLAIN.scale * adjusted
 
 
 def test_logits_are_those_of_a_plain_loop(randn, unit):
     """Photos with other kept classes, words between both floors and far above, one broader."""
     places = torch.cat([unit(MOST_LIKELY, CHANNELS), unit(2 * MOST_LIKELY, CHANNELS)])
-    priors, text = Priors(places, SCALE), unit(5, CHANNELS)
+    priors, text = Priors(places, PLAIN), unit(5, CHANNELS)
     text[0] = places[0]
     kept = torch.tensor([[0, 1, 3, 4], [1, 2, 3, 4]])
     logits = 3 * randn(2, 4, 8, 12)
@@ -122,20 +124,22 @@ def test_logits_are_those_of_a_plain_loop(randn, unit):
 
 
 def test_how_sure_a_place_is_of_its_best_word_stays(weigh, randn, unit):
-    logits = randn(1, 6, 8, 8)
-    found = weigh(Priors(unit(50, CHANNELS), SCALE), logits, unit(6, CHANNELS))
-    torch.testing.assert_close(found.amax(dim=1), logits.amax(dim=1), rtol=0, atol=1e-5)
+    logits, text = 5 * randn(1, 6, 8, 8), unit(6, CHANNELS)
+    before = calibrate_logits(logits, SHARP)
+    found = weigh(Priors(unit(50, CHANNELS), SHARP), logits, text)
+    torch.testing.assert_close(found.amax(dim=1), before.amax(dim=1), rtol=0, atol=1e-4)
+    assert not torch.equal(found.argmax(dim=1), before.argmax(dim=1))
 
 
 def test_one_word_alone_changes_nothing(weigh, randn, unit):
     logits = randn(2, 1, 8, 8)
-    found = weigh(Priors(unit(50, CHANNELS), SCALE), logits, unit(1, CHANNELS))
-    assert torch.equal(found, logits)
+    found = weigh(Priors(unit(50, CHANNELS), SHARP), logits, unit(1, CHANNELS))
+    assert torch.equal(found, calibrate_logits(logits, SHARP))
 
 
 def test_a_word_that_takes_every_typical_place_gives_way_to_one_nearly_as_good(weigh):
     everywhere, elsewhere = torch.eye(CHANNELS)[:2]
-    priors = Priors(everywhere.repeat(MOST_LIKELY, 1), SCALE)
+    priors = Priors(everywhere.repeat(MOST_LIKELY, 1), PLAIN)
     logits = torch.tensor([1.0, 0.5]).view(1, 2, 1, 1).repeat(1, 1, 4, 4)
     text = torch.stack([everywhere, elsewhere])
     assert (weigh(priors, logits, text).argmax(dim=1) == 1).all()
@@ -145,7 +149,7 @@ def test_a_word_that_takes_every_typical_place_gives_way_to_one_nearly_as_good(w
 
 
 def test_a_word_that_the_photo_shows_wins_where_it_is_nearly_as_good_as_another(weigh):
-    priors = Priors(torch.eye(CHANNELS)[:1], SCALE)
+    priors = Priors(torch.eye(CHANNELS)[:1], PLAIN)
     text = torch.eye(CHANNELS)[1:3]  # both are as far from all typical places
     logits = torch.zeros(1, 2, 16, 16)
     logits[:, 0] = 10.0
@@ -158,7 +162,7 @@ def test_a_word_that_the_photo_shows_wins_where_it_is_nearly_as_good_as_another(
 
 
 def test_beside_a_swivel_chair_a_chair_is_another_chair(unit):
-    priors, text = Priors(unit(1, CHANNELS), SCALE), unit(1, CHANNELS).repeat(2, 1)
+    priors, text = Priors(unit(1, CHANNELS), PLAIN), unit(1, CHANNELS).repeat(2, 1)
     logits = torch.tensor([1.0, 0.5]).view(1, 2, 1, 1).repeat(1, 1, 4, 4)
     kept = torch.tensor([[0, 1]])
     for words, best in (("chair, swivel chair", 1), ("swivel chair, chair", 0), ("chair, cat", 0)):
@@ -167,7 +171,7 @@ def test_beside_a_swivel_chair_a_chair_is_another_chair(unit):
 
 
 def test_photos_of_a_batch_do_not_see_each_other(weigh, randn, unit):
-    priors, logits, text = Priors(unit(60, CHANNELS), SCALE), randn(3, 4, 8, 8), unit(4, CHANNELS)
+    priors, logits, text = Priors(unit(60, CHANNELS), PLAIN), randn(3, 4, 8, 8), unit(4, CHANNELS)
     together = weigh(priors, logits, text)
     for own in range(3):
         alone = weigh(priors, logits[own : own + 1], text)
@@ -208,19 +212,12 @@ def test_the_predictor_asks_them_for_the_photo_and_for_each_tile(tiled_model, ph
     assert asked == [[[0, 1, 2]]] * 5
 
 
-def test_they_come_before_the_calibration(make_model, photo):
-    model = make_model(lite=True, cost_shortcut=True)
-    calibration = dataclasses.replace(model.config.calibration, scale=0.5, bias=3.0)
-    model.config = dataclasses.replace(model.config, calibration=calibration)
-    predictor = Predictor(model)
-    asked = {"input_size": 128}
-    before = predictor.segment(photo, "dog, sky", **asked).kept_logits
-    one_more = SimpleNamespace(of_words=lambda *_: lambda logits, _: logits + 1)
-    predictor.__dict__["priors"] = one_more
-    predictor.forget()
-    torch.testing.assert_close(
-        predictor.segment(photo, "dog, sky", **asked).kept_logits, before + 0.5
-    )
+def test_the_best_alone_is_calibrated_as_among_all(randn):
+    logits = 5 * randn(2, 7, 4, 6)
+    for calibration in (PLAIN, SHARP):
+        expected = calibrate_logits(logits, calibration).amax(dim=1, keepdim=True)
+        found = calibrate_best(logits, calibration)
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
 
 
 def test_what_is_measured_is_what_a_person_gets(lite_model, tmp_path, monkeypatch):
@@ -251,7 +248,7 @@ def test_only_the_weights_that_ship_have_any(lite_model, clip_model):
 def test_what_ships_is_of_the_names_that_training_saw():
     model = load_model("errseg-lite", "cpu", "float32")
     priors = priors_of(model)
-    assert priors.scale == model.config.calibration.scale
+    assert priors.calibration == model.config.calibration
     lengths = priors.places.norm(dim=1)
     torch.testing.assert_close(lengths, torch.ones_like(lengths), rtol=0, atol=1e-5)
     with safe_open(EMBEDDED_PRIORS["errseg-lite"], framework="pt") as file:

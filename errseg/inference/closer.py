@@ -33,7 +33,7 @@ def look_closer(
     tiles: Tiles,
     text: Tensor,
     options: Options,
-    weigh: Callable[[Tensor, Tensor], Tensor] | None = None,
+    calibrate: Callable[[Tensor, Tensor], Tensor] | None = None,
 ) -> tuple[Segmentation, Segmentation]:
     """Segment a photo by its tiles and the whole of it.
 
@@ -46,7 +46,7 @@ def look_closer(
         tiles: where they lie.
         text: L2-normalised text embeddings (T, C).
         options: P, K and beta.
-        weigh: each look's logits, as for `ERRSeg.decode`.
+        calibrate: each look's logits, as for `ERRSeg.decode`.
 
     Returns:
         what all looks say, with logits on the tiles' grid, which is finer than the whole photo's,
@@ -58,7 +58,9 @@ def look_closer(
     votes = sum(count_votes(ranking, len(text)) for ranking in rankings)
     scores = score_votes(votes, options.beta)
     kept = select_classes(scores, options.kept_classes if model.config.head.crm else len(text))
-    parts = [model.decode_kept(features, text, kept, memory, weigh) for features, memory in looks]
+    parts = [
+        model.decode_kept(features, text, kept, memory, calibrate) for features, memory in looks
+    ]
     blended = blend(parts[0], parts[1:], tiles)
     both = (Segmentation(own, kept, scores, rankings[0], votes) for own in (blended, parts[0]))
     return tuple(both)

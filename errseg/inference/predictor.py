@@ -329,7 +329,7 @@ class Predictor:
             settings.votes_per_pixel,
             settings.beta,
             tokens_of=question.memory,
-            weigh=self._weigh(question),
+            calibrate=self._calibrate(question),
         )
         return self._judge(question, out, [(question.features, question.rivals)])
 
@@ -342,8 +342,8 @@ class Predictor:
             seen.append(self._encode(np.ascontiguousarray(photo[box]), tiles.size)[1:])
         begin("decode")
         looks = [(features, memory) for features, memory, _ in seen]
-        text, weigh = question.text, self._weigh(question)
-        out, whole = look_closer(self.model, looks, tiles, text, question.settings, weigh)
+        text, calibrate = question.text, self._calibrate(question)
+        out, whole = look_closer(self.model, looks, tiles, text, question.settings, calibrate)
         judged = [(features, rivals) for features, _, rivals in seen]
         out = self._judge(question, out, judged, tiles)
         if not tiles.is_one:
@@ -351,8 +351,8 @@ class Predictor:
         whole = self._judge(question, whole, judged[:1])
         return LookAtPlace(**vars(out), whole_logits=whole.kept_logits)
 
-    def _weigh(self, question: _Question) -> Callable[[Tensor, Tensor], Tensor] | None:
-        """Return what takes out of the words' logits what is to be expected, if that is known."""
+    def _calibrate(self, question: _Question) -> Callable[[Tensor, Tensor], Tensor] | None:
+        """Return what calibrates logits where it is known what is to be expected of words."""
         return self.priors.of_words(question.vocabulary, question.text) if self.priors else None
 
     def _judge(

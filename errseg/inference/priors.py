@@ -7,7 +7,7 @@ the logits at one place know little. So before they become scores, what the mode
 is taken out of its logits, and what the photo shows of it is added (logit adjustment, Menon et al.
 2021, to a share; the photo's as in Saerens et al. 2002):
 
-    logit - WORD_SHARE log r - BROADER [the word is broader than another] + PHOTO_SHARE log q
+    scaled logit - WORD_SHARE log r - BROADER [the word is broader than another] + PHOTO_SHARE log q
 
 Beside the weights lie embeddings of typical places, some of each name that training saw masks of,
 on training photos (`errseg.measuring.typical_places`). A softmax over the kept words, and "none of
@@ -16,7 +16,7 @@ Likewise q is the word's mean in this photo, after the other two are taken out. 
 a swivel chair is a chair too, and so both words score alike there: beside `swivel chair`, `chair`
 means other chairs (`errseg.words.broader`).
 
-The best logit of each place stays what it was, so that only which word is best changes, and not
+The best score of each place stays what it was, so that only which word is best changes, and not
 whether a place is none of them. One word alone changes nothing.
 """
 
@@ -28,14 +28,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from errseg.config import EMBEDDED_PRIORS, EMBEDDED_SHA256
+from errseg.config import EMBEDDED_PRIORS, EMBEDDED_SHA256, Calibration
 from errseg.inference.places import read_places
 from errseg.network.model import ERRSeg
+from errseg.network.scores import calibrate_best, calibrate_logits
 from errseg.words.broader import are_broader
 from errseg.words.vocabulary import Vocabulary
 
 WORD_SHARE, PHOTO_SHARE, BROADER = 0.7, 0.19, 0.45
-"""In calibrated logits. Chosen on validation photos, as the next five numbers are (errseg-lite's
+"""In scaled logits. Chosen on validation photos, as the next five numbers are (errseg-lite's
 TRAINING.md): more of the first cost scenes more than it gave others, more of the second cost small
 things, and with more of the third every chair beside `swivel chair` became one."""
 SHARPNESS = 12.0  # of cosines in the softmax over words: errseg-lite's shortcut, calibrated
@@ -50,7 +51,7 @@ class Priors:
     """What is to be expected of words."""
 
     places: Tensor  # (N, C) embeddings of typical places, L2-normalised
-    scale: float  # of logits where they are calibrated
+    calibration: Calibration  # the model's
 
     def of_words(self, vocabulary: Vocabulary, text: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
         """Return what `adjust` does for a vocabulary of T classes with text (T, C)."""
@@ -58,7 +59,7 @@ class Priors:
         return functools.partial(self.adjust, text=text, broader=broader)
 
     def adjust(self, logits: Tensor, kept: Tensor, text: Tensor, broader: Tensor) -> Tensor:
-        """Adjust logits before they are calibrated, in place.
+        """Adjust logits, in place, and calibrate them.
 
         Args:
             logits: (B, P, h, w), of stride 4.
@@ -67,17 +68,17 @@ class Priors:
             broader: (T,) bool, which of its classes are broader than another.
 
         Returns:
-            the logits.
+            calibrated logits (B, P, h, w).
         """
         if logits.shape[1] == 1:
-            return logits
-        before = logits.amax(dim=1, keepdim=True)
+            return calibrate_logits(logits, self.calibration)
+        scale, best = self.calibration.scale, calibrate_best(logits, self.calibration)
         words = -WORD_SHARE * self.expected(text[kept]).log() - BROADER * broader[kept].float()
-        pooled = self.scale * F.avg_pool2d(logits, POOLED) + words[..., None, None]
+        pooled = scale * F.avg_pool2d(logits, POOLED) + words[..., None, None]
         shown = pooled.softmax(dim=1).mean(dim=(2, 3)).clamp(min=LEAST_PHOTO)  # q
-        words = (words + PHOTO_SHARE * shown.log()) / self.scale
-        logits += words[..., None, None]
-        return logits.add_(before - logits.amax(dim=1, keepdim=True))
+        logits += ((words + PHOTO_SHARE * shown.log()) / scale)[..., None, None]
+        calibrated = calibrate_logits(logits, self.calibration)
+        return calibrated.add_(best - calibrated.amax(dim=1, keepdim=True))
 
     def expected(self, text: Tensor) -> Tensor:
         """Compute r (B, P), in [LEAST_WORD, 1], of words with text embeddings (B, P, C)."""
@@ -97,4 +98,4 @@ def priors_of(model: ERRSeg) -> Priors | None:
     names = [name for name, weights in EMBEDDED_SHA256.items() if weights == model.weights_hash]
     paths = [EMBEDDED_PRIORS[name] for name in names if EMBEDDED_PRIORS[name].is_file()]
     places = read_places(paths[0], model) if paths else None
-    return None if places is None else Priors(places, model.config.calibration.scale)
+    return None if places is None else Priors(places, model.config.calibration)

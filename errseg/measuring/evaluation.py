@@ -225,12 +225,12 @@ def _segment_share(
         left_out: int | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         places = [place for place in range(len(names)) if place != left_out]
-        weigh = None
+        calibrate = None
         if predictor.priors:
             asked = Vocabulary(tuple(vocabulary.classes[place] for place in places))
-            weigh = predictor.priors.of_words(asked, text)
+            calibrate = predictor.priors.of_words(asked, text)
         settings = kept, protocol.votes_per_pixel, protocol.beta
-        out = model.decode(features, text, *settings, weigh=weigh)
+        out = model.decode(features, text, *settings, calibrate=calibrate)
         if predictor.rivals:
             out = predictor.rivals.judge(out, [(features, None)], text, against[places])
         return label_pixels(out.kept_logits[0], out.kept[0], size)

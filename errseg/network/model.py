@@ -206,7 +206,7 @@ class ERRSeg(nn.Module):
         beta: float = BETA,
         select: Callable[[Tensor, int], Tensor] = select_classes,
         tokens_of: Callable[[ImageFeatures, Tensor], Tensor] | None = None,
-        weigh: Callable[[Tensor, Tensor], Tensor] | None = None,
+        calibrate: Callable[[Tensor, Tensor], Tensor] | None = None,
     ) -> Segmentation:
         """Segment encoded photos under a vocabulary.
 
@@ -219,8 +219,8 @@ class ERRSeg(nn.Module):
             select: chooses the kept classes (B, P) from CRM's scores (B, T) and P; training keeps
                 those present.
             tokens_of: what takes the place of `class_tokens`, such as a memory of it.
-            weigh: what is made of the logits (B, P, H/4, W/4) of the kept classes (B, P) before
-                they are calibrated; nothing in the paper.
+            calibrate: what takes the place of `calibrate_logits`, of the logits (B, P, H/4, W/4)
+                of the kept classes (B, P).
 
         Raises:
             InputError: P, K or beta out of range, or no class.
@@ -233,7 +233,7 @@ class ERRSeg(nn.Module):
         scores = score_votes(votes, beta)
         count = kept_classes if self.config.head.crm else len(text)
         kept = select(scores, count)
-        logits = self.decode_kept(features, text, kept, tokens_of, weigh)
+        logits = self.decode_kept(features, text, kept, tokens_of, calibrate)
         return Segmentation(logits, kept, scores, ranking, votes)
 
     def decode_kept(
@@ -242,11 +242,11 @@ class ERRSeg(nn.Module):
         text: Tensor,
         kept: Tensor,
         tokens_of: Callable[[ImageFeatures, Tensor], Tensor] | None = None,
-        weigh: Callable[[Tensor, Tensor], Tensor] | None = None,
+        calibrate: Callable[[Tensor, Tensor], Tensor] | None = None,
     ) -> Tensor:
         """Do all that follows CRM, for the classes (B, P) that it kept of those with text (T, C).
 
-        ``tokens_of`` and ``weigh`` are as for `decode`.
+        ``tokens_of`` and ``calibrate`` are as for `decode`.
 
         Returns:
             logits (B, P, H/4, W/4).
@@ -263,8 +263,8 @@ class ERRSeg(nn.Module):
         if self.config.head.cost_shortcut:
             cost = torch.einsum("bchw,btc->bthw", features.dense16, text)
             logits = logits + self.shortcut_scale * resize(cost, grid) + self.shortcut_bias
-        if weigh is not None:
-            logits = weigh(logits, kept)
+        if calibrate is not None:
+            return calibrate(logits, kept)
         return calibrate_logits(logits, self.config.calibration)
 
     def embed_classes(self, features: ImageFeatures, text: Tensor) -> Tensor:
