@@ -221,23 +221,24 @@ def test_the_best_alone_is_calibrated_as_among_all(randn):
 
 
 def test_what_is_measured_is_what_a_person_gets(lite_model, tmp_path, monkeypatch):
-    asked = []
-
-    def of_words(vocabulary, text):
-        asked.append(vocabulary.names)
-        assert len(text) == len(vocabulary)
-        return lambda logits, _: logits - 1000 * torch.arange(len(text)).flip(0).view(-1, 1, 1)
-
-    priors = SimpleNamespace(of_words=of_words)
-    monkeypatch.setattr("errseg.inference.predictor.priors_of", lambda _: priors)
+    """Each word in turn gets all of the photo, if the priors say so."""
+    sets, asked = load_sets(write_sets(tmp_path), ["scenes"]), []
     monkeypatch.setattr(evaluation, "network_size", lambda *_: (64, 96))
-    (scores,) = evaluation.evaluate(lite_model, load_sets(write_sets(tmp_path), ["scenes"]))
-    whole, left_out = asked
-    assert whole == ("road", "pedestrian", "sky")
-    assert len(left_out) == 2
-    assert set(left_out) < set(whole)
-    assert scores.crm.class_iou[:2] == (0, 0)  # the last one gets all
-    assert scores.crm.class_iou[2] > 0
+    for best in range(3):
+
+        def of_words(vocabulary, text, best=best):
+            asked.append(vocabulary.names)
+            others = torch.arange(len(text)) != min(best, len(text) - 1)
+            return lambda logits, _: logits - 1000 * others.view(-1, 1, 1)
+
+        priors = SimpleNamespace(of_words=of_words)
+        monkeypatch.setattr("errseg.inference.predictor.priors_of", lambda _, priors=priors: priors)
+        (scores,) = evaluation.evaluate(lite_model, sets)
+        assert [iou > 0 for iou in scores.crm.class_iou] == [place == best for place in range(3)]
+        whole, left_out = asked[-2:]
+        assert whole == ("road", "pedestrian", "sky")
+        assert len(left_out) == 2
+        assert set(left_out) < set(whole)
 
 
 def test_only_the_weights_that_ship_have_any(lite_model, clip_model):
