@@ -1,6 +1,6 @@
 """Configurations: a frozen dataclass per part of the network, a preset per variant. No torch."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, Self
@@ -260,6 +260,12 @@ def with_current_settings(config: ModelConfig) -> ModelConfig:
         head=replace(config.head, text_guidance_dropout=dropout),
         input_size=preset.input_size,
     )
+
+
+def shipped_with(weights_hash: str, files: Mapping[str, Path]) -> Path | None:
+    """Find which of some files (variant -> path) ships with weights, by their SHA-256; or None."""
+    names = (name for name, shipped in EMBEDDED_SHA256.items() if shipped == weights_hash)
+    return next((files[name] for name in names if files[name].is_file()), None)
 
 
 def list_models() -> dict[str, str]:

@@ -17,6 +17,7 @@ from errseg.demo.backend.price import measured_speeds
 from errseg.distributed import Processes
 from errseg.inference.attended import figure2
 from errseg.inference.predictor import Predictor
+from errseg.inference.priors import Priors
 from errseg.inference.rivals import RivalWeights, make_rivals
 from errseg.inference.suggestion import suggest_classes
 from errseg.measuring.benchmark import STAGES, Bench, Setting
@@ -64,6 +65,8 @@ def all_answers(path: Path, device: str, photo: np.ndarray) -> dict[str, object]
     assert predictor.model.device.type == torch.device(device).type
     if isinstance(predictor.model.towers, LiteTowers):
         predictor.rivals = make_rivals(predictor.model, RivalWeights(20.0, 15.0, 5.0, 30.0, 5.0))
+        places, _ = predictor.embed(parse_classes("cat, tree, road"))
+        predictor.priors = Priors(places, predictor.model.config.calibration)
     attention = predictor.attention(photo, WORDS, (20, 30), ASKED, everywhere=[0, 2])
     everything = predictor.attention(photo, WORDS, (20, 30), ASKED, everything=True)
     look = figure2(predictor, photo, parse_classes(WORDS), ASKED)

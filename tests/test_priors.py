@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from photo_sets import write_sets
+from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
@@ -318,6 +319,15 @@ def test_places_are_drawn_of_each_name_but_those_held_out(make_model, tmp_path, 
                         seen.setdefault(name, []).append(dense[:, row, column])
     for place, owner in zip(found, owners, strict=True):
         assert min((place - own).abs().max() for own in seen[owner]) < 1e-6
+
+
+def test_photos_without_a_label_have_no_places(lite_model, tmp_path, monkeypatch):
+    monkeypatch.setattr(typical_places, "network_size", lambda *_: (64, 96))
+    folder = write_sets(tmp_path) / "scenes"
+    for mask in (folder / "masks").iterdir():
+        Image.fromarray(np.full((64, 96), 255, np.uint8)).save(mask)
+    with pytest.raises(InputError, match="None of the training photos has a label"):
+        typical_places.typical_places(Predictor(lite_model), load_sets(tmp_path, ["scenes"]), 2)
 
 
 def test_most_of_what_training_taught_is_dropped_alike_in_every_run(

@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from errseg.config import EMBEDDED_PRIORS, EMBEDDED_SHA256, Calibration
+from errseg.config import EMBEDDED_PRIORS, Calibration, shipped_with
 from errseg.inference.places import read_places
 from errseg.network.model import ERRSeg
 from errseg.network.scores import calibrate_best, calibrate_logits
@@ -95,7 +95,6 @@ def priors_of(model: ERRSeg) -> Priors | None:
     Raises:
         InputError: their file can't be read, or was changed after it was written.
     """
-    names = [name for name, weights in EMBEDDED_SHA256.items() if weights == model.weights_hash]
-    paths = [EMBEDDED_PRIORS[name] for name in names if EMBEDDED_PRIORS[name].is_file()]
-    places = read_places(paths[0], model) if paths else None
+    path = shipped_with(model.weights_hash, EMBEDDED_PRIORS)
+    places = read_places(path, model) if path else None
     return None if places is None else Priors(places, model.config.calibration)

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from errseg.config import EMBEDDED_RIVALS, EMBEDDED_SHA256
+from errseg.config import EMBEDDED_RIVALS, shipped_with
 from errseg.inference.closer import blend
 from errseg.inference.text_embeddings import VocabularyEmbedder
 from errseg.inference.tiles import Tiles
@@ -235,11 +235,10 @@ def best_margins(margins: Tensor) -> Tensor:
 
 def rivals_of(model: ERRSeg) -> Rivals | None:
     """Return the rivals of a model whose regression ships with it; None for all others."""
-    names = [name for name, weights in EMBEDDED_SHA256.items() if weights == model.weights_hash]
-    paths = [EMBEDDED_RIVALS[name] for name in names if EMBEDDED_RIVALS[name].is_file()]
-    if not paths:
+    path = shipped_with(model.weights_hash, EMBEDDED_RIVALS)
+    if path is None:
         return None
-    weights = RivalWeights(**json.loads(paths[0].read_text(encoding="utf-8")))
+    weights = RivalWeights(**json.loads(path.read_text(encoding="utf-8")))
     return make_rivals(model, weights)
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from errseg.checkpoints.sealed import read_sealed, write_sealed
-from errseg.config import EMBEDDED_SHA256, EMBEDDED_TEXT, ClipConfig, LiteConfig
+from errseg.config import EMBEDDED_TEXT, ClipConfig, LiteConfig, shipped_with
 from errseg.network.model import ERRSeg
 
 Readings = Mapping[str, str]
@@ -57,9 +57,8 @@ def shipped_text(model: ERRSeg) -> ShippedText:
     Raises:
         InputError: the file can't be read, or was changed after it was written.
     """
-    names = [name for name, weights in EMBEDDED_SHA256.items() if weights == model.weights_hash]
-    paths = [EMBEDDED_TEXT[name] for name in names if EMBEDDED_TEXT[name].is_file()]
-    return read_text(paths[0], model) if paths else no_text()
+    path = shipped_with(model.weights_hash, EMBEDDED_TEXT)
+    return read_text(path, model) if path else no_text()
 
 
 def read_text(path: Path, model: ERRSeg) -> ShippedText:

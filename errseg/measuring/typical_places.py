@@ -14,6 +14,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from errseg.datasets.sets import SegmentationSet, samples, with_photos
+from errseg.errors import InputError
 from errseg.inference.photo import network_size
 from errseg.inference.predictor import Predictor
 from errseg.network.lite import LiteTowers
@@ -46,7 +47,8 @@ def typical_places(
         `PLACES_PER_NAME`.
 
     Raises:
-        InputError: no set has training photos, or a file isn't as its set says.
+        InputError: no set has training photos, none of them a label at what was drawn, or a file
+            isn't as its set says.
     """
     rng = np.random.default_rng(SEED)
     held_out = with_synonyms(predictor.model.config.held_out)
@@ -56,6 +58,8 @@ def typical_places(
             for name, place in _places(predictor, sample_set, photos, rng):
                 if name not in held_out:
                     found.setdefault(name, []).append(place)
+    if not found:
+        raise InputError("None of the training photos has a label at the places that were drawn.")
     drawn = {
         name: [own[place] for place in rng.permutation(len(own))[:PLACES_PER_NAME]]
         for name, own in sorted(found.items())
