@@ -152,6 +152,12 @@ def randn():
     return lambda *shape: torch.randn(*shape, generator=generator)
 
 
+@pytest.fixture
+def unit(randn):
+    """``unit(*shape)``: random embeddings of length 1, the same in every run."""
+    return lambda *shape: torch.nn.functional.normalize(randn(*shape), dim=-1)
+
+
 @pytest.fixture(scope="session")
 def prompts():
     """Prompts of different lengths, all in the tiny tokenizer's vocabulary."""

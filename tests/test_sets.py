@@ -11,7 +11,7 @@ from odd_photos import chunk
 from PIL import Image
 
 from errseg.datasets.folders import load_set
-from errseg.datasets.sets import IGNORE, open_mask, samples, with_photos
+from errseg.datasets.sets import IGNORE, at_even_distances, open_mask, samples, with_photos
 from errseg.errors import InputError
 from errseg.inference.photo import load_image
 from errseg.training.crops import _open_photo
@@ -348,3 +348,10 @@ def test_indices_that_no_mask_can_hold_are_refused(folder, written, sentence):
     (folder / "classes.json").write_text(written)
     with pytest.raises(InputError, match=sentence):
         load_set(folder)
+
+
+@pytest.mark.parametrize(
+    ("photos", "chosen"), [(1, "a"), (2, "ad"), (3, "ace"), (7, "abcdefg"), (9, "abcdefg")]
+)
+def test_photos_are_chosen_at_even_distances(photos, chosen):
+    assert at_even_distances("abcdefg", photos) == list(chosen)

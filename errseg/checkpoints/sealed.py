@@ -11,17 +11,27 @@ from errseg.checkpoints.checksum import CHECKSUM_KEY, content_checksum
 from errseg.checkpoints.whole_files import write_whole
 from errseg.errors import InputError
 
+WEIGHTS_KEY = "weights"  # the SHA-256 of the weights that a file was made for
+RESTORE = "git checkout -- assets"
 
-def read_sealed(path: Path, remedy: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+
+def read_sealed(
+    path: Path, origin: Mapping[str, str], command: str
+) -> tuple[dict[str, Tensor], dict[str, str]] | None:
     """Read a file that `write_sealed` wrote: its tensors, and what it says of itself.
 
     Args:
         path: the file.
-        remedy: what to do if it can't be used, for the message.
+        origin: what it must have been written for, the weights above all (`WEIGHTS_KEY`).
+        command: of this project that writes it anew, for the message.
+
+    Returns:
+        None if it was written for something else.
 
     Raises:
         InputError: it can't be read, or was changed after it was written.
     """
+    remedy = f"get it again with: {RESTORE}, or write it anew with: python -m errseg {command}"
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -30,6 +40,8 @@ def read_sealed(path: Path, remedy: str) -> tuple[dict[str, Tensor], dict[str, s
         raise InputError(f"{path.name} is not a safetensors file ({error}); {remedy}.") from None
     if content_checksum(tensors, metadata) != metadata.get(CHECKSUM_KEY):
         raise InputError(f"{path.name} was changed after it was written; {remedy}.")
+    if any(metadata.get(key) != value for key, value in origin.items()):
+        return None
     return tensors, metadata
 
 

@@ -23,6 +23,7 @@ from errseg.checkpoints.compilation import check_compilable, compile_network
 from errseg.checkpoints.file_kinds import check_kind
 from errseg.checkpoints.hub_address import SCHEME, HubAddress
 from errseg.checkpoints.hub_model import HubModel
+from errseg.checkpoints.quantized import dequantize, quantize
 from errseg.checkpoints.sources import find_weights, weights_here
 from errseg.checkpoints.stored_config import (
     CONFIG_KEY,
@@ -46,8 +47,6 @@ from errseg.network.model import ERRSeg, build_model
 from errseg.network.published import check_tensors
 
 NAME_SHOWN = 40  # characters of an entry of a file that nothing is known of
-SCALE_SUFFIX = ".row_scale"
-INT8_LIMIT = 127
 TOWERS = "towers."  # before the towers' names for their parameters, which know how they are stored
 VARIANT_TENSOR = "sem_seg_head.clip_model.text_projection"
 """The released checkpoints' variants are told apart by this tensor's shape."""
@@ -187,9 +186,7 @@ def save_model(model: ERRSeg, path: Path, exact: bool = False) -> None:
         if exact or tensor.ndim < 2:
             tensors[name] = tensor.contiguous()
         elif name.startswith(quantized) and tensor.shape[1] > 1:
-            scale = tensor.float().abs().flatten(1).amax(dim=1).clamp(min=1e-12) / INT8_LIMIT
-            tensors[name] = (tensor / _per_row(scale, tensor)).round().to(torch.int8)
-            tensors[name + SCALE_SUFFIX] = scale
+            tensors |= quantize(name, tensor)
         else:
             tensors[name] = tensor.half().contiguous()
     config = json.dumps(dataclasses.asdict(model.config))
@@ -221,7 +218,7 @@ def _load_safetensors(path: Path, weights_hash: str) -> PretrainedERRSeg:
         ) from None
     if unknown := metadata.keys() - {CONFIG_KEY, CHECKSUM_KEY, *model.towers.metadata_keys}:
         raise InputError(f"{path.name} holds something unknown: {min(unknown):.{NAME_SHOWN}}.")
-    tensors = _as_named_today(model, _dequantize(stored))
+    tensors = _as_named_today(model, dequantize(stored))
     check_tensors(tensors, model.state_dict(), f"a complete {model.config.name}")
     model.load_state_dict(tensors, assign=True)
     model.towers.rebuild_buffers()
@@ -254,23 +251,6 @@ def _load_released(path: Path) -> PretrainedERRSeg:
     model.towers.rebuild_buffers()
     model.load_published(state_dict)
     return model
-
-
-def _dequantize(stored: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Turn stored tensors into float32 (integers that count stay)."""
-    tensors = {}
-    for name, tensor in stored.items():
-        if (scale := stored.get(name + SCALE_SUFFIX)) is not None:
-            tensors[name] = tensor.float() * _per_row(scale, tensor)
-        elif not name.endswith(SCALE_SUFFIX):
-            # What is stored as it is lies in the file, which one bias would keep in memory whole.
-            own = tensor.clone() if tensor.ndim < 2 else tensor
-            tensors[name] = own.float() if own.is_floating_point() else own
-    return tensors
-
-
-def _per_row(scale: Tensor, tensor: Tensor) -> Tensor:
-    return scale.view(-1, *[1] * (tensor.ndim - 1))
 
 
 def _as_named_today(model: ERRSeg, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -1,9 +1,8 @@
 """The command ``embed``: the text embeddings that ship with the weights that ship."""
 
 import argparse
-from pathlib import Path
 
-from errseg.commands.options import DEFAULT_MODEL, add_shared, check_writable
+from errseg.commands.options import DEFAULT_MODEL, add_beside_weights, check_writable
 from errseg.config import EMBEDDED_TEXT
 from errseg.words.union import named_union
 from errseg.words.vocabulary import BACKGROUND_WORDS, Vocabulary, parse_classes
@@ -13,14 +12,7 @@ HELP = "write the text embeddings that ship with the weights"
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``embed``."""
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=EMBEDDED_TEXT[DEFAULT_MODEL],
-        metavar="FILE",
-        help="where to (beside the weights)",
-    )
-    add_shared(parser, "--device")
+    add_beside_weights(parser, EMBEDDED_TEXT)
 
 
 def run(args: argparse.Namespace) -> str:

@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from math import inf
 from pathlib import Path
@@ -43,6 +43,35 @@ def add_shared(parser: argparse.ArgumentParser, *options: str, **changes: object
     """Add options of `SHARED`, with changes to how they are read."""
     for option in options:
         parser.add_argument(option, **SHARED[option] | changes)
+
+
+def add_beside_weights(
+    parser: argparse.ArgumentParser, files: Mapping[str, Path], photos: int | None = None
+) -> None:
+    """Add the options of what writes a file that ships with weights.
+
+    Args:
+        parser: a command's.
+        files: variant -> path, where it is written to by default.
+        photos: of each set, by default; without it no photos are asked for.
+    """
+    if photos:
+        add_data_options(parser)
+        parser.add_argument(
+            "--photos",
+            type=positive,
+            default=photos,
+            metavar="N",
+            help=f"training photos of each set ({photos})",
+        )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=files[DEFAULT_MODEL],
+        metavar="FILE",
+        help="where to (beside the weights)",
+    )
+    add_shared(parser, "--device")
 
 
 def add_question_options(parser: argparse.ArgumentParser, *names: str, **defaults: str) -> None:

@@ -1,15 +1,12 @@
 """The command ``priors``: typical places, by which a word's own prior is known."""
 
 import argparse
-from pathlib import Path
 
 from errseg.commands.options import (
     DEFAULT_MODEL,
-    add_data_options,
-    add_shared,
+    add_beside_weights,
     asked_sets,
     check_writable,
-    positive,
 )
 from errseg.config import EMBEDDED_PRIORS
 
@@ -19,22 +16,7 @@ PHOTOS = 60  # of each set
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``priors``."""
-    add_data_options(parser)
-    parser.add_argument(
-        "--photos",
-        type=positive,
-        default=PHOTOS,
-        metavar="N",
-        help=f"training photos of each set ({PHOTOS})",
-    )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=EMBEDDED_PRIORS[DEFAULT_MODEL],
-        metavar="FILE",
-        help="where to (beside the weights)",
-    )
-    add_shared(parser, "--device")
+    add_beside_weights(parser, EMBEDDED_PRIORS, PHOTOS)
 
 
 def run(args: argparse.Namespace) -> str:

@@ -3,15 +3,12 @@
 import argparse
 import dataclasses
 import json
-from pathlib import Path
 
 from errseg.commands.options import (
     DEFAULT_MODEL,
-    add_data_options,
-    add_shared,
+    add_beside_weights,
     asked_sets,
     check_writable,
-    positive,
 )
 from errseg.config import EMBEDDED_RIVALS
 
@@ -21,22 +18,7 @@ PHOTOS = 10  # of each set
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``rivals``."""
-    add_data_options(parser)
-    parser.add_argument(
-        "--photos",
-        type=positive,
-        default=PHOTOS,
-        metavar="N",
-        help=f"training photos of each set ({PHOTOS})",
-    )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=EMBEDDED_RIVALS[DEFAULT_MODEL],
-        metavar="FILE",
-        help="where to (beside the weights)",
-    )
-    add_shared(parser, "--device")
+    add_beside_weights(parser, EMBEDDED_RIVALS, PHOTOS)
 
 
 def run(args: argparse.Namespace) -> str:

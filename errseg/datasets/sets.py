@@ -172,6 +172,12 @@ def samples(
         yield np.array(photo), places[np.asarray(mask)]
 
 
+def at_even_distances(stems: Sequence[str], photos: int) -> list[str]:
+    """Choose so many photos of a list, or all if there are fewer, at even distances."""
+    count = min(photos, len(stems))
+    return [stems[len(stems) * place // count] for place in range(count)]
+
+
 def check_sizes(path: Path, photo: tuple[int, int], mask: tuple[int, int]) -> None:
     """Refuse a photo whose size (W, H), upright, isn't its mask's with an `InputError`."""
     if photo != mask:

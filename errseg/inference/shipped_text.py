@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from errseg.checkpoints.sealed import read_sealed, write_sealed
+from errseg.checkpoints.sealed import WEIGHTS_KEY, read_sealed, write_sealed
 from errseg.config import EMBEDDED_TEXT, ClipConfig, LiteConfig, shipped_with
 from errseg.network.model import ERRSeg
 
@@ -21,8 +21,7 @@ Readings = Mapping[str, str]
 """Words -> what the text tower reads for each, the word itself or the word with its hypernyms."""
 
 ROWS = "rows"  # the tensor's name: (N, C), rows in the order of the words
-WEIGHTS_KEY, PROMPTING_KEY, READINGS_KEY = "weights", "prompting", "readings"
-REMEDY = "get it again with: git checkout -- assets, or write it anew with: python -m errseg embed"
+PROMPTING_KEY, READINGS_KEY = "prompting", "readings"
 
 
 class ShippedText:
@@ -67,9 +66,10 @@ def read_text(path: Path, model: ERRSeg) -> ShippedText:
     Raises:
         InputError: it can't be read, or was changed after it was written.
     """
-    tensors, metadata = read_sealed(path, REMEDY)
-    if _origin(model) != {key: metadata.get(key) for key in _origin(model)}:
+    found = read_sealed(path, _origin(model), "embed")
+    if found is None:
         return no_text()
+    tensors, metadata = found
     return ShippedText(json.loads(metadata[READINGS_KEY]), tensors[ROWS].float().to(model.device))
 
 

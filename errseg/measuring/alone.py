@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
-from errseg.datasets.sets import SegmentationSet, samples, with_photos
+from errseg.datasets.sets import SegmentationSet, at_even_distances, samples, with_photos
 from errseg.inference.predictor import Predictor
 from errseg.measuring.metrics import share
 from errseg.options import Options
@@ -165,9 +165,7 @@ def _drawn(sets: Sequence[SegmentationSet]) -> Iterator[_Photo]:
     """Read some photos of each set, the sets in turn."""
     readers = []
     for sample_set in sets:
-        stems = sample_set.validation
-        count = min(PHOTOS_PER_SET, len(stems))
-        chosen = [stems[len(stems) * place // count] for place in range(count)]
+        chosen = at_even_distances(sample_set.validation, PHOTOS_PER_SET)
         readers.append((sample_set, samples(sample_set, chosen)))
     while readers:
         for reader in [*readers]:

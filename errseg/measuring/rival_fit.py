@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from errseg.datasets.sets import SegmentationSet, samples, with_photos
+from errseg.datasets.sets import SegmentationSet, at_even_distances, samples, with_photos
 from errseg.inference.photo import network_size
 from errseg.inference.predictor import Predictor
 from errseg.inference.rivals import CERTAIN, Rivals, RivalWeights, best_margins, make_rivals
@@ -56,9 +56,8 @@ def ask(
     """Ask one word at a time of training photos at even distances in the set's list."""
     model, rng = predictor.model, np.random.default_rng(SEED)
     others = [prompt.name for prompt in named_union().classes]
-    stems, names = sample_set.training, sample_set.class_names
-    count = min(photos, len(stems))
-    chosen = [stems[len(stems) * place // count] for place in range(count)]
+    names = sample_set.class_names
+    chosen = at_even_distances(sample_set.training, photos)
     bar = tqdm(chosen, sample_set.name, unit="photo", leave=False)
     for photo, label in samples(sample_set, bar):
         features = predictor.encode(photo, network_size(photo.shape[:2], model.config))

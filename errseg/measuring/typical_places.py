@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from errseg.datasets.sets import SegmentationSet, samples, with_photos
+from errseg.datasets.sets import SegmentationSet, at_even_distances, samples, with_photos
 from errseg.errors import InputError
 from errseg.inference.photo import network_size
 from errseg.inference.predictor import Predictor
@@ -72,9 +72,8 @@ def _places(
     predictor: Predictor, sample_set: SegmentationSet, photos: int, rng: np.random.Generator
 ) -> Iterator[tuple[str, Tensor]]:
     """Draw cells of a set's photos: their names, and their embeddings (C,)."""
-    stems, names = sample_set.training, sample_set.class_names
-    count = min(photos, len(stems))
-    chosen = [stems[len(stems) * place // count] for place in range(count)]
+    names = sample_set.class_names
+    chosen = at_even_distances(sample_set.training, photos)
     bar = tqdm(chosen, sample_set.name, unit="photo", leave=False)
     for photo, label in samples(sample_set, bar):
         size = network_size(photo.shape[:2], predictor.model.config)

@@ -14,8 +14,9 @@ from safetensors.torch import load_file, save_file
 from tiny_configs import TINY_CLIP, TINY_HEAD
 
 from errseg.checkpoints.checksum import CHECKSUM_KEY, content_checksum
+from errseg.checkpoints.quantized import SCALE_SUFFIX
 from errseg.checkpoints.stored_config import CONFIG_KEY
-from errseg.checkpoints.weights import SCALE_SUFFIX, save_model
+from errseg.checkpoints.weights import save_model
 from errseg.config import EMBEDDED, LiteConfig, ModelConfig
 from errseg.network.lite import TOKENIZER_KEY
 from errseg.network.model import build_model
